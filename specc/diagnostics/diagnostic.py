@@ -1,0 +1,39 @@
+"""A diagnostic as data. Renderers live beside this module; wording lives in `errors.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from specc.source import Span
+
+
+@dataclass(slots=True, eq=False)
+class Label:
+    """A place in the source and what is to be said of it."""
+
+    span: Span
+    text: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Diagnostic:
+    """One mistake: its code, what it is, where it is, and how it may be mended."""
+
+    code: str
+    message: str
+    primary: Label
+    secondary: list[Label] = field(default_factory=list[Label])
+    notes: list[str] = field(default_factory=list[str])
+    help: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.primary.span}: error[{self.code}]: {self.message}"
+
+
+class SpecError(Exception):
+    """The spec is wrong. `diagnostics` holds every mistake of the stage that failed."""
+
+    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+        super().__init__("\n".join(str(d) for d in diagnostics))
+        self.diagnostics = list(diagnostics)

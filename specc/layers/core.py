@@ -1,0 +1,80 @@
+"""Dense, Embedding, Activation."""
+
+from __future__ import annotations
+
+from specc.diagnostics import errors
+from specc.diagnostics.place import Refused
+from specc.layers.arguments import (
+    ACTIVATION,
+    BOOL,
+    CONSTRAINT,
+    INITIALIZER,
+    REGULARIZER,
+    Int,
+    Named,
+    arg,
+)
+from specc.layers.base import Layer, Weight, Weights, known_size
+from specc.layers.names import ACTIVATIONS
+from specc.types import TensorType
+
+
+class Dense(Layer):
+    """Affine map of the last axis, then the activation.
+
+    Shapes:  (*lead, n) -> (*lead, units)
+    Weights: kernel (n, units); bias (units,) if use_bias
+    """
+
+    units: int = arg(Int(at_least=1))
+    activation: str | None = arg(ACTIVATION, default=None)
+    use_bias: bool = arg(BOOL, default=True)
+    kernel_initializer: str = arg(INITIALIZER, default="glorot_uniform")
+    bias_initializer: str = arg(INITIALIZER, default="zeros")
+    kernel_regularizer: str | None = arg(REGULARIZER, default=None)
+    bias_regularizer: str | None = arg(REGULARIZER, default=None)
+    activity_regularizer: str | None = arg(REGULARIZER, default=None)
+    kernel_constraint: str | None = arg(CONSTRAINT, default=None)
+    bias_constraint: str | None = arg(CONSTRAINT, default=None)
+
+    def infer(self, x: TensorType) -> TensorType:
+        if x.rank < 1:
+            raise Refused(errors.wrong_rank, "(..., features)", 1)
+        return TensorType("float32", (*x.shape[:-1], self.units))
+
+    def weights(self, x: TensorType) -> Weights:
+        kernel = Weight("kernel", (known_size(x, -1), self.units))
+        return (kernel, Weight("bias", (self.units,))) if self.use_bias else (kernel,)
+
+
+class Embedding(Layer):
+    """A row of the table for each integer.
+
+    Shapes:  (*lead) -> (*lead, output_dim)
+    Weights: embeddings (input_dim, output_dim)
+    """
+
+    input_dim: int = arg(Int(at_least=1))
+    output_dim: int = arg(Int(at_least=1))
+    embeddings_initializer: str = arg(INITIALIZER, default="uniform")
+    embeddings_regularizer: str | None = arg(REGULARIZER, default=None)
+    embeddings_constraint: str | None = arg(CONSTRAINT, default=None)
+    mask_zero: bool = arg(BOOL, default=False)
+
+    def infer(self, x: TensorType) -> TensorType:
+        return TensorType("float32", (*x.shape, self.output_dim))
+
+    def weights(self, x: TensorType) -> Weights:
+        return (Weight("embeddings", (self.input_dim, self.output_dim)),)
+
+
+class Activation(Layer):
+    """An activation as a layer of its own.
+
+    Shapes: (*any) -> (*any)
+    """
+
+    activation: str = arg(Named("an activation", ACTIVATIONS))
+
+    def infer(self, x: TensorType) -> TensorType:
+        return x

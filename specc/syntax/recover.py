@@ -1,0 +1,160 @@
+"""From the first syntax fault to all of them, each in words.
+
+The cold path: it runs only on a text that does not parse. After a fault the line it stands
+on is blanked and the rest parsed again, so that one run reports every line that is wrong.
+"""
+
+from __future__ import annotations
+
+from specc.diagnostics import errors
+from specc.diagnostics.diagnostic import Diagnostic, SpecError
+from specc.source import Source, Span
+from specc.syntax.build import AstBuilder
+from specc.syntax.parser import SyntaxFault, machine, run
+
+MAX_ERRORS = 20
+"""After so many, the rest would hardly be read."""
+
+OPENING_OF = {")": "(", "]": "[", "}": "{"}
+
+WORDS = {
+    "NAME": "a name",
+    "INT": "a number",
+    "STRING": "a string",
+    "_NL": "a new line",
+    "$END": "the end of the file",
+    "_ARROW": "`->`",
+    "_EQUALS": "`=`",
+    "_COLON": "`:`",
+    "_COMMA": "`,`",
+    "_LBRACE": "`{`",
+    "_RBRACE": "`}`",
+    "_LPAR": "`(`",
+    "_RPAR": "`)`",
+    "_LBRACKET": "`[`",
+    "_RBRACKET": "`]`",
+    "_MODEL": "`model`",
+    "_OUTPUT": "`output`",
+    "NONE": "`None`",
+}
+
+
+def all_errors(source: Source, fault: SyntaxFault) -> list[Diagnostic]:
+    """The faults of a text, the given first one included."""
+    found: list[Diagnostic] = []
+    text = source.text
+    while True:
+        diagnostic, blank = _explain(source, fault)
+        found.append(diagnostic)
+        if blank is None or len(found) == MAX_ERRORS:
+            return found
+        text = _blanked(text, blank)
+        remaining = Source(source.name, text)
+        builder = AstBuilder(remaining)
+        try:
+            run(remaining, builder)
+        except SyntaxFault as next_fault:
+            fault = next_fault
+        except SpecError as error:
+            return found + error.diagnostics
+        else:
+            return found + builder.errors
+
+
+def _blanked(text: str, lines: tuple[int, int]) -> str:
+    start, end = lines
+    return text[:start] + "".join(c if c in "\r\n" else " " for c in text[start:end]) + text[end:]
+
+
+def _explain(source: Source, fault: SyntaxFault) -> tuple[Diagnostic, tuple[int, int] | None]:
+    """The diagnostic of a fault, and the text to blank before going on (None: stop)."""
+    text = source.text
+    where = Span(source, fault.start, fault.end)
+    line_start = text.rfind("\n", 0, fault.start) + 1
+    line_end = text.find("\n", fault.start)
+    line = (line_start, len(text) if line_end < 0 else line_end)
+    opener = fault.opened[-1] if fault.opened else None
+
+    if opener is not None and _opener_is_at_fault(text, opener, fault):
+        bracket = Span(source, opener, opener + 1)
+        if text[opener] == "{":
+            return errors.never_closed(bracket, where), None
+        opening_line = text.rfind("\n", 0, opener) + 1
+        until = line_start if line_start > opener else line[1]
+        return errors.never_closed(bracket, where), (opening_line, until)
+    # Outside a model there is no statement to skip: what follows would be misread.
+    blank = line if opener is not None else None
+    if not fault.states:
+        if text[fault.start] in "\"'":
+            return errors.unclosed_string(where), blank
+        return errors.unexpected_character(where), blank
+    if where.text in OPENING_OF and (
+        opener is None or text[opener] != OPENING_OF[where.text]
+    ):
+        return errors.nothing_to_close(where), blank
+    accepted = _accepted(fault.states)
+    if "NAME" in accepted and where.text in machine()[0].keywords:
+        return errors.keyword_as_name(where), blank
+    return errors.unexpected_token(where, _in_words(accepted), _hint(where, accepted)), blank
+
+
+def _opener_is_at_fault(text: str, opener: int, fault: SyntaxFault) -> bool:
+    """Whether what is wrong is rather that `opener` was not closed before the fault."""
+    if fault.start >= len(text.rstrip()):
+        return True
+    token = text[fault.start : fault.end]
+    if text[opener] == "{":
+        return token == "model"
+    if token in OPENING_OF:
+        return OPENING_OF[token] != text[opener]
+    between = text[opener : fault.start]
+    return "\n" in between and not between[between.rindex("\n") :].strip()
+
+
+def _accepted(states: list[int]) -> set[str]:
+    """The terminals that could stand at a fault.
+
+    LALR tables reduce before they look closely, so each candidate is tried on a copy of
+    the stack.
+    """
+    tables, _ = machine()
+    accepted: set[str] = set()
+    for kind in tables.actions[states[-1]]:
+        stack = list(states)
+        action = tables.actions[stack[-1]].get(kind)
+        while action is not None and action < 0:
+            reduction = tables.reductions[~action]
+            if reduction.length:
+                del stack[-reduction.length :]
+            stack.append(tables.gotos[stack[-1]][reduction.nonterminal])
+            action = tables.actions[stack[-1]].get(kind)
+        if action is not None or stack[-1] == tables.end_state:
+            accepted.add(tables.terminals[kind])
+    return accepted
+
+
+def _in_words(accepted: set[str]) -> str:
+    if {"NAME", "STRING", "INT"} <= accepted:
+        words = ["an expression"]
+        words += [WORDS[t] for t in ("_RPAR", "_RBRACKET") if t in accepted]
+    elif {"_ARROW", "SUM_OPERATOR"} <= accepted:
+        # After a complete expression: name what ends it, not every operator that goes on.
+        order = ("_COMMA", "_RPAR", "_RBRACKET", "_NL", "_ARROW")
+        words = [WORDS[t] for t in order if t in accepted]
+    else:
+        words = sorted(WORDS[t] for t in accepted if t in WORDS)
+    if len(words) > 1:
+        return ", ".join(words[:-1]) + " or " + words[-1]
+    return words[0] if words else "something else"
+
+
+def _hint(where: Span, accepted: set[str]) -> str | None:
+    if where.text == "," and "_NL" in accepted:
+        return "a layer line ends without a comma"
+    if where.text == ":" and "_EQUALS" in accepted:
+        return "arguments are given as in Python: `name=value`"
+    if where.text == "=" and "_COMMA" in accepted and "_RPAR" in accepted:
+        return "only a name can stand before `=`"
+    if where.text == "->" and "NAME" in accepted:
+        return "`a -> Layer` needs a tensor on its left"
+    return None
