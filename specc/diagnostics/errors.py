@@ -351,6 +351,12 @@ def bad_layer_name(where: Span, name: str) -> Diagnostic:
     )
 
 
+def not_a_tensor(where: Span) -> Diagnostic:
+    return Diagnostic(
+        "E0221", "a tensor is needed here", Label(where, "a constant is not a tensor")
+    )
+
+
 # ------------------------------------------------------------ E03: shapes and dtypes
 # These are raised by layers through `Refused`, which gives the place as the first argument.
 
@@ -481,4 +487,123 @@ def arguments_conflict(place: Place, argument: str, reason: str) -> Diagnostic:
         "E0310",
         f"the arguments of `{place.layer}` do not go together",
         Label(place.argument(argument), reason),
+    )
+
+
+# --------------------------------------------------------- E04: structure of a model
+
+
+def no_input(where: Span, model: str) -> Diagnostic:
+    return Diagnostic(
+        "E0401",
+        f"the model `{model}` has no input",
+        Label(where),
+        help="declare one first: `input image: float32[28, 28]`",
+    )
+
+
+def no_output(where: Span, model: str) -> Diagnostic:
+    return Diagnostic(
+        "E0402",
+        f"the model `{model}` has no output",
+        Label(where, "no line of it makes a tensor"),
+        help="add a layer line",
+    )
+
+
+def unused_layer(where: Span, what: str, outputs: Sequence[str]) -> Diagnostic:
+    return Diagnostic(
+        "E0403",
+        f"{what} is made and reaches no output",
+        Label(where, "not part of the model"),
+        notes=[f"the model's output is {_listed(outputs)}"] if outputs else [],
+        help="add it to the `output` line, use it, or take it out",
+    )
+
+
+def unused_input(where: Span, name: str) -> Diagnostic:
+    return Diagnostic(
+        "E0404",
+        f"the input `{name}` reaches no output",
+        Label(where),
+        help="use it or take it out",
+    )
+
+
+def ambiguous_continuation(where: Span, above: Sequence[str]) -> Diagnostic:
+    return Diagnostic(
+        "E0405",
+        "it is not clear what this line continues from",
+        Label(where, f"above stand {_listed(above)}"),
+        help=f"say which: `{above[0]} -> {where.text.split('(')[0]}`",
+    )
+
+
+def output_twice(where: Span, first: Span, name: str) -> Diagnostic:
+    return Diagnostic(
+        "E0406",
+        f"`{name}` is an output twice",
+        Label(where),
+        [Label(first, "already an output here")],
+    )
+
+
+# ------------------------------------------------------------------ E05: expectations
+
+
+def count_not_met(
+    where: Span,
+    what: str,
+    expected: int,
+    found: int,
+    culprit: Label | None,
+    notes: list[str],
+    found_in: str,
+) -> Diagnostic:
+    difference = found - expected
+    return Diagnostic(
+        "E0501",
+        f"{what}: expected {expected:,}, found {found:,}{found_in}",
+        Label(where, f"{abs(difference):,} too {'few' if difference > 0 else 'many'}"),
+        [culprit] if culprit else [],
+        notes,
+    )
+
+
+def output_not_met(
+    where: Span, what: str, expected: object, found: object, maker: Label | None, found_in: str
+) -> Diagnostic:
+    return Diagnostic(
+        "E0502",
+        f"{what}: expected {expected}, found {found}{found_in}",
+        Label(where),
+        [maker] if maker else [],
+    )
+
+
+def no_such_layer(where: Span, name: str, known: Sequence[str]) -> Diagnostic:
+    return Diagnostic(
+        "E0503",
+        f"no layer of this model is called `{name}`",
+        Label(where),
+        notes=[f"its layers: {_listed(known)}"],
+        help=_did_you_mean(name, known),
+    )
+
+
+def which_output(where: Span, names: Sequence[str]) -> Diagnostic:
+    return Diagnostic(
+        "E0504",
+        f"the model has {_counted(len(names), 'output')}",
+        Label(where, "which one is meant?"),
+        help=f"say which: `expect output {names[0]} = ...`",
+    )
+
+
+def no_such_output(where: Span, name: str, known: Sequence[str]) -> Diagnostic:
+    return Diagnostic(
+        "E0505",
+        f"no output of this model is called `{name}`",
+        Label(where),
+        help=_did_you_mean(name, known) or f"its outputs are {_listed(known)}",
     )

@@ -1,0 +1,71 @@
+"""Whether a resolved model hangs together: it has an output, and everything reaches one."""
+
+from __future__ import annotations
+
+from specc.diagnostics import errors
+from specc.diagnostics.diagnostic import Diagnostic
+from specc.semantics.resolved import ResolvedModel, Step, Value
+from specc.source import Span
+
+
+def check_structure(model: ResolvedModel, unused_layers: dict[str, Span]) -> list[Diagnostic]:
+    """The mistakes in how a model's parts are connected.
+
+    A layer that reaches no output would not be part of the Keras model, and its parameters
+    not of the count that the reader sees, so it is an error and not a warning.
+    """
+    if not model.inputs:
+        return [errors.no_input(model.span, model.name)]
+    if not model.outputs:
+        return [errors.no_output(model.span, model.name)]
+    diagnostics = _outputs_twice(model)
+    used_steps, used_inputs = _reached(model)
+    names = [name for name, _ in model.outputs]
+    for item in model.inputs:
+        if item.value not in used_inputs:
+            diagnostics.append(errors.unused_input(item.span, item.name))
+    # One mistake, one error: of a dead branch only its end is named.
+    feeds_a_step = {value for step in model.steps for value in _taken(step)}
+    for step in model.steps:
+        if step not in used_steps and not feeds_a_step.intersection(step.outputs):
+            label = step.outputs[0].label
+            diagnostics.append(errors.unused_layer(step.span, f"`{label}`", names))
+    for name, span in unused_layers.items():
+        diagnostics.append(errors.unused_layer(span, f"the layer `{name}`", names))
+    return diagnostics
+
+
+def _outputs_twice(model: ResolvedModel) -> list[Diagnostic]:
+    first: dict[str, Value] = {}
+    diagnostics: list[Diagnostic] = []
+    for name, value in model.outputs:
+        if name in first:
+            diagnostics.append(errors.output_twice(value.span, first[name].span, name))
+        first.setdefault(name, value)
+    return diagnostics
+
+
+def _taken(step: Step) -> list[Value]:
+    """Every tensor that a step takes, as input or as call argument."""
+    taken = list(step.inputs)
+    for argument in step.call.values():
+        if isinstance(argument, Value):
+            taken.append(argument)
+        elif isinstance(argument, list):
+            taken += argument
+    return taken
+
+
+def _reached(model: ResolvedModel) -> tuple[set[Step], set[Value]]:
+    """The steps and the inputs from which an output can be reached."""
+    steps: set[Step] = set()
+    inputs: set[Value] = set()
+    pending = [value for _, value in model.outputs]
+    while pending:
+        value = pending.pop()
+        if value.step is None:
+            inputs.add(value)
+        elif value.step not in steps:
+            steps.add(value.step)
+            pending += _taken(value.step)
+    return steps, inputs
