@@ -6,10 +6,10 @@ Tensors, nodes and layers point at each other and at the source. A layer used tw
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from specc.layers.base import Layer
+from specc.records import fresh, record
 from specc.source import Span
 from specc.types import TensorType, size_of
 
@@ -48,7 +48,7 @@ def count(variables: list[Variable]) -> Params:
     return Params(total, trainable, total - trainable)
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Tensor:
     """A value that flows through the model."""
 
@@ -60,7 +60,7 @@ class Tensor:
     """What makes it; None for an input."""
 
 
-@dataclass(slots=True, eq=False)
+@record
 class GraphLayer:
     """A layer with its weights; `nodes` are its uses."""
 
@@ -68,7 +68,7 @@ class GraphLayer:
     layer: Layer
     variables: list[Variable]
     span: Span
-    nodes: list[Node] = field(default_factory=list["Node"])
+    nodes: list[Node] = fresh(default_factory=list["Node"])
 
     @property
     def kind(self) -> str:
@@ -89,7 +89,7 @@ class GraphLayer:
         return self.span.line
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Node:
     """One use of a layer."""
 
@@ -101,7 +101,7 @@ class Node:
     span: Span
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Graph:
     """A checked model. Nodes stand in an order in which each follows what it uses."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
+from specc.records import fresh, record
 from specc.source import Span
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Label:
     """A place in the source and what is to be said of it."""
 
@@ -16,15 +16,15 @@ class Label:
     text: str = ""
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Diagnostic:
     """One mistake: its code, what it is, where it is, and how it may be mended."""
 
     code: str
     message: str
     primary: Label
-    secondary: list[Label] = field(default_factory=list[Label])
-    notes: list[str] = field(default_factory=list[str])
+    secondary: list[Label] = fresh(default_factory=list[Label])
+    notes: list[str] = fresh(default_factory=list[str])
     help: str | None = None
 
     def __str__(self) -> str:

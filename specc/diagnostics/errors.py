@@ -413,9 +413,7 @@ def axis_out_of_range(place: Place, argument: str, axis: int, rank: int) -> Diag
     )
 
 
-def window_too_large(
-    place: Place, argument: str, axis: int, window: int, size: int
-) -> Diagnostic:
+def window_too_large(place: Place, argument: str, axis: int, window: int, size: int) -> Diagnostic:
     """`window` is the extent with its dilation, `size` the input's along `axis` (batch is 0)."""
     return Diagnostic(
         "E0304",

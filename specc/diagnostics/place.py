@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Concatenate, ParamSpec
 
 from specc.diagnostics.diagnostic import Diagnostic
+from specc.records import fresh, record
 from specc.source import Span
 from specc.types import TensorType
 
 P = ParamSpec("P")
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Operand:
     """An input of a layer, as an error shows it."""
 
@@ -24,15 +24,15 @@ class Operand:
     """Where it was made."""
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Place:
     """A use of a layer in the source."""
 
     layer: str
     """The layer's class name."""
     span: Span
-    arguments: dict[str, Span] = field(default_factory=dict[str, Span])
-    inputs: list[Operand] = field(default_factory=list[Operand])
+    arguments: dict[str, Span] = fresh(default_factory=dict[str, Span])
+    inputs: list[Operand] = fresh(default_factory=list[Operand])
 
     def argument(self, name: str) -> Span:
         """The span of an argument, or of the whole layer where the default is at work."""
@@ -56,5 +56,3 @@ class Refused(Exception):
 
     def at(self, place: Place) -> Diagnostic:
         return self._make(place)
-
-

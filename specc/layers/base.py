@@ -63,9 +63,7 @@ class Layer:
     trainable: bool
 
     def __init_subclass__(cls) -> None:
-        own = {
-            name: value for name, value in vars(cls).items() if isinstance(value, Argument)
-        }
+        own = {name: value for name, value in vars(cls).items() if isinstance(value, Argument)}
         for name, argument in own.items():
             argument.name = name
             if argument.default is REQUIRED:
@@ -115,9 +113,7 @@ class Layer:
         """`infer` with the number of inputs checked, always giving a tuple."""
         too_many = self.maximum_inputs is not None and len(inputs) > self.maximum_inputs
         if len(inputs) < self.minimum_inputs or too_many:
-            raise Refused(
-                errors.wrong_number_of_inputs, self.minimum_inputs, self.maximum_inputs
-            )
+            raise Refused(errors.wrong_number_of_inputs, self.minimum_inputs, self.maximum_inputs)
         outputs = self.infer(*inputs)
         return (outputs,) if isinstance(outputs, TensorType) else outputs
 

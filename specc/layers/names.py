@@ -28,4 +28,3 @@ CONSTRAINTS = (
     "MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm", "max_norm",
     "min_max_norm", "non_neg", "unit_norm",
 )  # fmt: skip
-

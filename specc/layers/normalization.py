@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from specc.diagnostics import errors
 from specc.diagnostics.place import Refused
-from specc.layers.arguments import BOOL, CONSTRAINT, INITIALIZER, REGULARIZER, Float, Int, arg
+from specc.layers.arguments import (
+    BOOL,
+    CONSTRAINT,
+    INITIALIZER,
+    REGULARIZER,
+    Float,
+    Int,
+    arg,
+)
 from specc.layers.base import TENSOR, Layer, Weight, Weights, known_size
 from specc.types import TensorType
 

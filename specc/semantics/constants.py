@@ -62,9 +62,7 @@ def _number(expression: ast.Expression) -> int | float:
     raise NotConstant(errors.not_computable(expression.span, "a number is needed here"))
 
 
-def _apply(
-    whole: ast.Arithmetic, sign: str, left: int | float, right: int | float
-) -> int | float:
+def _apply(whole: ast.Arithmetic, sign: str, left: int | float, right: int | float) -> int | float:
     if sign not in OPERATORS:
         raise NotConstant(errors.not_computable(whole.span, f"`{sign}` is not for numbers"))
     grows = isinstance(left, int) and isinstance(right, int)

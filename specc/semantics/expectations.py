@@ -28,10 +28,7 @@ def measure(graph: Graph) -> Measured:
         graph.params,
         {layer.name: layer.params for layer in graph.layers},
         {layer.name: layer.outputs[0].type for layer in graph.layers},
-        {
-            name: tensor.type
-            for name, tensor in zip(graph.output_names, graph.outputs, strict=True)
-        },
+        {name: tensor.type for name, tensor in zip(graph.output_names, graph.outputs, strict=True)},
     )
 
 

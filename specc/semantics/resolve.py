@@ -325,7 +325,9 @@ class ModelResolver:
         if isinstance(callee, ast.Name) and callee.text in self._tensors:
             return errors.not_a_layer(callee.span, f"`{callee.text}` is a tensor and")
         if isinstance(callee, ast.Name | ast.Attribute):
-            return errors.unknown_layer(callee.span, callee.span.text, (*LAYER_NAMES, *self._layers))
+            return errors.unknown_layer(
+                callee.span, callee.span.text, (*LAYER_NAMES, *self._layers)
+            )
         return errors.not_a_layer(callee.span, "this")
 
     def _automatic_name(self, class_name: str) -> str:

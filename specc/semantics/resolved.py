@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from specc.layers.base import Layer
+from specc.records import fresh, record
 from specc.source import Span
 from specc.types import TensorType
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Value:
     """A tensor of the model, of a type still to be inferred."""
 
@@ -21,7 +21,7 @@ class Value:
     """What makes it; None for an input."""
 
 
-@dataclass(slots=True, eq=False)
+@record
 class ResolvedInput:
     name: str
     type: TensorType
@@ -29,7 +29,7 @@ class ResolvedInput:
     span: Span
 
 
-@dataclass(slots=True, eq=False)
+@record
 class ResolvedLayer:
     """A layer with its name and the places of its arguments, for errors."""
 
@@ -39,7 +39,7 @@ class ResolvedLayer:
     argument_spans: dict[str, Span]
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Step:
     """One use of a layer."""
 
@@ -48,10 +48,10 @@ class Step:
     call: dict[str, Any]
     """Call arguments: a constant, a `Value` or a list of values by name."""
     span: Span
-    outputs: list[Value] = field(default_factory=list[Value])
+    outputs: list[Value] = fresh(default_factory=list[Value])
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Expected:
     """One expectation. `target` is None for the whole model, else a layer's or output's name."""
 
@@ -63,7 +63,7 @@ class Expected:
     target_span: Span
 
 
-@dataclass(slots=True, eq=False)
+@record
 class ResolvedModel:
     name: str
     inputs: list[ResolvedInput]
@@ -73,7 +73,7 @@ class ResolvedModel:
     span: Span
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Resolved:
     """Every model of a file."""
 

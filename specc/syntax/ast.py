@@ -5,12 +5,11 @@ Every node carries the span of its text. Nodes are never changed once built.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from specc.records import record
 from specc.source import Span
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Token:
     """A piece of the text that stands for itself: a name, a number, an operator."""
 
@@ -21,7 +20,7 @@ class Token:
 # ---------------------------------------------------------------------- expressions
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Literal:
     """A number, a string, `True`, `False` or `None`, evaluated."""
 
@@ -29,13 +28,13 @@ class Literal:
     span: Span
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Name:
     text: str
     span: Span
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Sequence:
     """`[a, b]` or, with `is_tuple`, `(a, b)`."""
 
@@ -44,14 +43,14 @@ class Sequence:
     span: Span
 
 
-@dataclass(slots=True, eq=False)
+@record
 class KeywordArgument:
     name: Token
     value: Expression
     span: Span
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Call:
     """`callee(positional, name=keyword)`."""
 
@@ -61,7 +60,7 @@ class Call:
     span: Span
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Chain:
     """`source -> step -> step`."""
 
@@ -70,7 +69,7 @@ class Chain:
     span: Span
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Arithmetic:
     """`first op operand op operand ...`, all of one precedence, left to right."""
 
@@ -79,7 +78,7 @@ class Arithmetic:
     span: Span
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Signed:
     """`-operand` or `+operand`."""
 
@@ -88,7 +87,7 @@ class Signed:
     span: Span
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Index:
     """`value[index]`."""
 
@@ -97,7 +96,7 @@ class Index:
     span: Span
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Attribute:
     """`value.name`."""
 
@@ -106,14 +105,12 @@ class Attribute:
     span: Span
 
 
-Expression = (
-    Literal | Name | Sequence | Call | Chain | Arithmetic | Signed | Index | Attribute
-)
+Expression = Literal | Name | Sequence | Call | Chain | Arithmetic | Signed | Index | Attribute
 
 # ---------------------------------------------------------------------------- types
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Type:
     """`float32[28, None, time]`; the batch axis is implied."""
 
@@ -125,20 +122,20 @@ class Type:
 # ----------------------------------------------------------------------- statements
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Input:
     name: Token
     type: Type
     span: Span
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Output:
     values: list[Expression]
     span: Span
 
 
-@dataclass(slots=True, eq=False)
+@record
 class LayerDeclaration:
     """`layer name = Layer(...)`: a layer to be used in several places."""
 
@@ -147,7 +144,7 @@ class LayerDeclaration:
     span: Span
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Binding:
     """`a, b = expression`."""
 
@@ -156,7 +153,7 @@ class Binding:
     span: Span
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Line:
     """An expression on a line of its own."""
 
@@ -164,7 +161,7 @@ class Line:
     span: Span
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Expectation:
     """`expect [layer NAME | output NAME] measure = value`."""
 
@@ -179,14 +176,14 @@ class Expectation:
 Statement = Input | Output | LayerDeclaration | Binding | Line | Expectation
 
 
-@dataclass(slots=True, eq=False)
+@record
 class Model:
     name: Token
     body: list[Statement]
     span: Span
 
 
-@dataclass(slots=True, eq=False)
+@record
 class File:
     """All of one source."""
 

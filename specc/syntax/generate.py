@@ -74,9 +74,7 @@ def compile_grammar(grammar: str) -> Tables:
     order = _walk(states, automaton["start_states"]["start"])
     number_of = {state: number for number, state in enumerate(order)}
     terminal_number = {name: number for number, name in enumerate(terminals)}
-    nonterminals = sorted(
-        {s for row in states.values() for s in row} - set(terminals)
-    )
+    nonterminals = sorted({s for row in states.values() for s in row} - set(terminals))
     nonterminal_number = {name: number for number, name in enumerate(nonterminals)}
 
     reductions: list[Reduction] = []
@@ -166,9 +164,7 @@ def _reduction(rule: dict[str, Any], nonterminal_number: dict[str, int]) -> Redu
 
 def render(tables: Tables) -> str:
     """The tables as the module `_tables.py`."""
-    fields = (
-        f"    {name}={_indented(getattr(tables, name))},\n" for name in Tables._fields
-    )
+    fields = (f"    {name}={_indented(getattr(tables, name))},\n" for name in Tables._fields)
     return (
         '"""Generated from grammars/specc.lark by `python -m specc.syntax.generate`."""\n\n'
         "# fmt: off\n"

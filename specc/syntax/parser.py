@@ -96,9 +96,7 @@ def run(source: Source, builder: Any) -> Any:
             if token is None:
                 raise SyntaxFault(start, start + 1, [], opened)
             kind, position = (token.lastindex or 0) - 1, token.end()
-            if kind in ignored or (
-                kind == newline and opened_kinds and opened_kinds[-1] != brace
-            ):
+            if kind in ignored or (kind == newline and opened_kinds and opened_kinds[-1] != brace):
                 continue
             value = Token(text[start:position], Span(source, start, position))
             if kind == name:

@@ -88,9 +88,7 @@ def _explain(source: Source, fault: SyntaxFault) -> tuple[Diagnostic, tuple[int,
         if text[fault.start] in "\"'":
             return errors.unclosed_string(where), blank
         return errors.unexpected_character(where), blank
-    if where.text in OPENING_OF and (
-        opener is None or text[opener] != OPENING_OF[where.text]
-    ):
+    if where.text in OPENING_OF and (opener is None or text[opener] != OPENING_OF[where.text]):
         return errors.nothing_to_close(where), blank
     accepted = _accepted(fault.states)
     if "NAME" in accepted and where.text in machine()[0].keywords:

@@ -1,0 +1,68 @@
+"""`specc check`."""
+
+from __future__ import annotations
+
+import argparse
+
+from specc.compiler import compile_source
+from specc.diagnostics.diagnostic import Diagnostic, SpecError
+from specc.files import read_source
+from specc.graph import Graph
+
+EXAMPLES = """examples:
+  specc check specs/bn_after.spec
+  specc check specs/*.spec
+  specc check --json specs/bn_after.spec"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("specs", nargs="+", metavar="SPEC", help="a spec to check")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Check every spec; all are checked before any mistake is reported."""
+    diagnostics: list[Diagnostic] = []
+    checked: list[tuple[str, Graph]] = []
+    for path in options.specs:
+        try:
+            checked += [(path, graph) for graph in compile_source(read_source(path))]
+        except SpecError as error:
+            diagnostics += error.diagnostics
+    if diagnostics:
+        raise SpecError(diagnostics)
+    if options.json:
+        import json
+
+        print(json.dumps({"ok": True, "models": [_as_json(*item) for item in checked]}, indent=2))
+        return 0
+    for path, graph in checked:
+        total, trainable, _ = graph.params
+        types = f"{_types(graph, 'inputs')} -> {_types(graph, 'outputs')}"
+        held = len(graph.expectations)
+        expectations = f", {held} expectation{'s' * (held != 1)} met" if held else ""
+        print(
+            f"{path}: {graph.name} is sound: {types}, {len(graph.layers)} layers, "
+            f"{total:,} parameters ({trainable:,} trainable){expectations}"
+        )
+    return 0
+
+
+def _types(graph: Graph, which: str) -> str:
+    tensors = graph.inputs if which == "inputs" else graph.outputs
+    return ", ".join(str(tensor.type) for tensor in tensors)
+
+
+def _as_json(path: str, graph: Graph) -> dict[str, object]:
+    return {
+        "file": path,
+        "model": graph.name,
+        "inputs": {tensor.name: str(tensor.type) for tensor in graph.inputs},
+        "outputs": {
+            name: str(tensor.type)
+            for name, tensor in zip(graph.output_names, graph.outputs, strict=True)
+        },
+        "layers": len(graph.layers),
+        "params": graph.params._asdict(),
+        "expectations": len(graph.expectations),
+    }

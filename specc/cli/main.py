@@ -1,0 +1,137 @@
+"""The command line: which command, and what its outcome means for the exit status.
+
+    0  done
+    1  the spec is wrong, or what was made from it does not agree with it
+    2  misuse: wrong arguments, missing files, a device that is not there
+    3  a defect of specc
+
+Each command is a module of this package with `configure` and `run`; only the one asked for
+is imported, and it imports heavy things where it needs them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from specc._version import __version__
+from specc.diagnostics.diagnostic import Diagnostic, SpecError
+from specc.files import UsageError
+
+COMMANDS = {
+    "check": "check specs: names, shapes, parameter counts, expectations",
+    "summary": "print a model's layers, output shapes and parameters",
+    "build": "build the Keras model and compare it with the spec",
+    "export": "export a model, verified, to ONNX",
+    "verify": "compare an ONNX file with its spec's Keras model",
+    "explain": "explain an error code",
+    "doctor": "say what is installed and which devices are really there",
+}
+
+USAGE = """usage: specc COMMAND ...
+
+Neural networks as short, typed text: checked, built with Keras, exported to ONNX.
+
+commands:
+{commands}
+
+  specc COMMAND --help   what a command does, with examples
+  specc --version
+
+examples:
+  specc check specs/bn_after.spec
+  specc build specs/bn_after.spec
+  specc export --onnx specs/bn_after.spec
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line (`sys.argv` by default) and give its exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        status = _dispatch(words)
+        sys.stdout.flush()
+        return status
+    except SpecError as error:
+        _report(error.diagnostics, words)
+        return 1
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        if error.help:
+            print(f"help: {error.help}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; nothing more was written", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader has gone, as in `specc summary x.spec | head`; no one is left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if os.environ.get("SPECC_TRACEBACK"):
+            raise
+        kind = type(error).__name__
+        print(f"error: specc has a defect: {kind}: {error}", file=sys.stderr)
+        print("help: run it again with SPECC_TRACEBACK=1 and report what it says", file=sys.stderr)
+        return 3
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        lines = [f"  {name:<9} {about}" for name, about in COMMANDS.items()]
+        print(USAGE.format(commands="\n".join(lines)), end="")
+        return 0
+    if words[0] in ("-V", "--version"):
+        print(f"specc {__version__}")
+        return 0
+    name = words[0]
+    if name not in COMMANDS:
+        from specc.diagnostics.suggest import closest
+
+        guess = closest(name, COMMANDS)
+        meant = f"did you mean `specc {guess}`?" if guess else "`specc --help` lists the commands"
+        raise UsageError(f"there is no command `{name}`", meant)
+    module = import_module(f"specc.cli.{name}")
+    parser = argparse.ArgumentParser(
+        prog=f"specc {name}",
+        description=COMMANDS[name][0].upper() + COMMANDS[name][1:] + ".",
+        epilog=module.EXAMPLES,
+        formatter_class=_HelpFormatter,
+        allow_abbrev=False,
+    )
+    module.configure(parser)
+    try:
+        options = parser.parse_args(words[1:])
+    except SystemExit as stop:  # argparse has said what is wrong, or printed its help
+        return int(stop.code or 0)
+    return module.run(options)
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Of a fixed width: asking for the terminal's costs an import on every run."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=96)
+
+
+def _report(diagnostics: list[Diagnostic], words: list[str]) -> None:
+    if "--json" in words:
+        import json
+
+        from specc.diagnostics.as_json import diagnostic_as_json
+
+        errors = [diagnostic_as_json(diagnostic) for diagnostic in diagnostics]
+        print(json.dumps({"ok": False, "errors": errors}, indent=2))
+        return
+    from specc.diagnostics.terminal import render_all
+
+    color = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    footer = "; nothing was written." if words[0] in ("build", "export") else "."
+    sys.stderr.write(render_all(diagnostics, color=color, footer=footer))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
