@@ -17,9 +17,18 @@ MAX_BYTES = 16 * 1024 * 1024
 class UsageError(Exception):
     """What was asked for cannot be done; the spec is not at fault."""
 
+    status = 2
+    """The exit status of a command that ends with it."""
+
     def __init__(self, message: str, help: str | None = None) -> None:
         super().__init__(message)
         self.help = help
+
+
+class DeviceError(UsageError):
+    """A device was asked for by name and something else ran instead."""
+
+    status = 1
 
 
 def read_source(path: str | os.PathLike[str]) -> Source:

@@ -1,8 +1,9 @@
 """The command line: which command, and what its outcome means for the exit status.
 
     0  done
-    1  the spec is wrong, or what was made from it does not agree with it
-    2  misuse: wrong arguments, missing files, a device that is not there
+    1  the spec is wrong, what was made from it does not agree with it, or the device that
+       was asked for is not there
+    2  misuse: wrong arguments, missing files
     3  a defect of specc
 
 Each command is a module of this package with `configure` and `run`; only the one asked for
@@ -18,7 +19,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from specc._version import __version__
-from specc.diagnostics.diagnostic import Diagnostic, SpecError
+from specc.diagnostics.diagnostic import SpecError
 from specc.files import UsageError
 
 COMMANDS = {
@@ -56,13 +57,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return status
     except SpecError as error:
-        _report(error.diagnostics, words)
+        _report(error, words)
         return 1
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         if error.help:
             print(f"help: {error.help}", file=sys.stderr)
-        return 2
+        return error.status
     except KeyboardInterrupt:
         print("interrupted; nothing more was written", file=sys.stderr)
         return 130
@@ -117,20 +118,20 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, width=96)
 
 
-def _report(diagnostics: list[Diagnostic], words: list[str]) -> None:
+def _report(error: SpecError, words: list[str]) -> None:
     if "--json" in words:
         import json
 
         from specc.diagnostics.as_json import diagnostic_as_json
 
-        errors = [diagnostic_as_json(diagnostic) for diagnostic in diagnostics]
+        errors = [diagnostic_as_json(diagnostic) for diagnostic in error.diagnostics]
         print(json.dumps({"ok": False, "errors": errors}, indent=2))
         return
     from specc.diagnostics.terminal import render_all
 
     color = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-    footer = "; nothing was written." if words[0] in ("build", "export") else "."
-    sys.stderr.write(render_all(diagnostics, color=color, footer=footer))
+    footer = f"; {error.aftermath}." if error.aftermath else "."
+    sys.stderr.write(render_all(error.diagnostics, color=color, footer=footer))
 
 
 if __name__ == "__main__":

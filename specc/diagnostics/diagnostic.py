@@ -37,3 +37,5 @@ class SpecError(Exception):
     def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
         super().__init__("\n".join(str(d) for d in diagnostics))
         self.diagnostics = list(diagnostics)
+        self.aftermath = ""
+        """What to say after the number of errors, such as "nothing was written"."""

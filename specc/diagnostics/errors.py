@@ -16,7 +16,7 @@ from specc.diagnostics.diagnostic import Diagnostic, Label
 from specc.diagnostics.place import Place
 from specc.diagnostics.suggest import closest
 from specc.source import Span
-from specc.types import Dimension, TensorType
+from specc.types import Dimension
 
 
 def _did_you_mean(word: str, known: Iterable[str]) -> str | None:
@@ -35,6 +35,23 @@ def _counted(number: int, singular: str) -> str:
     return f"{number} {singular}" if number == 1 else f"{number} {singular}s"
 
 
+def _short(text: str, limit: int = 40) -> str:
+    """Text cut to what fits into a sentence."""
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def _shape(shape: object) -> str:
+    """A tuple as a spec writes shapes."""
+    text = str(shape)
+    return f"[{text[1:-1].rstrip(',')}]" if isinstance(shape, tuple) else text
+
+
+def _character(character: str) -> str:
+    """A character as a message shows it: itself, or its number where it cannot be seen."""
+    visible = character.isprintable() and not character.isspace()
+    return f"`{character}`" if visible else f"U+{ord(character):04X}"
+
+
 # --------------------------------------------------------- E01: reading and syntax
 
 
@@ -51,7 +68,7 @@ def not_utf8(where: Span, offset: int, byte: int) -> Diagnostic:
     return Diagnostic(
         "E0102",
         f"the file is not UTF-8: byte {offset} is 0x{byte:02x}",
-        Label(where, "the first line that cannot be read"),
+        Label(where, "this character cannot be read"),
         help="save the file as UTF-8",
     )
 
@@ -66,11 +83,21 @@ def no_model(where: Span) -> Diagnostic:
 
 
 def unexpected_character(where: Span) -> Diagnostic:
+    character = where.text
+    hint = None
+    if character == ";":
+        hint = "a line ends without `;`"
+    elif character in "\u2018\u2019\u201c\u201d\u00ab\u00bb":
+        hint = "strings stand in straight quotes: \"relu\" or 'relu'"
+    elif character.isspace():
+        hint = "put an ordinary space in its place"
+    elif character.isalpha():
+        hint = "names are made of the letters a to z and A to Z, digits and `_`"
     return Diagnostic(
         "E0104",
-        f"unexpected character {where.text!r}",
+        f"unexpected character {_character(character)}",
         Label(where, "no part of a spec starts with this"),
-        help="a line ends without `;`" if where.text == ";" else None,
+        help=hint,
     )
 
 
@@ -90,7 +117,7 @@ def never_closed(opener: Span, noticed: Span) -> Diagnostic:
     return Diagnostic(
         "E0106",
         f"this `{opener.text}` is never closed",
-        Label(opener, f"no `{closer}` up to {place}"),
+        Label(opener, f"no `{closer}` before {place}"),
         help=f"add `{closer}`",
     )
 
@@ -100,7 +127,7 @@ def unclosed_string(where: Span) -> Diagnostic:
         "E0107",
         "the string does not end on its line",
         Label(where, f"opened here, no closing {where.text}"),
-        help=f"add {where.text}",
+        help=f"close it with {where.text} on the same line",
     )
 
 
@@ -171,7 +198,7 @@ def unknown_layer(where: Span, name: str, known: Iterable[str]) -> Diagnostic:
         "E0201",
         f"there is no layer `{name}`",
         Label(where),
-        help=_did_you_mean(bare, every) or "`specc layers` lists the layers there are",
+        help=_did_you_mean(bare, every) or f"the layers are {_listed(every, 200)}",
     )
 
 
@@ -201,11 +228,13 @@ def wrong_argument(
 ) -> Diagnostic:
     suggestion = _did_you_mean(found, choices) if isinstance(found, str) else None
     if suggestion is None and len(choices) > 12:
-        suggestion = f"{expected.removesuffix(', or None')} is one of {_listed(choices, 40)}"
+        # Keras knows many by two names, `he_normal` and `HeNormal`; one will do here.
+        shown = [choice for choice in choices if choice[0].islower()]
+        suggestion = f"{expected.removesuffix(', or None')} is one of {_listed(shown, 60)}"
     return Diagnostic(
         "E0204",
         f"`{argument}` of `{layer}` takes {expected}",
-        Label(where, f"found {found!r}"),
+        Label(where, f"found {_short(repr(found))}"),
         help=suggestion,
     )
 
@@ -224,7 +253,7 @@ def too_many_arguments(where: Span, layer: str, known: Sequence[str]) -> Diagnos
     return Diagnostic(
         "E0206",
         f"too many arguments for `{layer}`",
-        Label(where, f"{layer} has {_counted(len(known), 'argument')}"),
+        Label(where, f"`{layer}` has {_counted(len(known), 'argument')}"),
         help=takes,
     )
 
@@ -239,12 +268,14 @@ def argument_twice(where: Span, first: Span, argument: str) -> Diagnostic:
 
 
 def layer_name_twice(where: Span, first: Span, name: str) -> Diagnostic:
+    by_itself = name not in where.text
+    again = "this layer gets the name by itself, as in Keras" if by_itself else "given again here"
     return Diagnostic(
         "E0208",
-        f"two layers are called `{name}`",
-        Label(where, f"also `{name}`"),
-        [Label(first, f"the first `{name}`")],
-        help='give one of them another `name="..."`',
+        f"the name `{name}` is given twice",
+        Label(where, again),
+        [Label(first, "first given here")],
+        help="each layer and each input needs a name of its own",
     )
 
 
@@ -262,7 +293,7 @@ def name_is_a_layer(where: Span) -> Diagnostic:
         "E0210",
         f"`{where.text}` is the name of a layer and cannot name something else",
         Label(where),
-        help=f"call it `{where.text.lower()}_` or something more telling",
+        help=f"call it `my_{where.text.lower()}` or something more telling",
     )
 
 
@@ -279,17 +310,18 @@ def layer_without_input(where: Span, layer: str) -> Diagnostic:
     return Diagnostic(
         "E0212",
         f"`{layer}` is a layer, and a tensor is needed here",
-        Label(where),
-        help=f"apply it: `x -> {layer}`",
+        Label(where, "applied to nothing"),
+        help=f"apply it, `x -> {_short(where.text)}`, or declare it, "
+        f"`layer name = {_short(where.text)}`",
     )
 
 
 def not_a_layer(where: Span, what: str) -> Diagnostic:
     return Diagnostic(
         "E0213",
-        f"{what} cannot be applied to a tensor",
+        f"{what} is not a layer",
         Label(where, "a layer is needed here"),
-        help="to the right of `->` stands a layer, as in `x -> Dense(10)`",
+        help="a layer is written as in Keras: `Dense(10)`",
     )
 
 
@@ -313,23 +345,29 @@ def not_supported_yet(where: Span, what: str) -> Diagnostic:
 
 
 def not_a_constant(where: Span) -> Diagnostic:
+    text = where.text
+    hint = "constants are numbers, strings, True, False, None, and tuples of them"
+    if text.isidentifier():
+        hint = f'if a string is meant, it stands in quotes: `"{text}"`'
+    elif text.endswith(")"):
+        hint = 'Keras\'s objects are given by their names: `kernel_initializer="he_normal"`'
     return Diagnostic(
-        "E0216",
-        "an argument must be a constant",
-        Label(where, "a number, a string, True, False, None, or a tuple of them"),
+        "E0216", "a constant is needed here", Label(where, "not a constant"), help=hint
     )
 
 
 def not_computable(where: Span, reason: str) -> Diagnostic:
+    if reason.endswith("is needed here"):
+        return Diagnostic("E0217", reason, Label(where, f"found `{_short(where.text)}`"))
     return Diagnostic("E0217", "this cannot be computed", Label(where, reason))
 
 
 def unknown_measure(where: Span, known: Sequence[str]) -> Diagnostic:
     return Diagnostic(
         "E0218",
-        f"`{where.text}` is nothing that can be expected",
+        f"`{where.text}` cannot be expected of a model",
         Label(where),
-        help=_did_you_mean(where.text, known) or f"expect one of {_listed(known)}",
+        help=_did_you_mean(where.text, known) or f"what can be expected: {_listed(known)}",
     )
 
 
@@ -338,22 +376,35 @@ def not_one_tensor(where: Span, count: int) -> Diagnostic:
         "E0219",
         f"one tensor is needed here, and this is {_counted(count, 'tensor')}",
         Label(where),
-        help="bind them to names and say which one: `sequence, state = x -> ...`",
+        help="name them and say which one is meant: `sequence, state = x -> ...`",
     )
 
 
 def bad_layer_name(where: Span, name: str) -> Diagnostic:
     return Diagnostic(
         "E0220",
-        f"{name!r} cannot name a layer",
+        f"{_short(repr(name))} cannot name a layer",
         Label(where),
-        help="a name is letters, digits, `_`, `.` and `-`, a letter first",
+        help="a name starts with a letter and goes on with letters, digits, `_`, `.` and `-`",
     )
 
 
 def not_a_tensor(where: Span) -> Diagnostic:
     return Diagnostic(
         "E0221", "a tensor is needed here", Label(where, "a constant is not a tensor")
+    )
+
+
+def input_in_parentheses(where: Span, layer: str) -> Diagnostic:
+    text = where.text
+    hint = f"the arguments of a call are given by name: `{layer}(...)(training=True)`"
+    if text.startswith("[") or (text.isidentifier() and text not in ("True", "False", "None")):
+        hint = f"write `{_short(text)} -> {layer}(...)`"
+    return Diagnostic(
+        "E0222",
+        f"`{layer}` takes its input from the left of `->`, not in parentheses",
+        Label(where),
+        help=hint,
     )
 
 
@@ -378,7 +429,27 @@ def inputs_differ(place: Place, axis: int, sizes: Sequence[Dimension]) -> Diagno
         f"the inputs of `{place.layer}` do not fit together",
         Label(place.span, f"axis {axis}: {', '.join(parts)}"),
         [Label(operand.span, str(operand.type)) for operand in place.inputs],
+        help=_way_to_agree(place, axis, sizes),
     )
+
+
+def _way_to_agree(place: Place, axis: int, sizes: Sequence[Dimension]) -> str:
+    """How the inputs of `inputs_differ` may be made to agree, as far as their makers tell."""
+    known = [size for size in sizes if isinstance(size, int)]
+    smallest, largest = min(known, default=0), max(known, default=0)
+    if len(known) == len(sizes) and smallest > 0:
+        operand = place.inputs[sizes.index(largest)]
+        shaped_by = (operand.shaped_by or operand.span).text
+        maker = shaped_by.split("(")[0]
+        last = axis == operand.type.rank
+        if last and maker == "Dense":
+            return f"give the `Dense` of `{operand.text}` {smallest} units"
+        if last and maker.startswith("Conv"):
+            return f"give the `{maker}` of `{operand.text}` {smallest} filters"
+        shrinks = maker.startswith("Conv") and not maker.endswith("Transpose")
+        if not last and shrinks and "strides" not in shaped_by and largest % smallest == 0:
+            return f"give the `{maker}` of `{operand.text}` strides={largest // smallest}"
+    return f"their sizes along axis {axis} must be the same"
 
 
 def wrong_rank(place: Place, expected: str, rank: int, index: int = 0) -> Diagnostic:
@@ -402,14 +473,18 @@ def wrong_rank(place: Place, expected: str, rank: int, index: int = 0) -> Diagno
 
 def axis_out_of_range(place: Place, argument: str, axis: int, rank: int) -> Diagnostic:
     """`rank` counts the batch axis."""
+    if axis in (0, -rank):
+        label = f"axis {axis} is the batch axis"
+    elif rank == 2:
+        label = "the input has axis 0, the batch, and axis 1"
+    else:
+        label = f"the input has axis 0, the batch, and axes 1 to {rank - 1}"
     return Diagnostic(
         "E0303",
         f"`{place.layer}` cannot use axis {axis}",
-        Label(
-            place.argument(argument),
-            f"the input has axes 0 (the batch) to {rank - 1}, or {-rank} to -1",
-        ),
+        Label(place.argument(argument), label),
         _input_label(place, 0),
+        help="axis -1, the last one, is the one most often meant",
     )
 
 
@@ -435,7 +510,7 @@ def unknown_size(place: Place, axis: int, index: int = 0) -> Diagnostic:
     )
 
 
-def cannot_reshape(place: Place, argument: str, size: int, target: str) -> Diagnostic:
+def cannot_reshape(place: Place, argument: str, size: int | str, target: str) -> Diagnostic:
     return Diagnostic(
         "E0306",
         f"`{place.layer}` cannot keep every element",
@@ -446,7 +521,11 @@ def cannot_reshape(place: Place, argument: str, size: int, target: str) -> Diagn
 
 def wrong_number_of_inputs(place: Place, minimum: int, maximum: int | None) -> Diagnostic:
     count = len(place.inputs)
-    takes = _counted(minimum, "input") if minimum == maximum else f"{minimum} inputs or more"
+    takes = _counted(minimum, "input")
+    if maximum is None:
+        takes += " or more"
+    elif maximum > minimum:
+        takes = f"{minimum} to {maximum} inputs"
     hint = None
     if maximum == 1:
         hint = f"join them first: `[a, b] -> Concatenate -> {place.layer}`"
@@ -475,8 +554,13 @@ def shared_layer_differs(
     return Diagnostic(
         "E0309",
         f"the shared layer `{name}` cannot take this input",
-        Label(place.span, f"its `{weight}` is {first} since its first use, this needs {now}"),
+        Label(
+            place.span,
+            f"its `{weight}` is {_shape(first)} since its first use, "
+            f"this input needs {_shape(now)}",
+        ),
         _input_label(place, 0),
+        help=f"give this input a `{place.layer}` of its own, or bring both inputs to one shape",
     )
 
 
@@ -485,6 +569,28 @@ def arguments_conflict(place: Place, argument: str, reason: str) -> Diagnostic:
         "E0310",
         f"the arguments of `{place.layer}` do not go together",
         Label(place.argument(argument), reason),
+    )
+
+
+def rank_refused(place: Place, argument: str, name: str, shape: Sequence[Dimension]) -> Diagnostic:
+    """An initializer or regularizer that does not take tensors of this rank."""
+    given = "a vector" if len(shape) == 1 else f"a tensor of rank {len(shape)}"
+    return Diagnostic(
+        "E0311",
+        f"`{name}` cannot be the `{argument}` of `{place.layer}`",
+        Label(place.argument(argument), f"it cannot work on {given}"),
+        help=f"choose another `{argument}`",
+    )
+
+
+def size_needed(place: Place, argument: str, axis: int) -> Diagnostic:
+    """`axis` counts the batch axis as 0."""
+    what = "the batch size" if axis == 0 else f"the size of axis {axis}"
+    return Diagnostic(
+        "E0312",
+        f"`{argument}` of `{place.layer}` needs to know {what}",
+        Label(place.argument(argument), f"{what} is not known here"),
+        _input_label(place, 0),
     )
 
 
@@ -514,8 +620,8 @@ def unused_layer(where: Span, what: str, outputs: Sequence[str]) -> Diagnostic:
         "E0403",
         f"{what} is made and reaches no output",
         Label(where, "not part of the model"),
-        notes=[f"the model's output is {_listed(outputs)}"] if outputs else [],
-        help="add it to the `output` line, use it, or take it out",
+        notes=[f"the model gives {_listed(outputs)}"] if outputs else [],
+        help="use it, add it to an `output` line, or take it out",
     )
 
 
@@ -529,11 +635,18 @@ def unused_input(where: Span, name: str) -> Diagnostic:
 
 
 def ambiguous_continuation(where: Span, above: Sequence[str]) -> Diagnostic:
+    layer = _short(where.text)
+    label = f"above stand {_listed(above)}"
+    hint = (
+        f"say which, `{above[0]} -> {layer}`, or join them, "
+        f"`[{', '.join(above[:3])}] -> Concatenate -> {layer}`"
+    )
+    if len(set(above)) < len(above):  # a layer of several outputs, which have no names
+        label = f"the line above gives {_counted(len(above), 'tensor')}"
+        names = ", ".join("abcdefgh"[: len(above)])
+        hint = f"name them there, `{names} = ...`, and say which one is meant: `a -> {layer}`"
     return Diagnostic(
-        "E0405",
-        "it is not clear what this line continues from",
-        Label(where, f"above stand {_listed(above)}"),
-        help=f"say which: `{above[0]} -> {where.text.split('(')[0]}`",
+        "E0405", "it is not clear what this line continues from", Label(where, label), help=hint
     )
 
 
@@ -562,7 +675,7 @@ def count_not_met(
     return Diagnostic(
         "E0501",
         f"{what}: expected {expected:,}, found {found:,}{found_in}",
-        Label(where, f"{abs(difference):,} too {'few' if difference > 0 else 'many'}"),
+        Label(where, f"there are {abs(difference):,} {'more' if difference > 0 else 'fewer'}"),
         [culprit] if culprit else [],
         notes,
     )
@@ -585,14 +698,14 @@ def no_such_layer(where: Span, name: str, known: Sequence[str]) -> Diagnostic:
         f"no layer of this model is called `{name}`",
         Label(where),
         notes=[f"its layers: {_listed(known)}"],
-        help=_did_you_mean(name, known),
+        help=_did_you_mean(name, known) or "`specc summary` prints the layers with their names",
     )
 
 
 def which_output(where: Span, names: Sequence[str]) -> Diagnostic:
     return Diagnostic(
         "E0504",
-        f"the model has {_counted(len(names), 'output')}",
+        f"the model has {_counted(len(names), 'output')}: {_listed(names)}",
         Label(where, "which one is meant?"),
         help=f"say which: `expect output {names[0]} = ...`",
     )
@@ -604,4 +717,108 @@ def no_such_output(where: Span, name: str, known: Sequence[str]) -> Diagnostic:
         f"no output of this model is called `{name}`",
         Label(where),
         help=_did_you_mean(name, known) or f"its outputs are {_listed(known)}",
+    )
+
+
+# ------------------------------------------------- E06: the built or exported model
+
+
+def keras_differs(where: Span, layer: str, what: str, said: str, found: str) -> Diagnostic:
+    return Diagnostic(
+        "E0601",
+        f"Keras makes another {what} of `{layer}` than the checker said",
+        Label(where, f"checked: {said}"),
+        notes=[f"Keras: {found}"],
+        help="this is a defect of specc; please report it with this spec",
+    )
+
+
+def parameter_differs(
+    where: Span,
+    name: str,
+    file: str,
+    index: Sequence[int],
+    found: float,
+    expected: float,
+    count: int,
+    size: int,
+) -> Diagnostic:
+    place = f"[{', '.join(str(i) for i in index)}]"
+    return Diagnostic(
+        "E0602",
+        f"`{name}` in {file} is not what Keras has",
+        Label(where, f"{place} is {found:.7g} in the file and {expected:.7g} in Keras"),
+        notes=[f"{count:,} of {size:,} numbers differ"],
+        help="export again, or give the weights it was exported from: `--weights FILE.keras`",
+    )
+
+
+def parameter_missing(where: Span, name: str, file: str) -> Diagnostic:
+    return Diagnostic(
+        "E0603",
+        f"`{name}` is not in {file}",
+        Label(where, "no initializer holds it"),
+        help="verify a file that `specc export --onnx` wrote for this spec",
+    )
+
+
+def parameter_reshaped(
+    where: Span, name: str, file: str, found: str, expected: str
+) -> Diagnostic:
+    return Diagnostic(
+        "E0604",
+        f"`{name}` in {file} has another type",
+        Label(where, f"found {found}, expected {expected}"),
+        help="export again: the spec has changed since",
+    )
+
+
+def layer_differs(
+    where: Span, layer: str, file: str, error: float, case: str, before: str | None, effect: str
+) -> Diagnostic:
+    return Diagnostic(
+        "E0605",
+        f"{file} parts from Keras in `{layer}`",
+        Label(where, f"its output is off by {error:.2g}"),
+        notes=[
+            f"with {case}: {effect}",
+            f"the last layer that agrees is `{before}`" if before else "no layer before it",
+        ],
+    )
+
+
+def outputs_differ(
+    where: Span,
+    output: str,
+    file: str,
+    error: float,
+    allowed: float,
+    case: str,
+) -> Diagnostic:
+    return Diagnostic(
+        "E0606",
+        f"the output `{output}` of {file} is not Keras's",
+        Label(where, f"off by {error:.2g}, allowed {allowed:.2g}"),
+        notes=[f"with {case}", "every layer whose output can be seen agrees"],
+    )
+
+
+def interface_differs(
+    where: Span, what: str, file: str, expected: Sequence[str], found: Sequence[str]
+) -> Diagnostic:
+    return Diagnostic(
+        "E0607",
+        f"{file} has other {what} than the model",
+        Label(where, f"the spec has {_listed(expected)}"),
+        notes=[f"the file has {_listed(found) or 'none'}"],
+        help="verify a file that `specc export --onnx` wrote for this spec",
+    )
+
+
+def sum_does_not_close(where: Span, model: str) -> Diagnostic:
+    return Diagnostic(
+        "E0608",
+        f"the parameters of `{model}` in the ONNX file do not add up to Keras's",
+        Label(where),
+        help="this is a defect of specc; please report it with this spec",
     )

@@ -22,6 +22,8 @@ class Operand:
     type: TensorType
     span: Span
     """Where it was made."""
+    shaped_by: Span | None = None
+    """The layer before it that last changed the type: not an activation or normalization."""
 
 
 @record

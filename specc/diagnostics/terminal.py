@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from specc.diagnostics.diagnostic import Diagnostic, Label
-from specc.source import Source, Span
+from specc.source import Span
 
 MAX_WIDTH = 160
-"""Columns of source shown of one line; a longer line is cut around what matters."""
+"""Characters of source shown of one line; a longer line is cut around what matters."""
+
+TEXT_WIDTH = 96
+"""Columns after which a note or help goes on in the next line."""
+
+CUT = "..."
 
 STYLES = {"error": "\033[1;31m", "mark": "\033[1;31m", "other": "\033[1;34m", "bold": "\033[1m"}
 RESET = "\033[0m"
@@ -36,7 +41,7 @@ def render(diagnostic: Diagnostic, *, color: bool) -> str:
     rows = _rows(diagnostic)
     width = max((len(str(line)) for line, _ in rows), default=1)
     gutter = styled("other", " " * (width + 1) + "|")
-    lines.append(f"{' ' * width}{styled('other', '-->')} {primary.span}")
+    lines.append(f"{' ' * width}{styled('other', '-->')} {printable(str(primary.span))}")
     if primary.span.source.text:
         lines.append(gutter)
         previous = 0
@@ -44,22 +49,35 @@ def render(diagnostic: Diagnostic, *, color: bool) -> str:
             if previous and line > previous + 1:
                 lines.append(styled("other", " " * (width + 1) + "..."))
             previous = line
-            text, shift = _window(primary.span.source, line, labels)
+            text, start, end = _window(primary, line, labels)
             lines.append(f"{styled('other', f'{line:>{width}} |')} {text}".rstrip())
             for label in sorted(labels, key=lambda item: -item.span.start):
                 is_primary = label is primary
-                mark = _underline(label.span, line, shift, "^" if is_primary else "-")
+                mark = _underline(label.span, start, end, "^" if is_primary else "-")
+                if not mark:
+                    continue
                 said = f" {printable(label.text)}" if label.text else ""
                 shown = styled("mark" if is_primary else "other", mark.strip() + said)
                 lines.append(f"{gutter} {mark[: len(mark) - len(mark.lstrip())]}{shown}")
         lines.append(gutter)
-    lines += [f"note: {printable(note)}" for note in diagnostic.notes]
+    for note in diagnostic.notes:
+        lines.append(f"{styled('bold', 'note')}: {_wrapped(note)}")
     more = f"`specc explain {diagnostic.code}` says more"
     if diagnostic.help:
-        lines += [f"{styled('bold', 'help')}: {printable(diagnostic.help)}", f"      {more}"]
+        lines += [f"{styled('bold', 'help')}: {_wrapped(diagnostic.help)}", f"      {more}"]
     else:
         lines.append(f"{styled('bold', 'help')}: {more}")
     return "\n".join(lines)
+
+
+def _wrapped(text: str) -> str:
+    """Text in lines that are not too long, all but the first indented like the first."""
+    lines = [""]
+    for word in printable(text).split(" "):
+        if lines[-1] and len(lines[-1]) + len(word) >= TEXT_WIDTH - 6:
+            lines.append("")
+        lines[-1] += f" {word}" if lines[-1] else word
+    return "\n      ".join(lines)
 
 
 def printable(text: str) -> str:
@@ -76,26 +94,31 @@ def _rows(diagnostic: Diagnostic) -> list[tuple[int, list[Label]]]:
     return sorted(by_line.items())
 
 
-def _window(source: Source, line: int, labels: list[Label]) -> tuple[str, int]:
-    """A line's text as shown, and how many characters were cut from its front."""
-    text = printable(source.line_text(line))
+def _window(primary: Label, line: int, labels: list[Label]) -> tuple[str, int, int]:
+    """A line's text as shown, and from where to where it is the source's."""
+    text = printable(primary.span.source.line_text(line))
     if len(text) <= MAX_WIDTH:
-        return text, 0
-    first = min(label.span.column for label in labels) - 1
-    shift = max(0, first - MAX_WIDTH // 4)
-    cut = text[shift : shift + MAX_WIDTH]
-    return cut + ("..." if shift + MAX_WIDTH < len(text) else ""), shift
+        return text, 0, len(text)
+    centre = primary if primary in labels else labels[0]
+    start = max(0, centre.span.column - 1 - MAX_WIDTH // 4)
+    end = min(len(text), start + MAX_WIDTH)
+    shown = (CUT if start else "") + text[start:end] + (CUT if end < len(text) else "")
+    return shown, start, end
 
 
-def _underline(span: Span, line: int, shift: int, mark: str) -> str:
-    """Marks below a span (the part on its first line), aligned under the shown text."""
-    text = span.source.line_text(line)
-    start = span.column - 1
-    end = min(start + max(1, span.end - span.start), max(len(text), start + 1))
-    start, end = start - shift, min(end - shift, MAX_WIDTH)
-    before = "".join("\t" if c == "\t" else " " * _columns(c) for c in text[shift:][:start])
-    marked = sum(_columns(c) for c in text[shift:][start:end]) or 1
-    return before + mark * marked
+def _underline(span: Span, start: int, end: int, mark: str) -> str:
+    """Marks below a span (the part on its first line), aligned under the shown text.
+
+    Nothing where the span lies outside of the shown part `[start, end)` of its line.
+    """
+    text = printable(span.source.line_text(span.line))
+    first = span.column - 1
+    last = min(first + max(1, span.end - span.start), max(len(text), first + 1))
+    if first < start or (first >= end and end < len(text)):
+        return ""
+    before = "".join("\t" if c == "\t" else " " * _columns(c) for c in text[start:first])
+    width = sum(_columns(c) for c in text[first : min(last, end)]) or 1
+    return " " * (len(CUT) if start else 0) + before + mark * width
 
 
 def _columns(character: str) -> int:

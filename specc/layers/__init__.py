@@ -14,9 +14,60 @@ if TYPE_CHECKING:
     from specc.layers.base import Layer
 
 FAMILIES: dict[str, tuple[str, ...]] = {
-    "core": ("Activation", "Dense", "Embedding"),
-    "normalization": ("BatchNormalization",),
-    "reshaping": ("Flatten",),
+    "activations": ("ELU", "LeakyReLU", "PReLU", "ReLU", "Softmax"),
+    "convolution": (
+        "Conv1D",
+        "Conv1DTranspose",
+        "Conv2D",
+        "Conv2DTranspose",
+        "DepthwiseConv1D",
+        "DepthwiseConv2D",
+        "SeparableConv1D",
+        "SeparableConv2D",
+    ),
+    "core": ("Activation", "Dense", "Embedding", "Identity", "Masking"),
+    "merging": (
+        "Add",
+        "Average",
+        "Concatenate",
+        "Dot",
+        "Maximum",
+        "Minimum",
+        "Multiply",
+        "Subtract",
+    ),
+    "normalization": ("BatchNormalization", "LayerNormalization"),
+    "pooling": (
+        "AveragePooling1D",
+        "AveragePooling2D",
+        "GlobalAveragePooling1D",
+        "GlobalAveragePooling2D",
+        "GlobalMaxPooling1D",
+        "GlobalMaxPooling2D",
+        "MaxPooling1D",
+        "MaxPooling2D",
+    ),
+    "preprocessing": ("Rescaling",),
+    "recurrent": ("GRU", "LSTM", "SimpleRNN"),
+    "regularization": (
+        "Dropout",
+        "GaussianDropout",
+        "GaussianNoise",
+        "SpatialDropout1D",
+        "SpatialDropout2D",
+    ),
+    "reshaping": (
+        "Cropping1D",
+        "Cropping2D",
+        "Flatten",
+        "Permute",
+        "RepeatVector",
+        "Reshape",
+        "UpSampling1D",
+        "UpSampling2D",
+        "ZeroPadding1D",
+        "ZeroPadding2D",
+    ),
 }
 
 LAYER_NAMES = tuple(sorted(name for names in FAMILIES.values() for name in names))

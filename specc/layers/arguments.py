@@ -6,12 +6,17 @@ the tests, which draw arguments from it. `None` is accepted by `Optional` kinds 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 from specc.layers import names
 
 REQUIRED: Any = object()
 """The default of an argument that has none."""
+
+
+def is_tuple(value: object) -> TypeGuard[tuple[Any, ...]]:
+    """`isinstance`, for tuples of items of which nothing is known."""
+    return isinstance(value, tuple)
 
 
 class Kind:
@@ -56,12 +61,20 @@ class Int(Kind):
 class Float(Kind):
     """A number; `1` stands for `1.0`."""
 
-    def __init__(self, at_least: float | None = None, at_most: float | None = None) -> None:
+    def __init__(
+        self,
+        at_least: float | None = None,
+        at_most: float | None = None,
+        below: float | None = None,
+    ) -> None:
         self.at_least = at_least
         self.at_most = at_most
+        self.below = below
         self.expected = "a number"
         if at_least is not None and at_most is not None:
             self.expected = f"a number from {at_least:g} to {at_most:g}"
+        elif at_least is not None and below is not None:
+            self.expected = f"a number from {at_least:g} to less than {below:g}"
         elif at_least is not None:
             self.expected = f"a number, {at_least:g} or more"
 
@@ -71,6 +84,7 @@ class Float(Kind):
             and not isinstance(value, bool)
             and (self.at_least is None or value >= self.at_least)
             and (self.at_most is None or value <= self.at_most)
+            and (self.below is None or value < self.below)
         )
 
 
@@ -114,12 +128,12 @@ class Sizes(Kind):
         self.expected = self._one.expected + several
 
     def accepts(self, value: object) -> bool:
-        if isinstance(value, tuple):
+        if is_tuple(value):
             return len(value) == self.rank and all(self._one.accepts(item) for item in value)
         return self._one.accepts(value)
 
     def normalize(self, value: Any) -> tuple[int, ...]:
-        return value if isinstance(value, tuple) else (value,) * self.rank
+        return value if is_tuple(value) else (value,) * self.rank
 
 
 class Ints(Kind):
@@ -131,19 +145,89 @@ class Ints(Kind):
         self.expected = "a tuple of whole numbers"
 
     def accepts(self, value: object) -> bool:
-        return isinstance(value, tuple) and all(self._one.accepts(item) for item in value)
+        return is_tuple(value) and all(self._one.accepts(item) for item in value)
+
+
+class TargetShape(Kind):
+    """Sizes of which one may be -1: what is left over."""
+
+    expected = "a tuple of sizes, one of which may be -1"
+
+    def accepts(self, value: object) -> bool:
+        if not is_tuple(value):
+            return False
+        one = Int(at_least=1)
+        return value.count(-1) <= 1 and all(one.accepts(item) or item == -1 for item in value)
+
+
+class NoiseShape(Kind):
+    """Sizes, with None for those of the input; the first is the batch's."""
+
+    expected = "a tuple of sizes and None"
+
+    def accepts(self, value: object) -> bool:
+        one = Optional(Int(at_least=1))
+        return is_tuple(value) and all(one.accepts(item) for item in value)
+
+
+class Numbers(Kind):
+    """A number, or one for each channel: `2` or `(0.5, 0.25)`."""
+
+    expected = "a number or a tuple of numbers"
+
+    def accepts(self, value: object) -> bool:
+        items = value if is_tuple(value) else (value,)
+        return bool(items) and all(Float().accepts(item) for item in items)
+
+
+class Borders(Kind):
+    """What to add to or cut off each spatial axis: `1`, `(1, 2)` or `((0, 1), (2, 2))`."""
+
+    expected = "a whole number, or one for each axis, or for each axis a pair (before, after)"
+
+    def __init__(self, rank: int) -> None:
+        self.rank = rank
+
+    def accepts(self, value: object) -> bool:
+        items = value if is_tuple(value) else (value,) * self.rank
+        one = Sizes(2, at_least=0)
+        return len(items) == self.rank and all(one.accepts(item) for item in items)
+
+    def normalize(self, value: Any) -> tuple[tuple[int, int], ...]:
+        items = value if is_tuple(value) else (value,) * self.rank
+        return tuple(item if is_tuple(item) else (item, item) for item in items)
 
 
 class Axes(Kind):
     """One axis or several: `-1` or `(1, 2)`; axis 0 is the batch axis."""
 
-    expected = "an axis or a tuple of axes"
+    def __init__(self, number: int | None = None) -> None:
+        self.number = number
+        """How many there must be where there are several."""
+        several = "axes" if number is None else f"{number} axes"
+        self.expected = f"an axis or a tuple of {several}"
 
     def accepts(self, value: object) -> bool:
-        items = value if isinstance(value, tuple) else (value,)
-        return bool(items) and all(
-            isinstance(item, int) and not isinstance(item, bool) for item in items
-        )
+        if is_tuple(value):
+            right = len(value) == self.number if self.number else bool(value)
+            return right and all(Int().accepts(item) for item in value)
+        return Int().accepts(value)
+
+
+class AutoBool(Kind):
+    expected = 'True, False or "auto"'
+
+    def accepts(self, value: object) -> bool:
+        return isinstance(value, bool) or value == "auto"
+
+
+class Nothing(Kind):
+    """An argument that keeps its place, and that a spec has no way to write."""
+
+    expected = "None"
+
+    def accepts(self, value: object) -> bool:
+        return value is None
 
 
 class Optional(Kind):

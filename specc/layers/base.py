@@ -18,6 +18,7 @@ from typing import Any, ClassVar, NamedTuple, dataclass_transform
 
 from specc.diagnostics import errors
 from specc.diagnostics.place import Refused
+from specc.layers import names
 from specc.layers.arguments import BOOL, REQUIRED, Argument, Kind, arg
 from specc.types import Dimension, TensorType
 
@@ -29,6 +30,8 @@ class Weight(NamedTuple):
     shape: tuple[int, ...]
     trainable: bool = True
     dtype: str = "float32"
+    arguments: str = ""
+    """What the names of its initializer and regularizer start with, where it is not `name`."""
 
 
 Weights = tuple[Weight, ...]
@@ -82,6 +85,7 @@ class Layer:
         self.validate()
 
     # ----------------------------------------------------- what a layer may define
+    # (`**_` is there for the type checker: subclasses may have any positional parameters.)
 
     def validate(self) -> None:
         """Refuse arguments that do not go together.
@@ -91,11 +95,21 @@ class Layer:
         """
 
     @property
+    def index_limit(self) -> int | None:
+        """Integer inputs must be below this; None where any will do."""
+        return None
+
+    @property
+    def takes_list(self) -> bool:
+        """Whether Keras wants the inputs as a list, even a single one."""
+        return self.maximum_inputs != 1
+
+    @property
     def output_count(self) -> int:
         """How many tensors a use of the layer gives."""
         return 1
 
-    def infer(self, *inputs: Any) -> TensorType | tuple[TensorType, ...]:
+    def infer(self, *inputs: Any, **_: Any) -> TensorType | tuple[TensorType, ...]:
         """The types of the outputs for these inputs.
 
         Raises:
@@ -103,7 +117,7 @@ class Layer:
         """
         raise NotImplementedError
 
-    def weights(self, *inputs: Any) -> Weights:
+    def weights(self, *inputs: Any, **_: Any) -> Weights:
         """The variables that the first use creates, in the order of Keras's `weights`."""
         return ()
 
@@ -114,12 +128,19 @@ class Layer:
         too_many = self.maximum_inputs is not None and len(inputs) > self.maximum_inputs
         if len(inputs) < self.minimum_inputs or too_many:
             raise Refused(errors.wrong_number_of_inputs, self.minimum_inputs, self.maximum_inputs)
-        outputs = self.infer(*inputs)
-        return (outputs,) if isinstance(outputs, TensorType) else outputs
+        outputs = self.infer(*[autocast(x) for x in inputs])
+        outputs = (outputs,) if isinstance(outputs, TensorType) else outputs
+        self._check_regularizer("activity", *[(None, *x.shape) for x in outputs])
+        return outputs
 
     def variables(self, inputs: list[TensorType]) -> Weights:
         """`weights`, with `trainable=False` of the layer taken into account."""
         own = self.weights(*inputs)
+        for weight in own:
+            prefix = weight.arguments or weight.name
+            self._check_initializer(prefix, weight.shape)
+            if self.trainable:
+                self._check_regularizer(prefix, weight.shape)
         if self.trainable:
             return own
         return tuple(weight._replace(trainable=False) for weight in own)
@@ -127,6 +148,19 @@ class Layer:
     def keras_arguments(self) -> dict[str, Any]:
         """Keyword arguments for the Keras class of the same name."""
         return self.given if self.trainable else {**self.given, "trainable": False}
+
+    def _check_initializer(self, prefix: str, shape: tuple[Dimension, ...]) -> None:
+        name = getattr(self, f"{prefix}_initializer", "")
+        least, most = names.INITIALIZER_RANKS.get(name, (0, None))
+        if len(shape) < least or (most is not None and len(shape) > most):
+            raise Refused(errors.rank_refused, f"{prefix}_initializer", name, shape)
+
+    def _check_regularizer(self, prefix: str, *shapes: tuple[Dimension, ...]) -> None:
+        name = getattr(self, f"{prefix}_regularizer", None)
+        if name in names.MATRIX_REGULARIZERS:
+            for shape in shapes:
+                if len(shape) != 2:
+                    raise Refused(errors.rank_refused, f"{prefix}_regularizer", name, shape)
 
 
 # ------------------------------------------------------- rules that many layers share
@@ -138,6 +172,72 @@ def known_size(x: TensorType, axis: int, index: int = 0) -> int:
     if not isinstance(size, int):
         raise Refused(errors.unknown_size, axis % x.rank + 1, index)
     return size
+
+
+def autocast(x: TensorType) -> TensorType:
+    """What a layer makes of an input: every float is cast to the layer's own dtype."""
+    return TensorType("float32", x.shape) if x.is_float else x
+
+
+def require_float(x: TensorType, index: int = 0) -> None:
+    """Refuse an input of whole numbers or truth values."""
+    if not x.is_float:
+        raise Refused(errors.dtype_refused, "floating-point numbers", index)
+
+
+def require_axis(argument: str, axis: int, rank: int) -> int:
+    """The axis counted from the front. Both the axis and `rank` count the batch axis."""
+    if not -rank <= axis < rank:
+        raise Refused(errors.axis_out_of_range, argument, axis, rank)
+    return axis % rank
+
+
+def require_axes(argument: str, axes: int | tuple[int, ...], rank: int) -> None:
+    """Refuse axes that are not there, and any that is named twice."""
+    several = axes if isinstance(axes, tuple) else (axes,)
+    if len({require_axis(argument, axis, rank) for axis in several}) < len(several):
+        raise Refused(errors.arguments_conflict, argument, "an axis stands here twice")
+
+
+def known_axis_size(x: TensorType, argument: str, axis: int) -> int:
+    """The size of an axis that an argument names (counted with the batch axis) and a weight has."""
+    if require_axis(argument, axis, x.rank + 1) == 0:
+        raise Refused(errors.size_needed, argument, 0)
+    return known_size(x, axis % (x.rank + 1) - 1)
+
+
+def split_channels(
+    x: TensorType, data_format: str | None, *spatial: str
+) -> tuple[tuple[Dimension, ...], Dimension]:
+    """The spatial sizes and the channels of an input that must have exactly these axes."""
+    if data_format == "channels_first":
+        require_rank(x, "channels", *spatial)
+        return x.shape[1:], x.shape[0]
+    require_rank(x, *spatial, "channels")
+    return x.shape[:-1], x.shape[-1]
+
+
+def join_channels(
+    spatial: tuple[Dimension, ...], channels: Dimension, data_format: str | None
+) -> tuple[Dimension, ...]:
+    """A shape of these sizes; the inverse of `split_channels`."""
+    if data_format == "channels_first":
+        return (channels, *spatial)
+    return (*spatial, channels)
+
+
+def spatial_axis(index: int, data_format: str | None) -> int:
+    """The number of a spatial axis for errors, the batch axis being 0."""
+    return index + (2 if data_format == "channels_first" else 1)
+
+
+def window_output(size: Dimension, window: int, stride: int, padded: bool) -> Dimension:
+    """How often a window fits on an axis, each time `stride` further; 0 where it does not."""
+    if not isinstance(size, int):
+        return size if stride == 1 and (padded or window == 1) else None
+    if padded:
+        return -(-size // stride)
+    return max(0, (size - window) // stride + 1)
 
 
 def require_rank(x: TensorType, *axes: str) -> None:

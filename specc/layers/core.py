@@ -1,4 +1,4 @@
-"""Dense, Embedding, Activation."""
+"""Dense, Embedding, Activation, Identity, Masking."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from specc.layers.arguments import (
     CONSTRAINT,
     INITIALIZER,
     REGULARIZER,
+    Float,
     Int,
     Named,
     arg,
@@ -61,6 +62,10 @@ class Embedding(Layer):
     embeddings_constraint: str | None = arg(CONSTRAINT, default=None)
     mask_zero: bool = arg(BOOL, default=False)
 
+    @property
+    def index_limit(self) -> int:
+        return self.input_dim
+
     def infer(self, x: TensorType) -> TensorType:
         return TensorType("float32", (*x.shape, self.output_dim))
 
@@ -71,10 +76,45 @@ class Embedding(Layer):
 class Activation(Layer):
     """An activation as a layer of its own.
 
+    Keras says float32 for whole numbers too; this is what it computes.
+
     Shapes: (*any) -> (*any)
     """
 
     activation: str = arg(Named("an activation", ACTIVATIONS))
 
     def infer(self, x: TensorType) -> TensorType:
+        if x.is_float or self.activation == "linear":
+            return x
+        if self.activation in ("relu", "relu6") and x.dtype != "bool":
+            return x
+        if self.activation in ("exponential", "tanh"):
+            return TensorType("float32", x.shape)
+        if self.activation == "leaky_relu" and x.dtype != "bool":
+            return TensorType("float32", x.shape)
+        raise Refused(errors.dtype_refused, "floating-point numbers")
+
+
+class Identity(Layer):
+    """The input.
+
+    Shapes: (*any) -> (*any)
+    """
+
+    def infer(self, x: TensorType) -> TensorType:
         return x
+
+
+class Masking(Layer):
+    """Zeros, masked out for the layers that follow, where all features are `mask_value`.
+
+    Keras says float32 for whole numbers too; this is what it computes.
+
+    Shapes: (*lead, n) -> (*lead, n)
+    """
+
+    mask_value: float = arg(Float(), default=0.0)
+
+    def infer(self, x: TensorType) -> TensorType:
+        computed = {"bool": "int32", "uint64": "uint32"}.get(x.dtype, x.dtype)
+        return TensorType(computed, x.shape)

@@ -1,10 +1,30 @@
-"""Flatten, Reshape, Permute, RepeatVector."""
+"""Flatten, Reshape, Permute, RepeatVector, and padding, cropping and repeating of axes.
+
+Keras says float32 for the outputs of some of these on whole numbers; what they compute, and
+what is inferred here, keeps the dtype.
+"""
 
 from __future__ import annotations
 
-from specc.layers.arguments import DATA_FORMAT, arg
-from specc.layers.base import Layer
-from specc.types import TensorType, size_of
+from math import prod
+
+from specc.diagnostics import errors
+from specc.diagnostics.place import Refused
+from specc.layers.arguments import (
+    DATA_FORMAT,
+    Borders,
+    Choice,
+    Int,
+    Ints,
+    Sizes,
+    TargetShape,
+    arg,
+)
+from specc.layers.base import Layer, join_channels, require_rank, spatial_axis, split_channels
+from specc.types import FLOAT_DTYPES, Dimension, TensorType, size_of
+
+RESIZABLE = (*FLOAT_DTYPES, "int8", "int16", "int32", "int64", "uint8", "uint16")
+"""What TensorFlow interpolates."""
 
 
 class Flatten(Layer):
@@ -16,4 +36,186 @@ class Flatten(Layer):
     data_format: str | None = arg(DATA_FORMAT, default=None)
 
     def infer(self, x: TensorType) -> TensorType:
-        return x.with_shape(size_of(x.shape))
+        longer = [size for size in x.shape if size != 1]
+        return x.with_shape(longer[0] if len(longer) == 1 else size_of(x.shape))
+
+
+class Reshape(Layer):
+    """The elements in another shape; one size may be -1, what is left over.
+
+    Shapes: (*any) -> target_shape
+    """
+
+    target_shape: tuple[int, ...] = arg(TargetShape())
+
+    def infer(self, x: TensorType) -> TensorType:
+        unknown = [size for size in x.shape if not isinstance(size, int)]
+        have = prod(size for size in x.shape if isinstance(size, int))
+        want = prod(size for size in self.target_shape if size != -1)
+        open_ended = -1 in self.target_shape
+        if not unknown and (have % want if open_ended else have != want):
+            target = f"the shape {self.target_shape} "
+            target += f"needs a multiple of {want}" if open_ended else f"has {want}"
+            raise Refused(errors.cannot_reshape, "target_shape", have, target)
+        if unknown and not open_ended and want % have:
+            target = f"the shape {self.target_shape} has {want}"
+            raise Refused(errors.cannot_reshape, "target_shape", f"a multiple of {have}", target)
+        rest: Dimension = None
+        if not unknown:
+            rest = have // want
+        elif len(unknown) == 1 and have == want:
+            rest = unknown[0]
+        return x.with_shape(*[rest if size == -1 else size for size in self.target_shape])
+
+
+class Permute(Layer):
+    """The axes in another order; the first axis after the batch axis is 1.
+
+    Shapes: (*any) -> (any[dims[0] - 1], any[dims[1] - 1], ...)
+    """
+
+    dims: tuple[int, ...] = arg(Ints(at_least=1))
+
+    def validate(self) -> None:
+        if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
+            raise Refused(
+                errors.arguments_conflict, "dims", f"each of 1 to {len(self.dims)} must stand once"
+            )
+
+    def infer(self, x: TensorType) -> TensorType:
+        if x.rank != len(self.dims):
+            require_rank(x, *[f"axis {axis}" for axis in sorted(self.dims)])
+        return x.with_shape(*[x.shape[axis - 1] for axis in self.dims])
+
+
+class RepeatVector(Layer):
+    """The input n times.
+
+    Shapes: (features,) -> (n, features)
+    """
+
+    n: int = arg(Int(at_least=1))
+
+    def infer(self, x: TensorType) -> TensorType:
+        require_rank(x, "features")
+        return x.with_shape(self.n, x.shape[0])
+
+
+class ZeroPadding1D(Layer):
+    """Zeros before and after the steps.
+
+    Shapes: (steps, channels) -> (before + steps + after, channels)
+    """
+
+    padding: tuple[int, int] = arg(Sizes(2, at_least=0), default=1)
+    data_format: str | None = arg(DATA_FORMAT, default=None)
+
+    def infer(self, x: TensorType) -> TensorType:
+        return _padded(x, (self.padding,), self.data_format, "steps")
+
+
+class ZeroPadding2D(Layer):
+    """Zeros around each image.
+
+    Shapes: (height, width, channels) -> (top + height + bottom, left + width + right, channels)
+    """
+
+    padding: tuple[tuple[int, int], ...] = arg(Borders(2), default=(1, 1))
+    data_format: str | None = arg(DATA_FORMAT, default=None)
+
+    def infer(self, x: TensorType) -> TensorType:
+        return _padded(x, self.padding, self.data_format, "height", "width")
+
+
+class Cropping1D(Layer):
+    """The steps without the first and the last few.
+
+    Shapes: (steps, features) -> (steps - before - after, features)
+    """
+
+    cropping: tuple[int, int] = arg(Sizes(2, at_least=0), default=(1, 1))
+
+    def infer(self, x: TensorType) -> TensorType:
+        return _cropped(x, (self.cropping,), None, "steps")
+
+
+class Cropping2D(Layer):
+    """Each image without its borders.
+
+    Shapes: (height, width, channels) -> (height - top - bottom, width - left - right, channels)
+    """
+
+    cropping: tuple[tuple[int, int], ...] = arg(Borders(2), default=((0, 0), (0, 0)))
+    data_format: str | None = arg(DATA_FORMAT, default=None)
+
+    def infer(self, x: TensorType) -> TensorType:
+        return _cropped(x, self.cropping, self.data_format, "height", "width")
+
+
+class UpSampling1D(Layer):
+    """Each step `size` times.
+
+    Shapes: (steps, features) -> (size * steps, features)
+    """
+
+    size: int = arg(Int(at_least=1), default=2)
+
+    def infer(self, x: TensorType) -> TensorType:
+        return _repeated(x, (self.size,), None, "steps")
+
+
+class UpSampling2D(Layer):
+    """Images enlarged by whole factors.
+
+    Shapes: (height, width, channels) -> (size[0] * height, size[1] * width, channels)
+    """
+
+    size: tuple[int, ...] = arg(Sizes(2), default=(2, 2))
+    data_format: str | None = arg(DATA_FORMAT, default=None)
+    interpolation: str = arg(
+        Choice("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"), default="nearest"
+    )
+
+    def infer(self, x: TensorType) -> TensorType:
+        if self.interpolation != "nearest" and x.dtype not in RESIZABLE:
+            raise Refused(errors.dtype_refused, "numbers of at most 16 bits, int32 or int64")
+        return _repeated(x, self.size, self.data_format, "height", "width")
+
+
+Pairs = tuple[tuple[int, int], ...]
+
+
+def _padded(x: TensorType, pairs: Pairs, data_format: str | None, *axes: str) -> TensorType:
+    spatial, channels = split_channels(x, data_format, *axes)
+    sizes = tuple(_plus(size, sum(pair)) for size, pair in zip(spatial, pairs, strict=True))
+    return x.with_shape(*join_channels(sizes, channels, data_format))
+
+
+def _cropped(x: TensorType, pairs: Pairs, data_format: str | None, *axes: str) -> TensorType:
+    spatial, channels = split_channels(x, data_format, *axes)
+    for index, (size, pair) in enumerate(zip(spatial, pairs, strict=True)):
+        if isinstance(size, int) and sum(pair) >= size:
+            axis = spatial_axis(index, data_format)
+            raise Refused(errors.window_too_large, "cropping", axis, sum(pair) + 1, size)
+    sizes = tuple(_plus(size, -sum(pair)) for size, pair in zip(spatial, pairs, strict=True))
+    return x.with_shape(*join_channels(sizes, channels, data_format))
+
+
+def _repeated(
+    x: TensorType, factors: tuple[int, ...], data_format: str | None, *axes: str
+) -> TensorType:
+    spatial, channels = split_channels(x, data_format, *axes)
+    sizes = tuple(_times(size, factor) for size, factor in zip(spatial, factors, strict=True))
+    return x.with_shape(*join_channels(sizes, channels, data_format))
+
+
+def _plus(size: Dimension, number: int) -> Dimension:
+    if isinstance(size, int):
+        return size + number
+    return None if number else size
+
+
+def _times(size: Dimension, factor: int) -> Dimension:
+    if isinstance(size, int):
+        return size * factor
+    return size if factor == 1 else None

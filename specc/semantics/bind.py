@@ -73,6 +73,9 @@ def bind_call(
     title = type(layer.layer).__name__
     kinds = layer.layer.call_arguments
     bound: dict[str, Any] = {}
+    if call.positional:
+        diagnostics.append(errors.input_in_parentheses(call.positional[0].span, title))
+        return bound
     for argument, value in _match(title, call, [], tuple(kinds), diagnostics).items():
         kind = kinds[argument]
         if not isinstance(kind, TensorArgument):
@@ -99,7 +102,7 @@ def _match(
     given: dict[str, ast.Expression] = dict(zip(positional, call.positional, strict=False))
     if len(call.positional) > len(positional):
         surplus = call.positional[len(positional)]
-        diagnostics.append(errors.too_many_arguments(surplus.span, title, positional or known))
+        diagnostics.append(errors.too_many_arguments(surplus.span, title, positional))
     for keyword in call.keywords:
         name = keyword.name
         if name.text not in known:

@@ -10,6 +10,12 @@ from specc.graph import Graph, GraphLayer, Params
 from specc.semantics.resolved import Expected
 from specc.types import TensorType, shape_text
 
+TITLES = {
+    "params": "parameters",
+    "trainable": "trainable parameters",
+    "non_trainable": "non-trainable parameters",
+}
+
 
 class Measured(NamedTuple):
     """What expectations speak of, as found in the graph or in a built model."""
@@ -57,48 +63,83 @@ def _check_count(
         return errors.no_such_layer(
             expected.target_span, expected.layer, list(measured.layer_params)
         )
-    found = {"params": params.total, "trainable": params.trainable}.get(
-        expected.measure, params.non_trainable
-    )
+    found = _of(expected.measure, params)
     if found == value:
         return None
-    title = {"params": "parameters", "trainable": "trainable parameters"}.get(
-        expected.measure, "non-trainable parameters"
-    )
+    title = TITLES[expected.measure]
     if layer is not None:
-        culprit, notes = Label(layer.span, _weights_in_words(layer)), list[str]()
+        culprit, notes = Label(layer.span, _weights_in_words(layer, expected.measure)), list[str]()
     else:
-        culprit, notes = _where_they_part(graph, found - value)
+        culprit, notes = _where_they_part(graph, expected.measure, found - value)
     return errors.count_not_met(
         expected.span, f"{title} of {what}", value, found, culprit, notes, measured.found_in
     )
 
 
-def _where_they_part(graph: Graph, difference: int) -> tuple[Label | None, list[str]]:
-    """The layer that accounts for a difference, where one does, and every layer's count.
+def _of(measure: str, params: Params) -> int:
+    return {"params": params.total, "trainable": params.trainable}.get(
+        measure, params.non_trainable
+    )
 
-    A layer accounts for it that has, in all its weights or in one of them, just as many
-    parameters as there are too many.
-    """
-    counts = [f"{layer.name} {layer.params.total:,}" for layer in graph.layers]
-    notes = ["found by layer: " + ", ".join(counts)] if len(counts) <= 40 else []
-    for layer in graph.layers:
-        if difference > 0 and layer.params.total == difference:
-            return Label(layer.span, f"this layer alone has {difference:,}"), notes
-    for layer in graph.layers:
-        for variable in layer.variables:
-            if variable.size == difference:
-                text = f"the {variable.name} of this layer has {difference:,}"
+
+def _where_they_part(graph: Graph, measure: str, difference: int) -> tuple[Label | None, list[str]]:
+    """The layer that accounts for a difference, where one does, and every layer's count."""
+    if not graph.layers:
+        return None, []
+    counts = [f"{layer.name} {_of(measure, layer.params):,}" for layer in graph.layers]
+    notes = [f"{TITLES[measure]} by layer: {', '.join(counts)}"] if len(counts) <= 40 else []
+    for explanation in (_whole_layer, _other_kind, _one_weight, _missing_bias):
+        for layer in graph.layers:
+            text = explanation(layer, measure, difference)
+            if text is not None:
                 return Label(layer.span, text), notes
-    largest = max(graph.layers, key=lambda layer: layer.params.total)
-    return Label(largest.span, f"the most are here: {_weights_in_words(largest)}"), notes
+    most = max(graph.layers, key=lambda layer: _of(measure, layer.params))
+    return Label(most.span, f"the most are here: {_weights_in_words(most, measure)}"), notes
 
 
-def _weights_in_words(layer: GraphLayer) -> str:
-    if not layer.variables:
-        return "this layer has no weights"
-    parts = [f"{v.name} {shape_text(v.shape)}" for v in layer.variables]
-    return f"{layer.params.total:,} = " + " + ".join(parts)
+def _whole_layer(layer: GraphLayer, measure: str, difference: int) -> str | None:
+    """Without this layer the count would be met."""
+    if _of(measure, layer.params) != difference:
+        return None
+    return f"this layer has {difference:,} {TITLES[measure]}"
+
+
+def _other_kind(layer: GraphLayer, measure: str, difference: int) -> str | None:
+    """Were this layer's weights of the other kind, the count would be met."""
+    if measure == "trainable" and layer.params.non_trainable == -difference:
+        return f"{-difference:,} parameters of this layer are not trainable"
+    if measure == "non_trainable" and layer.params.trainable == -difference:
+        return f"the {-difference:,} parameters of this layer are trainable"
+    return None
+
+
+def _one_weight(layer: GraphLayer, measure: str, difference: int) -> str | None:
+    """Without one weight of this layer the count would be met."""
+    for variable in layer.variables:
+        counted = measure == "params" or variable.trainable == (measure == "trainable")
+        if counted and variable.size == difference:
+            return f"the `{variable.name}` of this layer has {difference:,}"
+    return None
+
+
+def _missing_bias(layer: GraphLayer, measure: str, difference: int) -> str | None:
+    """With a bias in this layer the count would be met."""
+    size = layer.outputs[0].type.shape[-1:]
+    if getattr(layer.layer, "use_bias", True) or measure == "non_trainable" or not size:
+        return None
+    return f"a bias would add {size[0]:,} here" if size[0] == -difference else None
+
+
+def _weights_in_words(layer: GraphLayer, measure: str) -> str:
+    weights = [
+        variable
+        for variable in layer.variables
+        if measure == "params" or variable.trainable == (measure == "trainable")
+    ]
+    if not weights:
+        return f"this layer has no {TITLES[measure]}"
+    parts = [f"{v.name} {shape_text(v.shape)}" for v in weights]
+    return f"{_of(measure, layer.params):,} = " + " + ".join(parts)
 
 
 def _check_output(

@@ -9,6 +9,7 @@ from specc.diagnostics.diagnostic import Diagnostic, SpecError
 from specc.diagnostics.place import Operand, Place, Refused
 from specc.graph import Graph, GraphLayer, Node, Tensor, Variable
 from specc.semantics.resolved import Resolved, ResolvedLayer, ResolvedModel, Step, Value
+from specc.source import Span
 from specc.types import TensorType
 
 
@@ -100,11 +101,18 @@ class ModelInference:
 
     def _place(self, step: Step, inputs: list[Tensor]) -> Place:
         operands = [
-            Operand(value.label, tensor.type, value.span)
+            Operand(value.label, tensor.type, value.span, _shaped_by(tensor))
             for value, tensor in zip(step.inputs, inputs, strict=True)
         ]
         layer = step.layer
         return Place(type(layer.layer).__name__, step.span, layer.argument_spans, operands)
+
+
+def _shaped_by(tensor: Tensor) -> Span:
+    """The layer that gave a tensor its type, past those that passed it on."""
+    while tensor.node and tensor.node.inputs and tensor.node.inputs[0].type == tensor.type:
+        tensor = tensor.node.inputs[0]
+    return tensor.span
 
 
 def _variables(layer: ResolvedLayer, types: list[TensorType]) -> list[Variable]:

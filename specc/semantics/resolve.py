@@ -50,6 +50,11 @@ def resolve(file: ast.File) -> Resolved:
     return Resolved(models)
 
 
+def _folded(name: str) -> str:
+    """What `Flatten`, `flatten` and `FLATTEN` have in common."""
+    return name.replace("_", "").casefold()
+
+
 class ModelResolver:
     """Resolves one model. After a mistake it goes on with a stand-in for what was meant."""
 
@@ -59,6 +64,7 @@ class ModelResolver:
         self._inputs: list[ResolvedInput] = []
         self._steps: list[Step] = []
         self._outputs: list[tuple[str, Value]] = []
+        self._output_spans: dict[str, Span] = {}
         self._expectations: list[Expected] = []
         self._tensors: dict[str, list[Value]] = {}
         self._layers: dict[str, ResolvedLayer | None] = {}
@@ -108,7 +114,8 @@ class ModelResolver:
     def _input(self, statement: ast.Input) -> None:
         name = statement.name
         self._introduce(name)
-        self._claim(name.text, name.span)
+        if not self._claim(name.text, name.span):
+            return
         value = Value(name.text, name.span)
         type_ = self._type(statement.type)
         self._inputs.append(ResolvedInput(name.text, type_, value, name.span))
@@ -124,15 +131,18 @@ class ModelResolver:
         for expression in statement.values:
             for value in self._values(expression):
                 name = expression.text if isinstance(expression, ast.Name) else value.label
-                self._outputs.append((name, value))
+                first = self._output_spans.setdefault(name, expression.span)
+                if first is expression.span:
+                    self._outputs.append((name, value))
+                else:
+                    self.diagnostics.append(errors.output_twice(expression.span, first, name))
 
     def _declaration(self, statement: ast.LayerDeclaration) -> None:
         name = statement.name
         self._introduce(name)
         expression = statement.value
-        if isinstance(expression, ast.Chain) or not self._is_layer(expression):
-            what = "a tensor" if isinstance(expression, ast.Chain | ast.Name) else "a constant"
-            self.diagnostics.append(errors.not_a_layer(expression.span, what))
+        if isinstance(expression, ast.Chain):
+            self.diagnostics.append(errors.not_a_layer(expression.span, "a tensor"))
             self._layers[name.text] = None
             return
         self._layers[name.text] = self._construct(expression, declared_as=name)
@@ -229,17 +239,33 @@ class ModelResolver:
         if isinstance(expression, ast.Name) and expression.text in self._tensors:
             return self._tensors[expression.text]
         if self._is_layer(expression):
-            text = expression.span.text.split("(")[0]
-            self.diagnostics.append(errors.layer_without_input(expression.span, text))
+            self.diagnostics.append(self._layer_as_tensor(expression))
         elif isinstance(expression, ast.Name):
             known = [*self._tensors, *self._layers]
-            self.diagnostics.append(errors.unknown_name(expression.span, known))
+            meant = _folded(expression.text)
+            if any(_folded(name) == meant for name in LAYER_NAMES):  # `flatten`
+                unknown = errors.unknown_layer(expression.span, meant, LAYER_NAMES)
+            else:
+                unknown = errors.unknown_name(expression.span, known)
+            self.diagnostics.append(unknown)
         elif isinstance(expression, ast.Literal):
             self.diagnostics.append(errors.not_a_tensor(expression.span))
         else:
-            what = "an expression of tensors"
+            what = "arithmetic on tensors"
+            if isinstance(expression, ast.Index):
+                what = "an index into a tensor"
+            elif isinstance(expression, ast.Attribute):
+                what = "an attribute of a tensor"
             self.diagnostics.append(errors.not_supported_yet(expression.span, what))
         return [Value("?", expression.span)]
+
+    def _layer_as_tensor(self, expression: ast.Expression) -> Diagnostic:
+        """A layer where a tensor must stand: `y = Dense(10)`, or Keras's `y = Dense(10)(x)`."""
+        constructor, call = self._split(expression)
+        title = constructor.span.text.split("(")[0]
+        if call is not None and call.positional:
+            return errors.input_in_parentheses(call.positional[0].span, title)
+        return errors.layer_without_input(expression.span, title)
 
     def _value(self, expression: ast.Expression) -> Value:
         values = self._values(expression)
@@ -291,7 +317,9 @@ class ModelResolver:
             if isinstance(expression, ast.Name):
                 return True
         if isinstance(expression, ast.Attribute):
-            return True
+            while isinstance(expression, ast.Attribute):
+                expression = expression.value
+            return isinstance(expression, ast.Name) and expression.text not in self._tensors
         if not isinstance(expression, ast.Name) or expression.text in self._tensors:
             return False
         name = expression.text
@@ -323,7 +351,10 @@ class ModelResolver:
 
     def _not_a_layer(self, callee: ast.Expression) -> Diagnostic:
         if isinstance(callee, ast.Name) and callee.text in self._tensors:
-            return errors.not_a_layer(callee.span, f"`{callee.text}` is a tensor and")
+            return errors.not_a_layer(callee.span, f"the tensor `{callee.text}`")
+        if isinstance(callee, ast.Name) and callee.text in self._layers:
+            what = "a second name for a layer"
+            return errors.not_supported_yet(callee.span, what)
         if isinstance(callee, ast.Name | ast.Attribute):
             return errors.unknown_layer(
                 callee.span, callee.span.text, (*LAYER_NAMES, *self._layers)
@@ -337,11 +368,12 @@ class ModelResolver:
         self._name_counts[base] = number + 1
         return f"{base}_{number}" if number else base
 
-    def _claim(self, name: str, where: Span) -> None:
-        """Take a name that inputs and layers share; each may be taken once."""
+    def _claim(self, name: str, where: Span) -> bool:
+        """Take a name that inputs and layers share, if it is not taken yet."""
         first = self._name_spans.setdefault(name, where)
         if first is not where:
             self.diagnostics.append(errors.layer_name_twice(where, first, name))
+        return first is where
 
     def _introduce(self, name: ast.Token) -> None:
         if name.text in LAYER_NAMES:

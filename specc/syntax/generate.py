@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from pprint import pformat
-from typing import Any
+from typing import Any, cast
 from zlib import crc32
 
 from lark import Lark, Token
@@ -55,7 +55,7 @@ def lark_parser(grammar: str) -> Lark:
 
 def compile_grammar(grammar: str) -> Tables:
     """Build the parser's tables from the text of a grammar."""
-    parser = lark_parser(grammar)
+    parser = cast(Any, lark_parser(grammar))  # what is read of it below has no types
     serialized = BytesIO()
     parser.save(serialized)
     data = pickle.loads(serialized.getvalue())
@@ -67,8 +67,8 @@ def compile_grammar(grammar: str) -> Tables:
         for number, row in automaton["states"].items()
     }
 
-    connector: Any = parser.parser.lexer
-    keywords, pattern, terminals = _lexer(parser, [t.name for t in connector.lexer.terminals])
+    lexer = parser.parser.lexer.lexer
+    keywords, pattern, terminals = _lexer(parser, [t.name for t in lexer.terminals])
     # Lark numbers states as its sets happen to iterate; the tables should not change
     # from one run to the next, so states are numbered as a walk from the start meets them.
     order = _walk(states, automaton["start_states"]["start"])

@@ -20,7 +20,7 @@ from specc.syntax.build import AstBuilder
 from specc.syntax.tables import Tables, load_tables
 
 MAX_DEPTH = 256
-"""How many symbols may be open at once: bounds nesting, and so every recursion over the tree."""
+"""How many symbols may be open at once, and how deep the tree may be: bounds every recursion."""
 
 
 class SyntaxFault(Exception):
@@ -84,8 +84,12 @@ def run(source: Source, builder: Any) -> Any:
     ]
     text, match = source.text, pattern.match
 
-    # Four stacks of one height: the automaton's states, and what has been read in them.
-    states, values, starts, ends = [0], [None], [0], [0]  # type: list[int], list[Any], list[int], list[int]
+    # Five stacks of one height: the automaton's states, and what has been read in them.
+    states: list[int] = [0]
+    values: list[Any] = [None]
+    starts: list[int] = [0]
+    ends: list[int] = [0]
+    depths: list[int] = [0]
     opened: list[int] = []
     opened_kinds: list[int] = []
     position, length = 0, len(text)
@@ -121,13 +125,22 @@ def run(source: Source, builder: Any) -> Any:
                     else:  # a list that grows by one at its end is carried on, not copied
                         children = child
                 first, last = (starts[base], ends[-1]) if count else (start, start)
-                del states[base:], values[base:], starts[base:], ends[base:]
+                # `f()()()` deepens the tree and not the stack, so that is counted as well.
+                if count > 1:
+                    depth = max(depths[base:]) + (make is not None)
+                    if depth > MAX_DEPTH:
+                        where = Span(source, starts[-1], ends[-1])
+                        raise SpecError([errors.nested_too_deeply(where)])
+                else:
+                    depth = depths[-1] if count else 0
+                del states[base:], values[base:], starts[base:], ends[base:], depths[base:]
                 if passes_on:
                     values.append(children[0])
                 else:
                     values.append(make(children, first, last) if make else children)
                 starts.append(first)
                 ends.append(last)
+                depths.append(depth)
                 states.append(gotos[states[-1]][nonterminal])
             action = actions[states[-1]].get(kind)
 
@@ -147,3 +160,4 @@ def run(source: Source, builder: Any) -> Any:
         values.append(value)
         starts.append(start)
         ends.append(position)
+        depths.append(0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from specc.diagnostics import errors
 from specc.diagnostics.diagnostic import Diagnostic, SpecError
+from specc.diagnostics.suggest import closest
 from specc.source import Source, Span
 from specc.syntax.build import AstBuilder
 from specc.syntax.parser import SyntaxFault, machine, run
@@ -16,6 +17,11 @@ MAX_ERRORS = 20
 """After so many, the rest would hardly be read."""
 
 OPENING_OF = {")": "(", "]": "[", "}": "{"}
+
+STATEMENTS = ("model", "input", "output", "layer", "expect")
+
+LATER = ("block", "data", "export", "for", "if", "import", "param", "train")
+"""Words that docs/roadmap.md has for later: what stands behind them is not called a mistake."""
 
 WORDS = {
     "NAME": "a name",
@@ -82,6 +88,15 @@ def _explain(source: Source, fault: SyntaxFault) -> tuple[Diagnostic, tuple[int,
         opening_line = text.rfind("\n", 0, opener) + 1
         until = line_start if line_start > opener else line[1]
         return errors.never_closed(bracket, where), (opening_line, until)
+    first_word = text[line_start : fault.start].strip()
+    if where.text in LATER and not first_word:  # outside a model
+        first_word, word_start = where.text, fault.start
+    else:
+        word_start = line_start + text[line_start : fault.start].find(first_word)
+    if first_word in LATER:
+        word = Span(source, word_start, word_start + len(first_word))
+        end = max(line[1], _end_of_braces(text, line))
+        return errors.not_supported_yet(word, f"`{first_word}`"), (line_start, end)
     # Outside a model there is no statement to skip: what follows would be misread.
     blank = line if opener is not None else None
     if not fault.states:
@@ -93,7 +108,32 @@ def _explain(source: Source, fault: SyntaxFault) -> tuple[Diagnostic, tuple[int,
     accepted = _accepted(fault.states)
     if "NAME" in accepted and where.text in machine()[0].keywords:
         return errors.keyword_as_name(where), blank
-    return errors.unexpected_token(where, _in_words(accepted), _hint(where, accepted)), blank
+    before = text[: fault.start].rstrip(" \t")
+    expected = "a layer" if before.endswith("->") else _in_words(accepted)
+    hint = _misspelt(where, first_word) or _hint(where, before, accepted)
+    return errors.unexpected_token(where, expected, hint), blank
+
+
+def _end_of_braces(text: str, line: tuple[int, int]) -> int:
+    """The end of the line that closes the braces which `line` opens."""
+    depth = 0
+    for offset in range(line[0], len(text)):
+        depth += (text[offset] == "{") - (text[offset] == "}")
+        if offset >= line[1] and depth <= 0:
+            return offset + (text[offset] == "}")
+    return len(text)
+
+
+def _misspelt(where: Span, first_word: str) -> str | None:
+    """A hint where a statement starts with a word that is nearly one of the language."""
+    if not where.text.strip():
+        return None
+    word = first_word or where.text
+    if not word.isidentifier() or word in STATEMENTS:
+        return None
+    known = STATEMENTS if first_word else ("model",)
+    guess = closest(word, known)
+    return f"did you mean `{guess}`?" if guess else None
 
 
 def _opener_is_at_fault(text: str, opener: int, fault: SyntaxFault) -> bool:
@@ -132,6 +172,8 @@ def _accepted(states: list[int]) -> set[str]:
 
 
 def _in_words(accepted: set[str]) -> str:
+    if "_MODEL" in accepted:
+        return "`model`"
     if {"NAME", "STRING", "INT"} <= accepted:
         words = ["an expression"]
         words += [WORDS[t] for t in ("_RPAR", "_RBRACKET") if t in accepted]
@@ -146,13 +188,35 @@ def _in_words(accepted: set[str]) -> str:
     return words[0] if words else "something else"
 
 
-def _hint(where: Span, accepted: set[str]) -> str | None:
-    if where.text == "," and "_NL" in accepted:
+def _hint(where: Span, before: str, accepted: set[str]) -> str | None:
+    """The way out of a common mistake; `before` is all the text that stands before it."""
+    found = where.text
+    if found == "," and "_NL" in accepted:
         return "a layer line ends without a comma"
-    if where.text == ":" and "_EQUALS" in accepted:
+    if found == ":" and "_EQUALS" in accepted:
         return "arguments are given as in Python: `name=value`"
-    if where.text == "=" and "_COMMA" in accepted and "_RPAR" in accepted:
+    if found == "=" and before.endswith("="):
+        return "one `=` is enough"
+    if found == "=" and "_COMMA" in accepted and "_RPAR" in accepted:
         return "only a name can stand before `=`"
-    if where.text == "->" and "NAME" in accepted:
+    if found == "=" and "_ARROW" in accepted:
+        return "the name stands first: `name = x -> Dense(10)`"
+    if found == "->" and "NAME" in accepted:
         return "`a -> Layer` needs a tensor on its left"
+    if found == "//" and "NAME" in accepted:
+        return "comments start with `#`"
+    if before.endswith("->"):
+        return "a line may start with `->`, and then goes on with the line above"
+    if "_MODEL" in accepted:
+        return "everything in a spec stands in a model: `model NAME { ... }`"
+    if accepted == {"_COLON"}:
+        return "an input has a type: `input image: float32[28, 28]`"
+    if accepted == {"_LBRACKET"}:
+        return "a type is a dtype with a shape: `float32[28, 28]`"
+    if {"NONE", "INT"} <= accepted and "STRING" not in accepted:
+        return "a size is a whole number; `None` or a name stands for an unknown one"
+    if accepted == {"_LBRACE"}:
+        return "`{` stands on the same line: `model NAME {`"
+    if found.isidentifier() and {"_COMMA", "_RPAR"} <= accepted:
+        return "a comma is missing before it"
     return None

@@ -1,0 +1,193 @@
+"""The public interface: a spec's text in, models out.
+
+    program = specc.compile("specs/bn_after.spec")
+    model = program.model()
+    keras_model = model.to_keras()
+    onnx_model = model.to_onnx(keras_model)
+    report = specc.verify(model, keras_model, onnx_model)
+
+Compiling needs no framework; each conversion imports what it needs.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from specc.compiler import compile_source
+from specc.files import read_source
+from specc.graph import Graph, Params, Variable
+from specc.source import Source
+from specc.types import TensorType
+
+if TYPE_CHECKING:
+    from specc.verify.report import Report
+
+
+class Port(NamedTuple):
+    """An input or an output of a model."""
+
+    name: str
+    type: TensorType
+    """Dtype and shape; the batch axis is implied."""
+
+
+class LayerInfo(NamedTuple):
+    """A layer of a model."""
+
+    name: str
+    kind: str
+    """The Keras class, such as "Dense"."""
+    outputs: tuple[TensorType, ...]
+    """What its first use gives; the batch axis is implied."""
+    params: Params
+    variables: tuple[Variable, ...]
+    line: int
+    """The line of the spec it stands on, from 1."""
+
+
+class Model:
+    """A checked model. `params` counts numbers, not bytes."""
+
+    def __init__(self, graph: Graph, source: Source) -> None:
+        self.graph = graph
+        self.source = source
+
+    def __repr__(self) -> str:
+        return f"<specc model {self.name!r}, {self.params.total:,} parameters>"
+
+    @property
+    def name(self) -> str:
+        return self.graph.name
+
+    @property
+    def params(self) -> Params:
+        """`.total`, `.trainable` and `.non_trainable`."""
+        return self.graph.params
+
+    @property
+    def inputs(self) -> tuple[Port, ...]:
+        return tuple(Port(tensor.name, tensor.type) for tensor in self.graph.inputs)
+
+    @property
+    def outputs(self) -> tuple[Port, ...]:
+        pairs = zip(self.graph.output_names, self.graph.outputs, strict=True)
+        return tuple(Port(name, tensor.type) for name, tensor in pairs)
+
+    @property
+    def layers(self) -> tuple[LayerInfo, ...]:
+        """In the order of their first use."""
+        return tuple(
+            LayerInfo(
+                layer.name,
+                layer.kind,
+                tuple(tensor.type for tensor in layer.outputs),
+                layer.params,
+                tuple(layer.variables),
+                layer.line,
+            )
+            for layer in self.graph.layers
+        )
+
+    def to_keras(self, *, seed: int | None = None) -> Any:
+        """The model as a `keras.Model` with fresh weights, ready to compile and fit.
+
+        Args:
+            seed: makes the weights the same each time (it sets Keras's global seed).
+
+        Raises:
+            UsageError: where Keras or TensorFlow is not installed.
+        """
+        from specc.backends.keras_model import build_keras
+
+        return build_keras(self.graph, seed=seed).keras_model
+
+    def to_onnx(self, keras_model: Any, *, opset: int = 18) -> Any:
+        """The model with a Keras model's weights as an `onnx.ModelProto`.
+
+        Inputs and outputs have the spec's names, the batch axis is dynamic and called
+        "batch". The result is not verified; `specc.verify` does that.
+
+        Args:
+            keras_model: a model that `to_keras` made, trained or not, or a loaded copy.
+            opset: the ONNX operator set, 15 to 18.
+
+        Raises:
+            UsageError: where the Keras model is not one of this spec, or the opset is not
+                to be had.
+        """
+        from specc.backends.export import export_onnx
+
+        return export_onnx(self.graph, keras_model, source=self.source, opset=opset).model
+
+
+class Program:
+    """A compiled spec."""
+
+    def __init__(self, source: Source, models: tuple[Model, ...]) -> None:
+        self.source = source
+        self.models = models
+
+    def __repr__(self) -> str:
+        return f"<specc program {self.source.name!r}: {', '.join(m.name for m in self.models)}>"
+
+    def model(self, name: str | None = None) -> Model:
+        """The model of a name; without a name the only one.
+
+        Raises:
+            KeyError: where there is no such model, or no name and several models.
+        """
+        if name is None:
+            if len(self.models) == 1:
+                return self.models[0]
+            names = ", ".join(model.name for model in self.models)
+            raise KeyError(f"there are several models, name one of {names}")
+        for model in self.models:
+            if model.name == name:
+                return model
+        raise KeyError(f"there is no model {name!r}")
+
+
+def compile(path: str | os.PathLike[str]) -> Program:
+    """Check the spec in a file.
+
+    Raises:
+        SpecError: where the spec is wrong; `.diagnostics` says everything that is.
+        UsageError: where the file cannot be read.
+    """
+    return compile_program(read_source(path))
+
+
+def compile_text(text: str, name: str = "<text>") -> Program:
+    """Check a spec given as text; `name` stands for the file in messages.
+
+    Raises:
+        SpecError: where the spec is wrong; `.diagnostics` says everything that is.
+    """
+    return compile_program(Source(name, text))
+
+
+def compile_program(source: Source) -> Program:
+    """Check a source that has been read already."""
+    return Program(source, tuple(Model(graph, source) for graph in compile_source(source)))
+
+
+def verify(
+    model: Model, keras_model: Any, onnx_model: Any, *, provider: str = "auto", seed: int = 0
+) -> Report:
+    """Run the same inputs through Keras and onnxruntime and account for every parameter.
+
+    Args:
+        onnx_model: an `onnx.ModelProto` or the path of a file.
+        provider: where onnxruntime runs: "auto", "cpu", "cuda" or "tensorrt".
+        seed: of the inputs drawn.
+
+    Returns:
+        A report: `.ok`, `.max_abs_error`, `.max_rel_error`, `.params`, `.layers`, ...
+
+    Raises:
+        DeviceError: where the provider asked for is not to be had.
+    """
+    from specc.verify.verify import verify_onnx
+
+    return verify_onnx(model.graph, keras_model, onnx_model, provider=provider, seed=seed)

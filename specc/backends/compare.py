@@ -1,0 +1,95 @@
+"""The graph against the Keras model, layer by layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from specc.backends.keras_model import BuiltModel
+from specc.diagnostics import errors
+from specc.diagnostics.diagnostic import Diagnostic
+from specc.graph import GraphLayer, Params, Tensor
+from specc.semantics.expectations import Measured
+from specc.types import TensorType
+
+
+def compare_with_keras(built: BuiltModel) -> list[Diagnostic]:
+    """Where the Keras model is not what the checker said: shapes, dtypes, variables.
+
+    Nothing here should ever be found; it is the proof that the checker's figures are
+    Keras's own.
+    """
+    diagnostics: list[Diagnostic] = []
+    for layer in built.graph.layers:
+        for node in layer.nodes:
+            for tensor in node.outputs:
+                found = keras_type(built.tensors[tensor])
+                if found != _anonymous(tensor):
+                    diagnostics.append(
+                        errors.keras_differs(
+                            node.span, layer.name, "output", str(tensor.type), str(found)
+                        )
+                    )
+        said = [(v.name, v.shape, v.trainable) for v in layer.variables]
+        found_variables = _keras_variables(built.keras_layer(layer))
+        if said != found_variables:
+            diagnostics.append(
+                errors.keras_differs(
+                    layer.span, layer.name, "variables", str(said), str(found_variables)
+                )
+            )
+    total = built.keras_model.count_params()
+    if total != built.graph.params.total and not diagnostics:
+        diagnostics.append(
+            errors.keras_differs(
+                built.graph.span,
+                built.graph.name,
+                "number of parameters",
+                f"{built.graph.params.total:,}",
+                f"{total:,}",
+            )
+        )
+    return diagnostics
+
+
+def measure_keras(built: BuiltModel) -> Measured:
+    """The built model's figures, for the expectations."""
+    graph = built.graph
+    layers = {layer.name: _keras_params(built, layer) for layer in graph.layers}
+    return Measured(
+        Params(*(sum(column) for column in zip(*layers.values(), strict=True))),
+        layers,
+        {layer.name: keras_type(built.tensors[layer.outputs[0]]) for layer in graph.layers},
+        {
+            name: keras_type(built.tensors[tensor])
+            for name, tensor in zip(graph.output_names, graph.outputs, strict=True)
+        },
+        " in the Keras model",
+    )
+
+
+def keras_type(tensor: Any) -> TensorType:
+    """The type of a Keras tensor, the batch axis taken off."""
+    return TensorType(str(tensor.dtype), tuple(tensor.shape)[1:])
+
+
+def _anonymous(tensor: Tensor) -> TensorType:
+    """A type as Keras can say it: unknown sizes have no names there."""
+    shape = (size if isinstance(size, int) else None for size in tensor.type.shape)
+    return tensor.type.with_shape(*shape)
+
+
+def _keras_variables(keras_layer: Any) -> list[tuple[str, tuple[int, ...], bool]]:
+    trainable = {id(variable) for variable in keras_layer.trainable_variables}
+    return [(v.name, tuple(v.shape), id(v) in trainable) for v in keras_layer.weights]
+
+
+def _keras_params(built: BuiltModel, layer: GraphLayer) -> Params:
+    keras_layer = built.keras_layer(layer)
+    total: int = keras_layer.count_params()
+    trainable = 0
+    for _, shape, is_trainable in _keras_variables(keras_layer):
+        size = 1
+        for n in shape:
+            size *= n
+        trainable += size * is_trainable
+    return Params(total, trainable, total - trainable)

@@ -1,0 +1,211 @@
+"""The graph and a Keras model's weights as an ONNX model."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+
+from specc._version import __version__
+from specc.backends.compare import compare_with_keras
+from specc.backends.fold import Accounting, bind_weights
+from specc.backends.keras_model import BuiltModel, adopt, pair_variables
+from specc.backends.tf2onnx_graph import LAYER_SCOPE, convert
+from specc.files import UsageError
+from specc.graph import Graph, Variable
+from specc.manifest import manifest
+from specc.records import record
+from specc.source import Source
+
+IR_VERSION = 8
+"""The format that came with opset 18; every onnxruntime since 1.14 reads it."""
+
+DEFAULT_OPSET = 18
+BATCH_AXIS = "batch"
+MANIFEST_KEY = "specc.manifest"
+LAYER_KEY = "specc.layer"
+PLACE_KEY = "specc.source"
+
+Array = np.ndarray[Any, Any]
+
+
+@record
+class Exported:
+    """An ONNX model with the account of its parameters."""
+
+    model: onnx.ModelProto
+    accounting: Accounting
+
+
+class Exporter:
+    """Converts a model once, and gives ONNX models of it for any weights."""
+
+    def __init__(self, built: BuiltModel, source: Source, opset: int = DEFAULT_OPSET) -> None:
+        self._graph = built.graph
+        self._source = source
+        self._opset = opset
+        self._variables = [variable for variable, _ in pair_variables(built)]
+        self._converted = convert(built, opset)
+
+    @property
+    def variables(self) -> list[Variable]:
+        return self._variables
+
+    def export(self, arrays: list[Array], weights: dict[str, Any] | None = None) -> Exported:
+        """The model with these values of `variables`.
+
+        Args:
+            weights: what the manifest is to say of where they are from.
+        """
+        # The deserialised model shares its tensors with the protobuf, and they are renamed.
+        converted = onnx.ModelProto()
+        converted.CopyFrom(self._converted)
+        model = ir.serde.deserialize_model(converted)
+        _name_interface(model.graph, self._graph)
+        accounting = bind_weights(model, self._variables, arrays)
+        _name_values(model.graph, self._graph)
+        model.ir_version = IR_VERSION
+        model.producer_name, model.producer_version = "specc", __version__
+        model.graph.name = self._graph.name
+        content = manifest(
+            self._graph,
+            self._source,
+            weights or {},
+            opset=self._opset,
+            onnx={"params": accounting.onnx_total, "constants": accounting.constants},
+        )
+        model.metadata_props[MANIFEST_KEY] = json.dumps(content)
+        proto = ir.serde.serialize_model(model)
+        return Exported(onnx.shape_inference.infer_shapes(proto), accounting)
+
+
+def export_onnx(
+    graph: Graph,
+    keras_model: Any,
+    *,
+    source: Source,
+    opset: int = DEFAULT_OPSET,
+    weights: dict[str, Any] | None = None,
+) -> Exported:
+    """Export a Keras model of a graph, with the weights it has now.
+
+    Raises:
+        UsageError: where the Keras model is not one of this graph.
+    """
+    built = adopt_checked(graph, keras_model)
+    exporter = Exporter(built, source, opset)
+    return exporter.export(current_weights(built), weights)
+
+
+def adopt_checked(graph: Graph, keras_model: Any) -> BuiltModel:
+    """Pair a graph with a Keras model after proving that they agree.
+
+    Raises:
+        UsageError: naming the first layer that is missing or different.
+    """
+    name = getattr(keras_model, "name", "?")
+    present = {layer.name for layer in keras_model.layers}
+    for layer in graph.layers:
+        if layer.name not in present:
+            raise UsageError(
+                f"the Keras model `{name}` has no layer `{layer.name}` ({layer.span})",
+                "give a model that was built from this spec",
+            )
+    for layer in graph.layers:
+        found = [tuple(v.shape) for v in keras_model.get_layer(layer.name).weights]
+        said = [v.shape for v in layer.variables]
+        if found != said:
+            raise UsageError(
+                f"the Keras model `{name}` is not of this spec: `{layer.name}` ({layer.span}) "
+                f"has weights {found} and not {said}",
+                "give a model that was built from this spec",
+            )
+    built = adopt(graph, keras_model)
+    differences = compare_with_keras(built)
+    if differences:
+        raise UsageError(f"the Keras model is not of this spec: {differences[0]}")
+    return built
+
+
+def current_weights(built: BuiltModel) -> list[Array]:
+    """The values of every variable, in the order of `pair_variables`."""
+    return [np.asarray(keras_variable) for _, keras_variable in pair_variables(built)]
+
+
+def _name_interface(onnx_graph: ir.Graph, graph: Graph) -> None:
+    """Inputs and outputs under the spec's names, with named dynamic axes."""
+    inputs = {value.name: value for value in onnx_graph.inputs}
+    for index, tensor in enumerate(graph.inputs):
+        _describe(inputs[f"x{index}"], tensor.name, tensor.type.shape)
+    outputs = {value.name: value for value in onnx_graph.outputs}
+    taken = {tensor.name for tensor in graph.inputs}
+    for index, tensor in enumerate(graph.outputs):
+        name = graph.output_names[index]
+        # An input that is an output too needs a second name: ONNX has one namespace.
+        name = f"{name}_output" if name in taken else name
+        _describe(outputs[f"y{index}"], name, tensor.type.shape)
+
+
+def _describe(value: ir.Value, name: str, shape: tuple[int | str | None, ...]) -> None:
+    value.name = name
+    sizes = [size if size is not None else f"{name}_axis_{i + 1}" for i, size in enumerate(shape)]
+    value.shape = ir.Shape([BATCH_AXIS, *sizes])
+
+
+def _name_values(onnx_graph: ir.Graph, graph: Graph) -> None:
+    """Name nodes and values after their layers and say on each node where it is from.
+
+    tf2onnx numbers what it makes through the life of the process; the names given here
+    depend on the model alone.
+    """
+    fixed = {value.name for value in (*onnx_graph.inputs, *onnx_graph.outputs)}
+    fixed |= set(onnx_graph.initializers)
+    taken: dict[str, int] = {}
+
+    def unique(base: str) -> str:
+        number = taken.get(base, 0)
+        taken[base] = number + 1
+        name = f"{base}_{number}" if number else base
+        return unique(base) if name in fixed else name
+
+    for name, value in list(onnx_graph.initializers.items()):
+        if "/" not in name or LAYER_SCOPE in name or "__" in name:
+            fixed.discard(name)
+            value.name = unique("constant")
+    nodes = list(onnx_graph)
+    layers = _layers_of(nodes, graph)
+    for node in nodes:
+        layer = layers.get(node)
+        if layer is not None:
+            node.metadata_props[LAYER_KEY] = layer
+            node.metadata_props[PLACE_KEY] = str(graph.layer(layer).span)
+        node.name = unique(f"{layer or graph.name}/{node.op_type}")
+        for output in node.outputs:
+            if output.name not in fixed:
+                output.name = unique(f"{node.name}:0")
+                output.shape = None  # tf2onnx's unnamed sizes; they are inferred anew
+
+
+def _layers_of(nodes: list[ir.Node], graph: Graph) -> dict[ir.Node, str]:
+    """The layer that each node belongs to.
+
+    A node that tf2onnx made for itself, and named so, belongs to the layer it feeds.
+    """
+    scope = re.compile(re.escape(LAYER_SCOPE) + r"(\d+)")
+    layers: dict[ir.Node, str] = {}
+    for node in nodes:
+        names = [node.name or "", *(output.name or "" for output in node.outputs)]
+        found = next((m for m in map(scope.search, names) if m), None)
+        if found:
+            layers[node] = graph.layers[int(found[1])].name
+    for node in reversed(nodes):
+        if node not in layers:
+            users = [user for output in node.outputs for user, _ in output.uses()]
+            fed = next((layers[user] for user in users if user in layers), None)
+            if fed is not None:
+                layers[node] = fed
+    return layers

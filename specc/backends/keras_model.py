@@ -1,0 +1,118 @@
+"""The graph as a Keras model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from specc.backends.frameworks import import_keras
+from specc.graph import Graph, GraphLayer, Node, Tensor, Variable
+from specc.records import record
+
+
+@record
+class BuiltModel:
+    """A Keras model beside the graph that it was made from."""
+
+    graph: Graph
+    keras_model: Any
+    tensors: dict[Tensor, Any]
+    """The symbolic Keras tensor of each tensor of the graph."""
+
+    def keras_layer(self, layer: GraphLayer) -> Any:
+        return self.keras_model.get_layer(layer.name)
+
+
+def build_keras(graph: Graph, *, seed: int | None = None, dtype: str | None = None) -> BuiltModel:
+    """Build the Keras model of a graph, with fresh weights.
+
+    Args:
+        seed: makes the weights the same each time; it sets the global seeds of Python,
+            NumPy and TensorFlow, as Keras's initializers draw from them.
+        dtype: the dtype policy of every layer, such as "float64"; Keras's default otherwise.
+    """
+    keras = import_keras()
+    if seed is not None:
+        keras.utils.set_random_seed(seed)
+    inputs = [
+        keras.Input(
+            tuple(size if isinstance(size, int) else None for size in tensor.type.shape),
+            dtype=tensor.type.dtype,
+            name=tensor.name,
+        )
+        for tensor in graph.inputs
+    ]
+    layers = {layer: _construct(keras, layer, dtype) for layer in graph.layers}
+    tensors = run_graph(graph, layers, inputs)
+    outputs = [tensors[tensor] for tensor in graph.outputs]
+    model = keras.Model(
+        inputs=inputs if len(inputs) > 1 else inputs[0],
+        outputs=outputs if len(outputs) > 1 else outputs[0],
+        name=graph.name,
+    )
+    return BuiltModel(graph, model, tensors)
+
+
+def _construct(keras: Any, layer: GraphLayer, dtype: str | None) -> Any:
+    arguments = layer.layer.keras_arguments()
+    if dtype is not None:
+        arguments = {**arguments, "dtype": dtype}
+    return getattr(keras.layers, layer.kind)(name=layer.name, **arguments)
+
+
+def adopt(graph: Graph, keras_model: Any) -> BuiltModel:
+    """Pair a graph with a Keras model of it that exists already, such as a loaded one."""
+    inputs: list[Any] = list(keras_model.inputs)
+    layers = {layer: keras_model.get_layer(layer.name) for layer in graph.layers}
+    return BuiltModel(graph, keras_model, run_graph(graph, layers, inputs))
+
+
+def run_graph(
+    graph: Graph,
+    layers: dict[GraphLayer, Any],
+    inputs: Sequence[Any],
+    scope: Callable[[Node], AbstractContextManager[Any]] = lambda node: nullcontext(),
+) -> dict[Tensor, Any]:
+    """Call each Keras layer on what the graph gives it; the values of every tensor.
+
+    Works for symbolic tensors, for a function that is being traced and for concrete arrays.
+
+    Args:
+        scope: a context in which the layer of a node is called.
+    """
+    values: dict[Tensor, Any] = dict(zip(graph.inputs, inputs, strict=True))
+    for node in graph.nodes:
+        arguments = {name: _call_value(argument, values) for name, argument in node.call.items()}
+        taken = [values[tensor] for tensor in node.inputs]
+        with scope(node):
+            result = layers[node.layer](
+                taken if node.layer.layer.takes_list else taken[0],
+                **arguments,
+            )
+        results: list[Any] = list(result) if len(node.outputs) > 1 else [result]
+        values.update(zip(node.outputs, results, strict=True))
+    return values
+
+
+def _call_value(argument: Any, values: dict[Tensor, Any]) -> Any:
+    if isinstance(argument, Tensor):
+        return values[argument]
+    if isinstance(argument, list):
+        tensors: list[Tensor] = argument
+        return [values[tensor] for tensor in tensors]
+    return argument
+
+
+def pair_variables(built: BuiltModel) -> list[tuple[Variable, Any]]:
+    """Each variable of the graph with the Keras variable it stands for.
+
+    Both sides list a layer's variables in the order of Keras's `weights`.
+    """
+    return [
+        (variable, weight)
+        for layer in built.graph.layers
+        for variable, weight in zip(
+            layer.variables, built.keras_layer(layer).weights, strict=True
+        )
+    ]

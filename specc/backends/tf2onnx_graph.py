@@ -1,0 +1,103 @@
+"""From Keras to an ONNX graph whose weights are still inputs, by way of tf2onnx.
+
+The function that tf2onnx converts takes every weight as an argument. So no weight is ever
+folded, transposed or merged out of sight: what happens to each is up to `fold.py`, which
+keeps account, and the conversion needs no more memory than the graph itself.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from specc.backends.frameworks import import_keras, import_tensorflow
+from specc.backends.keras_model import BuiltModel, pair_variables, run_graph
+from specc.files import UsageError
+from specc.graph import GraphLayer, Node
+
+OPSETS = range(15, 19)
+"""What tf2onnx 1.17 writes."""
+
+LAYER_SCOPE = "specc.layer."
+"""Scope of a layer's operations while tracing; the layer's number follows."""
+
+
+def convert(built: BuiltModel, opset: int) -> Any:
+    """The ONNX graph as an `onnx.ModelProto`.
+
+    Inputs are x0, x1, ... for the model's inputs and w0, w1, ... for `pair_variables`;
+    outputs are y0, y1, ...
+
+    Raises:
+        UsageError: where tf2onnx cannot write the opset or convert an operation.
+    """
+    if opset not in OPSETS:
+        raise UsageError(
+            f"opset {opset} is not to be had",
+            f"tf2onnx writes opsets {OPSETS[0]} to {OPSETS[-1]}",
+        )
+    tf = import_tensorflow()
+    import tf2onnx
+
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    inputs = [
+        tf.TensorSpec((None, *_sizes(tensor.type.shape)), tensor.type.dtype, name=f"x{index}")
+        for index, tensor in enumerate(built.graph.inputs)
+    ]
+    weights = [
+        tf.TensorSpec(variable.shape, variable.dtype, name=f"w{index}")
+        for index, (variable, _) in enumerate(pair_variables(built))
+    ]
+    signature = [*inputs, *weights]
+    function = tf.function(_traced(built, len(inputs)), input_signature=signature)
+    try:
+        model, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=opset)
+    except Exception as error:  # tf2onnx raises what happens to come up
+        raise UsageError(f"tf2onnx cannot convert `{built.graph.name}`: {error}") from error
+    return model
+
+
+def _sizes(shape: tuple[int | str | None, ...]) -> tuple[int | None, ...]:
+    return tuple(size if isinstance(size, int) else None for size in shape)
+
+
+def _traced(built: BuiltModel, input_count: int) -> Any:
+    """The model as a function of its inputs and its weights."""
+    keras = import_keras()
+    tf = import_tensorflow()
+    graph = built.graph
+    variables = [keras_variable for _, keras_variable in pair_variables(built)]
+    layers = {layer: built.keras_layer(layer) for layer in graph.layers}
+    number_of = {layer: number for number, layer in enumerate(graph.layers)}
+
+    def scope(node: Node) -> Any:
+        return tf.name_scope(f"{LAYER_SCOPE}{number_of[node.layer]}")
+
+    def function(*arguments: Any) -> dict[str, Any]:
+        inputs, weights = arguments[:input_count], arguments[input_count:]
+        mapping = list(zip(variables, weights, strict=True))
+        # On a GPU Keras would trace recurrent layers to cuDNN kernels, which no exporter reads.
+        with tf.device("/CPU:0"), keras.StatelessScope(state_mapping=mapping), _no_cudnn(layers):
+            values = run_graph(graph, layers, inputs, scope)
+        return {
+            f"y{index}": tf.identity(values[tensor], name=f"y{index}")
+            for index, tensor in enumerate(graph.outputs)
+        }
+
+    return function
+
+
+class _no_cudnn:
+    """Recurrent layers without their cuDNN path, for the time of a trace."""
+
+    def __init__(self, layers: dict[GraphLayer, Any]) -> None:
+        self._layers = [layer for layer in layers.values() if hasattr(layer, "use_cudnn")]
+
+    def __enter__(self) -> None:
+        self._before = [layer.use_cudnn for layer in self._layers]
+        for layer in self._layers:
+            layer.use_cudnn = False
+
+    def __exit__(self, *_: object) -> None:
+        for layer, before in zip(self._layers, self._before, strict=True):
+            layer.use_cudnn = before

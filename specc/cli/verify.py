@@ -1,0 +1,120 @@
+"""`specc verify`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from specc.api import Model
+from specc.cli.select import (
+    OUTPUT_DIRECTORY,
+    add_model_option,
+    add_provider_option,
+    chosen_models,
+    progress,
+)
+from specc.diagnostics.diagnostic import SpecError
+from specc.files import UsageError
+
+if TYPE_CHECKING:
+    import onnx
+
+EXAMPLES = """examples:
+  specc verify specs/bn_after.spec                       build/bn_after.onnx
+  specc verify specs/bn_after.spec model.onnx --layers
+  specc verify specs/bn_after.spec model.onnx --weights trained.keras --provider cuda
+
+Without --weights, Keras gets the weights that the file's manifest names: those of a seed, or of
+a .keras file that is still there."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("spec", metavar="SPEC")
+    parser.add_argument(
+        "file",
+        nargs="?",
+        metavar="FILE.onnx",
+        help=f"the file to verify (default: {OUTPUT_DIRECTORY}/MODEL.onnx)",
+    )
+    add_model_option(parser)
+    parser.add_argument(
+        "--weights", metavar="FILE.keras", help="the Keras model the file was exported from"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of the inputs drawn (default: 0)"
+    )
+    add_provider_option(parser)
+    parser.add_argument("--layers", action="store_true", help="show each layer's parameters")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compare the file with its spec's Keras model; the file is not changed."""
+    models = chosen_models(options.spec, options.model)
+    if len(models) != 1:
+        names = ", ".join(model.name for model in models)
+        raise UsageError(f"`{options.spec}` has several models: {names}", "choose one with --model")
+    model = models[0]
+    path: str = options.file or os.path.join(OUTPUT_DIRECTORY, f"{model.name}.onnx")
+
+    from specc.verify.verify import load_onnx, verify_onnx
+
+    with progress(f"verifying {path}"):
+        onnx_model = load_onnx(path)
+        manifest = read_manifest(onnx_model)
+        keras_model = _keras_model(model, manifest, options.weights, path)
+        report = verify_onnx(
+            model.graph,
+            keras_model,
+            onnx_model,
+            provider=options.provider,
+            seed=options.seed,
+            file=path,
+        )
+    if options.json:
+        print(json.dumps(report.as_json(), indent=2))
+        return 0 if report.ok else 1
+    if not report.ok:
+        raise SpecError(report.diagnostics)
+    from specc.cli.reports import print_report
+
+    print_report(report, f"{path} agrees with Keras", layers=options.layers)
+    return 0
+
+
+def read_manifest(model: onnx.ModelProto) -> dict[str, Any]:
+    """The manifest in a file's metadata; empty where there is none."""
+    from specc.backends.export import MANIFEST_KEY
+
+    for entry in model.metadata_props:
+        if entry.key == MANIFEST_KEY:
+            try:
+                content = json.loads(entry.value)
+            except ValueError:
+                return {}
+            return content if isinstance(content, dict) else {}
+    return {}
+
+
+def _keras_model(model: Model, manifest: dict[str, Any], weights: str | None, path: str) -> Any:
+    """The Keras model with the weights that the file should hold.
+
+    Raises:
+        UsageError: where the file says that they are from a file that is gone or changed.
+    """
+    from specc.backends.weights import describe_file, fresh_keras, load_keras
+
+    if weights is not None:
+        return load_keras(weights)
+    source = manifest.get("weights", {})
+    if "file" not in source:
+        return fresh_keras(model.graph, int(source.get("seed", 0)))
+    recorded = str(source["file"])
+    hint = f"`specc verify {model.source.name} {path} --weights FILE.keras`"
+    if not os.path.isfile(recorded):
+        raise UsageError(f"`{path}` was exported from `{recorded}`, which is not there", hint)
+    if describe_file(recorded)["sha256"] != source.get("sha256"):
+        raise UsageError(f"`{recorded}` has changed since `{path}` was exported from it", hint)
+    return load_keras(recorded)

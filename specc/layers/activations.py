@@ -1,0 +1,123 @@
+"""ReLU, LeakyReLU, ELU, Softmax, PReLU: activations with arguments of their own.
+
+Keras says float32 for the outputs of these on whole numbers too; inferred is what it computes.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from specc.diagnostics import errors
+from specc.diagnostics.place import Refused
+from specc.layers.arguments import (
+    BOOL,
+    CONSTRAINT,
+    INITIALIZER,
+    REGULARIZER,
+    Axes,
+    Float,
+    Kind,
+    Optional,
+    arg,
+)
+from specc.layers.base import (
+    TENSOR,
+    Layer,
+    Weight,
+    Weights,
+    known_size,
+    require_axes,
+    require_float,
+)
+from specc.types import TensorType
+
+
+class ReLU(Layer):
+    """Zero below the threshold; with a slope there, a line.
+
+    Shapes: (*any) -> (*any)
+    """
+
+    max_value: float | None = arg(Optional(Float(at_least=0)), default=None)
+    negative_slope: float = arg(Float(at_least=0), default=0.0)
+    threshold: float = arg(Float(at_least=0), default=0.0)
+
+    def infer(self, x: TensorType) -> TensorType:
+        if x.dtype == "bool":
+            raise Refused(errors.dtype_refused, "numbers")
+        if self.negative_slope:
+            if self.threshold or self.max_value is not None:
+                require_float(x)
+            return TensorType("float32", x.shape)
+        if self.threshold and x.dtype == "uint64":
+            return TensorType("uint32", x.shape)
+        return x
+
+
+class LeakyReLU(Layer):
+    """A line of another slope below zero.
+
+    Shapes: (*any) -> (*any)
+    """
+
+    negative_slope: float = arg(Float(at_least=0), default=0.3)
+
+    def infer(self, x: TensorType) -> TensorType:
+        if x.dtype == "bool":
+            raise Refused(errors.dtype_refused, "numbers")
+        return TensorType("float32", x.shape)
+
+
+class ELU(Layer):
+    """`alpha * (exp(x) - 1)` below zero.
+
+    Shapes: (*any) -> (*any)
+    """
+
+    alpha: float = arg(Float(), default=1.0)
+
+    def infer(self, x: TensorType) -> TensorType:
+        require_float(x)
+        return x
+
+
+class Softmax(Layer):
+    """Positive numbers that add up to 1 along the axis.
+
+    Shapes: (*any) -> (*any)
+    """
+
+    call_arguments: ClassVar[dict[str, Kind]] = {"training": BOOL, "mask": TENSOR}
+
+    axis: int | tuple[int, ...] = arg(Axes(), default=-1)
+
+    def infer(self, x: TensorType) -> TensorType:
+        require_float(x)
+        require_axes("axis", self.axis, x.rank + 1)
+        return x
+
+
+class PReLU(Layer):
+    """A line of a learned slope below zero.
+
+    Shapes:  (*any) -> (*any)
+    Weights: alpha (*any), with 1 for the shared axes
+    """
+
+    alpha_initializer: str = arg(INITIALIZER, default="Zeros")
+    alpha_regularizer: str | None = arg(REGULARIZER, default=None)
+    alpha_constraint: str | None = arg(CONSTRAINT, default=None)
+    shared_axes: int | tuple[int, ...] | None = arg(Optional(Axes()), default=None)
+
+    def infer(self, x: TensorType) -> TensorType:
+        require_float(x)
+        return x
+
+    def weights(self, x: TensorType) -> Weights:
+        shared = self.shared_axes if isinstance(self.shared_axes, tuple) else (self.shared_axes,)
+        for axis in shared:
+            # Keras counts from the axis after the batch axis, and takes 0 for the last one.
+            if axis is not None and not 1 <= axis <= x.rank:
+                raise Refused(errors.axis_out_of_range, "shared_axes", axis, x.rank + 1)
+        sizes = [1 if i + 1 in shared else known_size(x, i) for i in range(x.rank)]
+        return (Weight("alpha", tuple(sizes)),)

@@ -1,0 +1,155 @@
+"""Pooling over windows and over everything.
+
+Keras says float32 for the outputs of some of these on whole numbers; the maximum keeps the dtype.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from specc.diagnostics import errors
+from specc.diagnostics.place import Refused
+from specc.layers.arguments import BOOL, DATA_FORMAT, Choice, Kind, Optional, Sizes, arg
+from specc.layers.base import (
+    TENSOR,
+    Layer,
+    join_channels,
+    require_float,
+    spatial_axis,
+    split_channels,
+    window_output,
+)
+from specc.types import Dimension, TensorType
+
+AXES_1D = ("steps",)
+AXES_2D = ("height", "width")
+
+
+class _Pooling(Layer):
+    """What pooling over windows has in common."""
+
+    spatial_axes = AXES_1D
+
+    pool_size: tuple[int, ...] = arg(Sizes(1))
+    strides: tuple[int, ...] | None = arg(Optional(Sizes(1)), default=None)
+    padding: str = arg(Choice("valid", "same"), default="valid")
+    data_format: str | None = arg(DATA_FORMAT, default=None)
+
+    def infer(self, x: TensorType) -> TensorType:
+        spatial, channels = split_channels(x, self.data_format, *self.spatial_axes)
+        sizes: list[Dimension] = []
+        for i, size in enumerate(spatial):
+            window = self.pool_size[i]
+            stride = (self.strides or self.pool_size)[i]
+            output = window_output(size, window, stride, self.padding == "same")
+            if output == 0 and isinstance(size, int):
+                axis = spatial_axis(i, self.data_format)
+                raise Refused(errors.window_too_large, "pool_size", axis, window, size)
+            sizes.append(output)
+        return x.with_shape(*join_channels(tuple(sizes), channels, self.data_format))
+
+
+class _MaxPooling(_Pooling):
+    def infer(self, x: TensorType) -> TensorType:
+        if x.dtype in ("bool", "uint32", "uint64"):
+            raise Refused(errors.dtype_refused, "numbers of at most 16 bits, int32 or int64")
+        return super().infer(x)
+
+
+class _AveragePooling(_Pooling):
+    def infer(self, x: TensorType) -> TensorType:
+        require_float(x)
+        return super().infer(x)
+
+
+class MaxPooling1D(_MaxPooling):
+    """The largest of each window of steps.
+
+    Shapes: (steps, channels) -> (windows, channels)
+    """
+
+    pool_size: tuple[int, ...] = arg(Sizes(1), default=2)
+
+
+class MaxPooling2D(_MaxPooling):
+    """The largest of each window of pixels.
+
+    Shapes: (height, width, channels) -> (rows, columns, channels)
+    """
+
+    spatial_axes = AXES_2D
+
+    pool_size: tuple[int, ...] = arg(Sizes(2), default=(2, 2))
+    strides: tuple[int, ...] | None = arg(Optional(Sizes(2)), default=None)
+
+
+class AveragePooling1D(_AveragePooling):
+    """The mean of each window of steps.
+
+    Shapes: (steps, channels) -> (windows, channels)
+    """
+
+
+class AveragePooling2D(_AveragePooling):
+    """The mean of each window of pixels.
+
+    Shapes: (height, width, channels) -> (rows, columns, channels)
+    """
+
+    spatial_axes = AXES_2D
+
+    pool_size: tuple[int, ...] = arg(Sizes(2))
+    strides: tuple[int, ...] | None = arg(Optional(Sizes(2)), default=None)
+
+
+class _GlobalPooling(Layer):
+    """What pooling over all spatial axes has in common."""
+
+    spatial_axes = AXES_1D
+
+    data_format: str | None = arg(DATA_FORMAT, default=None)
+    keepdims: bool = arg(BOOL, default=False)
+
+    def infer(self, x: TensorType) -> TensorType:
+        spatial, channels = split_channels(x, self.data_format, *self.spatial_axes)
+        kept = (1,) * len(spatial) if self.keepdims else ()
+        return x.with_shape(*join_channels(kept, channels, self.data_format))
+
+
+class GlobalMaxPooling1D(_GlobalPooling):
+    """The largest of all steps.
+
+    Shapes: (steps, channels) -> (channels,), or (1, channels) if keepdims
+    """
+
+
+class GlobalMaxPooling2D(_GlobalPooling):
+    """The largest of all pixels.
+
+    Shapes: (height, width, channels) -> (channels,), or (1, 1, channels) if keepdims
+    """
+
+    spatial_axes = AXES_2D
+
+
+class _GlobalAveragePooling(_GlobalPooling):
+    def infer(self, x: TensorType) -> TensorType:
+        return TensorType("float32", super().infer(x).shape)
+
+
+class GlobalAveragePooling1D(_GlobalAveragePooling):
+    """The mean of all steps that are not masked.
+
+    Shapes: (steps, channels) -> (channels,), or (1, channels) if keepdims
+    """
+
+    call_arguments: ClassVar[dict[str, Kind]] = {"training": BOOL, "mask": TENSOR}
+
+
+class GlobalAveragePooling2D(_GlobalAveragePooling):
+    """The mean of all pixels.
+
+    Shapes: (height, width, channels) -> (channels,), or (1, 1, channels) if keepdims
+    """
+
+    spatial_axes = AXES_2D

@@ -1,0 +1,97 @@
+"""Layers that disturb their input while training, and otherwise pass it on.
+
+Keras passes whole numbers on as well, but could not train with them; they are refused.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from specc.layers.arguments import DATA_FORMAT, Float, Int, NoiseShape, Optional, arg
+from specc.layers.base import Layer, require_float, split_channels
+from specc.types import TensorType
+
+RATE = Float(at_least=0, at_most=1)
+SEED = Optional(Int())
+
+
+class _Dropping(Layer):
+    """What these layers have in common."""
+
+    rate: float
+
+    def infer(self, x: TensorType) -> TensorType:
+        if self.rate:
+            require_float(x)
+        return x
+
+
+class Dropout(_Dropping):
+    """Zeros at random, everything else scaled up.
+
+    Shapes: (*any) -> (*any)
+    """
+
+    rate: float = arg(RATE)
+    noise_shape: tuple[int | None, ...] | None = arg(Optional(NoiseShape()), default=None)
+    seed: int | None = arg(SEED, default=None)
+
+
+class SpatialDropout1D(_Dropping):
+    """Zeros for whole channels of a sequence at random.
+
+    Shapes: (steps, channels) -> (steps, channels)
+    """
+
+    rate: float = arg(RATE)
+    seed: int | None = arg(SEED, default=None)
+
+    def infer(self, x: TensorType) -> TensorType:
+        split_channels(x, None, "steps")
+        return super().infer(x)
+
+    def keras_arguments(self) -> dict[str, Any]:
+        return self.given  # Keras's class takes no `trainable`.
+
+
+class SpatialDropout2D(_Dropping):
+    """Zeros for whole channels of an image at random.
+
+    Shapes: (height, width, channels) -> (height, width, channels)
+    """
+
+    rate: float = arg(RATE)
+    data_format: str | None = arg(DATA_FORMAT, default=None)
+    seed: int | None = arg(SEED, default=None)
+
+    def infer(self, x: TensorType) -> TensorType:
+        split_channels(x, self.data_format, "height", "width")
+        return super().infer(x)
+
+    def keras_arguments(self) -> dict[str, Any]:
+        return self.given  # Keras's class takes no `trainable`.
+
+
+class GaussianNoise(Layer):
+    """Noise added.
+
+    Shapes: (*any) -> (*any)
+    """
+
+    stddev: float = arg(RATE)
+    seed: int | None = arg(SEED, default=None)
+
+    def infer(self, x: TensorType) -> TensorType:
+        if self.stddev:
+            require_float(x)
+        return x
+
+
+class GaussianDropout(_Dropping):
+    """Noise multiplied.
+
+    Shapes: (*any) -> (*any)
+    """
+
+    rate: float = arg(Float(at_least=0, below=1))
+    seed: int | None = arg(SEED, default=None)

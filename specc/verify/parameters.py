@@ -1,0 +1,114 @@
+"""The parameters of an ONNX file against those that Keras's weights would give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx.numpy_helper
+
+from specc.backends.fold import Accounting
+from specc.diagnostics import errors
+from specc.diagnostics.diagnostic import Diagnostic
+from specc.graph import Graph
+from specc.verify.report import LayerReport
+
+Array = np.ndarray[Any, Any]
+FOLDED_ULPS = 2
+"""Units in the last place that a folded weight may differ: it is computed, not copied."""
+
+
+def read_initializers(model: onnx.ModelProto) -> dict[str, Array]:
+    """The initializers of a model."""
+    return {i.name: onnx.numpy_helper.to_array(i) for i in model.graph.initializer}
+
+
+def compare_parameters(
+    graph: Graph,
+    accounting: Accounting,
+    expected: dict[str, Array],
+    found: dict[str, Array],
+    file: str,
+) -> list[Diagnostic]:
+    """What differs between the parameters of a file and what Keras's weights would make.
+
+    Args:
+        accounting: which initializers hold which variables.
+        expected: the initializers that an export of Keras's weights gives.
+        found: those of the file.
+    """
+    diagnostics: list[Diagnostic] = []
+    order = {layer.name: number for number, layer in enumerate(graph.layers)}
+    names = sorted(accounting.sizes, key=lambda name: order[name.split("/")[0]])
+    kept = {name for p in accounting.parameters if p.how == "kept" for name in p.initializers}
+    for name in names:
+        layer = graph.layer(name.split("/")[0])
+        if name not in found:
+            diagnostics.append(errors.parameter_missing(layer.span, name, file))
+            continue
+        want, have = expected[name], found[name]
+        if want.shape != have.shape or want.dtype != have.dtype:
+            described = f"{have.dtype}{list(have.shape)}"
+            diagnostics.append(
+                errors.parameter_reshaped(
+                    layer.span, name, file, described, f"{want.dtype}{list(want.shape)}"
+                )
+            )
+            continue
+        different = _different(want, have, 0 if name in kept else FOLDED_ULPS)
+        count = int(different.sum())
+        if count:
+            index = np.unravel_index(int(np.argmax(different)), want.shape)
+            diagnostics.append(
+                errors.parameter_differs(
+                    layer.span,
+                    name,
+                    file,
+                    [int(i) for i in index],
+                    float(have[index]),
+                    float(want[index]),
+                    count,
+                    want.size,
+                )
+            )
+    return diagnostics
+
+
+def _different(want: Array, have: Array, ulps: int) -> Array:
+    if ulps == 0 or want.dtype.kind != "f":
+        return np.asarray(want != have)  # NaN differs from everything, itself included
+    return ~(np.abs(want - have) <= ulps * np.spacing(np.abs(want)))
+
+
+def layer_reports(graph: Graph, accounting: Accounting) -> list[LayerReport]:
+    """Each layer's parameters, before and after."""
+    reports: list[LayerReport] = []
+    for layer in graph.layers:
+        own = [p for p in accounting.parameters if p.variable.layer == layer.name]
+        held = dict.fromkeys(name for p in own for name in p.initializers)
+        parts: list[str] = []
+        for how in ("kept", "folded", "dropped"):
+            group = [p for p in own if p.how == how]
+            if not group:
+                continue
+            what = ", ".join(p.variable.name for p in group)
+            into = dict.fromkeys(n.split("/", 1)[1] for p in group for n in p.initializers)
+            parts.append(
+                f"{what} kept"
+                if how == "kept"
+                else f"{what} folded into {', '.join(into)}"
+                if how == "folded"
+                else f"{what} dropped: {group[0].reason}"
+            )
+        reports.append(
+            LayerReport(
+                layer.name,
+                layer.kind,
+                layer.line,
+                layer.params.total,
+                sum(accounting.sizes[name] for name in held),
+                "; ".join(parts) or "no parameters",
+            )
+        )
+    return reports

@@ -1,0 +1,132 @@
+"""What a verification found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from specc.backends.fold import Accounting
+from specc.diagnostics.diagnostic import Diagnostic
+from specc.records import fresh, record
+
+
+@record
+class Run:
+    """One set of inputs through Keras and onnxruntime, for one output."""
+
+    case: str
+    weights: str
+    """"own" or "randomised"."""
+    output: str
+    max_abs_error: float
+    """The largest difference between onnxruntime and Keras in float32."""
+    max_rel_error: float
+    """The same, divided by the largest absolute value of the output."""
+    allowed: float
+    """The largest absolute difference that rounding explains."""
+    keras_noise: float
+    """The largest difference between Keras in float32 and in float64."""
+    rows: int
+    rows_agreeing: int
+    """Rows whose arg-max is the same, or whose first two values are too close to tell."""
+
+    @property
+    def ok(self) -> bool:
+        return self.max_abs_error <= self.allowed and self.rows == self.rows_agreeing
+
+
+@record
+class LayerReport:
+    """A layer's parameters in the file, and the place it comes from."""
+
+    name: str
+    kind: str
+    line: int
+    keras_params: int
+    onnx_params: int
+    account: str
+
+
+@record
+class Report:
+    """The outcome of a verification."""
+
+    model: str
+    provider: str
+    """Where onnxruntime really ran."""
+    runs: list[Run]
+    params: Accounting
+    layers: list[LayerReport]
+    diagnostics: list[Diagnostic] = fresh(default_factory=list[Diagnostic])
+    """What is wrong, the layer at fault first."""
+
+    @property
+    def ok(self) -> bool:
+        return not self.diagnostics
+
+    @property
+    def max_abs_error(self) -> float:
+        """The largest difference to Keras over all runs; NaN where any value is NaN."""
+        return _largest([run.max_abs_error for run in self.runs])
+
+    @property
+    def max_rel_error(self) -> float:
+        """The same relative to the largest absolute value of each output."""
+        return _largest([run.max_rel_error for run in self.runs])
+
+    @property
+    def closest_call(self) -> Run | None:
+        """The run that came nearest to what is allowed, or went furthest beyond."""
+        return max(
+            self.runs,
+            key=lambda run: float("inf")
+            if run.max_abs_error != run.max_abs_error
+            else run.max_abs_error / (run.allowed or 1e-300),
+            default=None,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as JSON-serialisable data."""
+        from specc.diagnostics.as_json import diagnostic_as_json
+
+        account = self.params
+        return {
+            "ok": self.ok,
+            "model": self.model,
+            "provider": self.provider,
+            "max_abs_error": _number(self.max_abs_error),
+            "max_rel_error": _number(self.max_rel_error),
+            "runs": [{key: _number(value) for key, value in vars(run).items()} for run in self.runs],
+            "params": {
+                "keras": account.keras_total,
+                "kept": account.kept,
+                "folded_from": account.folded_from,
+                "folded_into": account.folded_into,
+                "dropped": account.dropped,
+                "copies": account.copies,
+                "onnx": account.onnx_total,
+                "constants": account.constants,
+                "closes": account.closes,
+                "variables": [
+                    {
+                        "variable": p.variable.path,
+                        "params": p.variable.size,
+                        "how": p.how,
+                        "initializers": p.initializers,
+                    }
+                    for p in account.parameters
+                ],
+            },
+            "layers": [vars(layer) for layer in self.layers],
+            "errors": [diagnostic_as_json(diagnostic) for diagnostic in self.diagnostics],
+        }
+
+
+def _largest(values: list[float]) -> float:
+    return float("nan") if any(v != v for v in values) else max(values, default=0.0)
+
+
+def _number(value: Any) -> Any:
+    """JSON has no NaN and no infinity."""
+    if isinstance(value, float) and (value != value or value in (float("inf"), -float("inf"))):
+        return str(value)
+    return value

@@ -1,0 +1,47 @@
+"""How far two float32 computations of one model may part."""
+
+from __future__ import annotations
+
+from math import prod, sqrt
+
+import numpy as np
+
+from specc.graph import Graph, Node
+
+EPSILON = float(np.finfo(np.float32).eps)
+NOISE = 4.0
+"""How many times Keras's own rounding error another runtime may be off."""
+
+
+def rounding_steps(graph: Graph) -> float:
+    """The expected growth of rounding errors through a model, in units of float32's epsilon.
+
+    A sum of n products rounded at each step is off by about sqrt(n) units (Higham, Accuracy
+    and Stability of Numerical Algorithms, section 2.8, errors as a random walk); errors of
+    layers in a row add up. A recurrent layer makes its sums once for every time step.
+    """
+    return sum(_steps(node) for node in graph.nodes)
+
+
+def _steps(node: Node) -> float:
+    terms = max((prod(v.shape[:-1]) for v in node.layer.variables), default=1)
+    recurrent = any(v.name == "recurrent_kernel" for v in node.layer.variables)
+    length = node.inputs[0].type.shape[0] if recurrent else 1
+    return 1 + sqrt(terms) * (length if isinstance(length, int) else 16)
+
+
+def tolerance(
+    steps: float, scale: float, sensitivity: float = 0.0, keras_noise: float = 0.0
+) -> float:
+    """The largest absolute difference that rounding explains.
+
+    Args:
+        steps: `rounding_steps` of the model.
+        scale: the largest absolute value of the output.
+        sensitivity: how far the output moves, computed in float64, when every input is moved
+            by one rounding: a model that amplifies that amplifies its own roundings too, as a
+            softmax over large numbers does.
+        keras_noise: the largest difference between Keras in float32 and in float64 on the
+            same inputs.
+    """
+    return steps * (EPSILON * scale + sensitivity) + NOISE * keras_noise

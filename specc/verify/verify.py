@@ -1,0 +1,285 @@
+"""The same inputs through Keras and onnxruntime, and every parameter accounted for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnx
+import onnx.numpy_helper
+
+from specc.backends.export import DEFAULT_OPSET, Exporter, adopt_checked, current_weights
+from specc.backends.keras_model import BuiltModel, build_keras, pair_variables
+from specc.backends.runtime import Session, open_session
+from specc.diagnostics import errors
+from specc.diagnostics.diagnostic import Diagnostic
+from specc.files import UsageError, reason
+from specc.graph import Graph
+from specc.verify.attribute import first_difference
+from specc.verify.inputs import Case, draw_cases, nudged
+from specc.verify.parameters import compare_parameters, layer_reports, read_initializers
+from specc.verify.report import Report, Run
+from specc.verify.tolerance import rounding_steps, tolerance
+
+Array = np.ndarray[Any, Any]
+
+
+class Side(NamedTuple):
+    """One set of weights: the file with them, and Keras with them in two precisions."""
+
+    weights: str
+    model: onnx.ModelProto
+    keras32: BuiltModel
+    keras64: BuiltModel
+
+
+def verify_onnx(
+    graph: Graph,
+    keras_model: Any,
+    onnx_model: onnx.ModelProto | str | os.PathLike[str],
+    *,
+    provider: str = "auto",
+    seed: int = 0,
+    file: str = "the ONNX model",
+    exporter: Exporter | None = None,
+) -> Report:
+    """Compare an ONNX model with a Keras model of the same graph.
+
+    First the parameters, each by itself; then the outputs, with the weights as they are and
+    with randomised ones: fresh biases and statistics are zeros and ones, which hide errors.
+
+    Args:
+        provider: where onnxruntime runs.
+        seed: of the inputs and of the randomised weights.
+        file: what messages call the ONNX model.
+        exporter: one for this graph, where the caller has it already.
+
+    Raises:
+        DeviceError: where the provider asked for is not to be had.
+        UsageError: where the Keras model is not of this graph, or the file cannot be read.
+    """
+    model = load_onnx(onnx_model)
+    built = adopt_checked(graph, keras_model)
+    exporter = exporter or Exporter(built, graph.span.source, _opset(model))
+    own = current_weights(built)
+    expected = exporter.export(own)
+    wanted = read_initializers(expected.model)
+    diagnostics = compare_parameters(
+        graph, expected.accounting, wanted, read_initializers(model), file
+    )
+    if not expected.accounting.closes:
+        diagnostics.append(errors.sum_does_not_close(graph.span, graph.name))
+    interface = _compare_interface(graph, expected.model, model, file)
+    if interface is not None:
+        diagnostics.append(interface)
+        runs, ran_on = list[Run](), open_session(model.SerializeToString(), provider).provider
+    else:
+        sides = _sides(graph, built, model, exporter, own, seed)
+        runs, ran_on, differing = _compare_outputs(graph, sides, provider, seed, file)
+        diagnostics += differing
+    return Report(
+        graph.name,
+        str(ran_on),
+        runs,
+        expected.accounting,
+        layer_reports(graph, expected.accounting),
+        diagnostics,
+    )
+
+
+def load_onnx(onnx_model: onnx.ModelProto | str | os.PathLike[str]) -> onnx.ModelProto:
+    """An ONNX model from a file, or as it is.
+
+    Raises:
+        UsageError: where the file cannot be read or is no ONNX model.
+    """
+    if isinstance(onnx_model, onnx.ModelProto):
+        return onnx_model
+    path = os.fspath(onnx_model)
+    try:
+        model = onnx.load(path)
+        onnx.checker.check_model(model)
+    except OSError as error:
+        raise UsageError(f"cannot read `{path}`: {reason(error)}") from None
+    except Exception as error:  # protobuf's and the checker's own exceptions
+        first = str(error).strip().splitlines()
+        raise UsageError(f"`{path}` is not a valid ONNX model: {first[0] if first else error}") from None
+    return model
+
+
+def _opset(model: onnx.ModelProto) -> int:
+    versions = [o.version for o in model.opset_import if o.domain in ("", "ai.onnx")]
+    return versions[0] if versions else DEFAULT_OPSET
+
+
+def _compare_interface(
+    graph: Graph, expected: onnx.ModelProto, model: onnx.ModelProto, file: str
+) -> Diagnostic | None:
+    """Whether the file takes and gives what the spec says."""
+
+    def ports(values: Any) -> list[str]:
+        return [value.name for value in values]
+
+    initializers = {i.name for i in model.graph.initializer}
+    inputs = [name for name in ports(model.graph.input) if name not in initializers]
+    for what, wanted, found in (
+        ("inputs", ports(expected.graph.input), inputs),
+        ("outputs", ports(expected.graph.output), ports(model.graph.output)),
+    ):
+        if wanted != found:
+            return errors.interface_differs(graph.span, what, file, wanted, found)
+    return None
+
+
+def _sides(
+    graph: Graph,
+    built: BuiltModel,
+    model: onnx.ModelProto,
+    exporter: Exporter,
+    own: list[Array],
+    seed: int,
+) -> Iterator[Side]:
+    """The file with its own weights, then with randomised ones."""
+    keras64 = build_keras(graph, dtype="float64")
+    _assign(keras64, own)
+    yield Side("own", model, built, keras64)
+    randomised = randomise(own, [v.name for v in exporter.variables], seed)
+    keras32 = build_keras(graph)
+    _assign(keras32, randomised)
+    _assign(keras64, randomised)
+    replaced = onnx.ModelProto()
+    replaced.CopyFrom(model)
+    values = {i.name: i for i in exporter.export(randomised).model.graph.initializer}
+    for initializer in replaced.graph.initializer:
+        new = values.get(initializer.name)
+        if new is not None and new.dims == initializer.dims:
+            initializer.CopyFrom(new)
+    yield Side("randomised", replaced, keras32, keras64)
+
+
+def _assign(built: BuiltModel, arrays: list[Array]) -> None:
+    for (_, keras_variable), array in zip(pair_variables(built), arrays, strict=True):
+        keras_variable.assign(array)
+
+
+def randomise(arrays: list[Array], names: list[str], seed: int) -> list[Array]:
+    """Weights with every constant vector replaced by random numbers.
+
+    A weight whose numbers are all the same (a fresh bias, gamma, beta, moving mean or
+    variance) could be dropped, swapped or misplaced unseen. Variances stay positive.
+    """
+    random = np.random.default_rng(seed)
+    result: list[Array] = []
+    for array, name in zip(arrays, names, strict=True):
+        if array.dtype.kind != "f" or (array.size and np.ptp(array) > 0):
+            result.append(array)
+        elif "variance" in name or "stddev" in name:
+            result.append(random.uniform(0.5, 2.0, array.shape).astype(array.dtype))
+        else:
+            noise = 0.3 * random.standard_normal(array.shape)
+            result.append((array + noise).astype(array.dtype))
+    return result
+
+
+def _compare_outputs(
+    graph: Graph, sides: Iterator[Side], provider: str, seed: int, file: str
+) -> tuple[list[Run], str, list[Diagnostic]]:
+    """Every case on both sides; the first failing one is traced to its layer."""
+    steps = rounding_steps(graph)
+    runs: list[Run] = []
+    ran_on = ""
+    for side in sides:
+        session = open_session(side.model.SerializeToString(), provider)
+        ran_on = str(session.provider)
+        for case in draw_cases(graph, seed):
+            new = _run_case(graph, side, session, case, steps, seed)
+            runs += new
+            failed = next((run for run in new if not run.ok), None)
+            if failed is not None:
+                return runs, ran_on, [_trace(graph, side, case, failed, provider, file)]
+    return runs, ran_on, []
+
+
+def _run_case(
+    graph: Graph, side: Side, session: Session, case: Case, steps: float, seed: int
+) -> list[Run]:
+    found = session.run(case.inputs, session.output_names)
+    single = _keras_outputs(side.keras32, case)
+    double = _keras_outputs(side.keras64, case)
+    moved = _keras_outputs(side.keras64, nudged(case, seed))
+    runs: list[Run] = []
+    for index, (name, have) in enumerate(found.items()):
+        want, truth = single[index], double[index]
+        error = _largest_difference(want, have)
+        noise = _largest_difference(truth, want)
+        scale = float(np.max(np.abs(truth), initial=0.0))
+        sensitivity = _largest_difference(truth, moved[index])
+        allowed = tolerance(steps, scale, sensitivity, noise)
+        agreeing = _rows_agreeing(want, have, allowed)
+        rows = int(np.prod(want.shape[:-1])) if want.ndim > 1 else want.size
+        runs.append(
+            Run(
+                str(case),
+                side.weights,
+                graph.output_names[index] if index < len(graph.output_names) else name,
+                error,
+                error / scale if scale else error,
+                allowed,
+                noise,
+                rows,
+                agreeing,
+            )
+        )
+    return runs
+
+
+def _keras_outputs(built: BuiltModel, case: Case) -> list[Array]:
+    inputs = [case.inputs[tensor.name] for tensor in built.graph.inputs]
+    outputs = built.keras_model(inputs if len(inputs) > 1 else inputs[0], training=False)
+    every = outputs if isinstance(outputs, list | tuple) else [outputs]
+    return [np.asarray(output) for output in every]
+
+
+def _largest_difference(want: Array, have: Array) -> float:
+    """NaN where either side has one: NaN never passes. Equal infinities agree."""
+    if want.shape != have.shape:
+        return float("nan")
+    a, b = want.astype(np.float64), have.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        difference = np.where((a == b) & np.isinf(a), 0.0, np.abs(a - b))
+    return float(np.max(difference, initial=0.0))
+
+
+def _rows_agreeing(want: Array, have: Array, allowed: float) -> int:
+    """Rows whose largest value is in one place, or whose two largest are too close to tell."""
+    if want.shape != have.shape or want.ndim < 2 or want.shape[-1] < 2:
+        return int(np.prod(want.shape[:-1])) if want.ndim > 1 else want.size
+    a = want.reshape(-1, want.shape[-1]).astype(np.float64)
+    b = have.reshape(-1, want.shape[-1])
+    top = np.sort(a, axis=-1)
+    undecided = top[:, -1] - top[:, -2] <= 2 * allowed
+    return int(np.sum((a.argmax(-1) == b.argmax(-1)) | undecided))
+
+
+def _trace(
+    graph: Graph, side: Side, case: Case, run: Run, provider: str, file: str
+) -> Diagnostic:
+    """The error for a failing case: the first layer that parts ways, by name and line."""
+    parting = first_difference(side.keras32, side.model, case, provider)
+    where = f"{case}, {side.weights} weights"
+    if parting is None:
+        span = graph.outputs[graph.output_names.index(run.output)].span
+        return errors.outputs_differ(
+            span, run.output, file, run.max_abs_error, run.allowed, where
+        )
+    return errors.layer_differs(
+        parting.layer.span,
+        parting.layer.name,
+        file,
+        parting.max_abs_error,
+        where,
+        parting.last_agreeing,
+        f"output `{run.output}` is off by {run.max_abs_error:.2g}, allowed {run.allowed:.2g}",
+    )
