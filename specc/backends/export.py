@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -176,18 +177,33 @@ def _name_values(onnx_graph: ir.Graph, graph: Graph) -> None:
         if "/" not in name or LAYER_SCOPE in name or "__" in name:
             fixed.discard(name)
             value.name = unique("constant")
-    nodes = list(onnx_graph)
-    layers = _layers_of(nodes, graph)
-    for node in nodes:
+    layers = _layers_of(list(onnx_graph), graph)
+    for node in onnx_graph:
         layer = layers.get(node)
         if layer is not None:
             node.metadata_props[LAYER_KEY] = layer
             node.metadata_props[PLACE_KEY] = str(graph.layer(layer).span)
-        node.name = unique(f"{layer or graph.name}/{node.op_type}")
-        for output in node.outputs:
-            if output.name not in fixed:
-                output.name = unique(f"{node.name}:0")
-                output.shape = None  # tf2onnx's unnamed sizes; they are inferred anew
+        _name_node(node, layer or graph.name, unique, fixed)
+
+
+def _name_node(
+    node: ir.Node, prefix: str, unique: Callable[[str], str], fixed: set[str | None]
+) -> None:
+    """Name a node and what it makes; the nodes of a loop's body after the loop."""
+    node.name = unique(f"{prefix}/{node.op_type}")
+    for output in node.outputs:
+        if output.name not in fixed:
+            output.name = unique(f"{node.name}:0")
+            output.shape = None  # tf2onnx's unnamed sizes; they are inferred anew
+    for attribute in node.attributes.values():
+        if attribute.type != ir.AttributeType.GRAPH:
+            continue
+        body = attribute.as_graph()
+        body.name = f"{node.name}/body"
+        for value in (*body.inputs, *body.initializers.values()):
+            value.name = unique(f"{node.name}/value")
+        for inner in body:
+            _name_node(inner, node.name, unique, fixed)
 
 
 def _layers_of(nodes: list[ir.Node], graph: Graph) -> dict[ir.Node, str]:

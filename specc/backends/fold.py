@@ -37,17 +37,19 @@ class Parameter:
 
     variable: Variable
     how: str
-    """kept, folded or dropped"""
+    """kept (its numbers are in the file), folded (what was computed from them is) or dropped."""
     initializers: list[str]
     """The initializers that hold it, or what it was folded into."""
 
-    @property
-    def reason(self) -> str:
-        if self.how == "kept":
-            return "as " + " and ".join(self.initializers)
-        if self.how == "folded":
-            return "computed into " + " and ".join(self.initializers)
-        return "no operation of the exported graph reads it"
+
+class Holding(NamedTuple):
+    """An initializer that holds parameters."""
+
+    size: int
+    sources: frozenset[int]
+    """The variables it is or was computed from, by number."""
+    is_variable: bool
+    """Whether it holds the numbers of one variable, in whatever layout."""
 
 
 @record
@@ -58,13 +60,16 @@ class Accounting:
     """
 
     parameters: list[Parameter]
-    sizes: dict[str, int]
-    """Elements of each initializer that holds parameters."""
+    holdings: dict[str, Holding]
+    """By the name of the initializer."""
     constants: int
     """Elements of the other initializers: shapes, epsilons; they are no parameters."""
 
-    def _sum(self, how: str) -> int:
+    def _from(self, how: str) -> int:
         return sum(p.variable.size for p in self.parameters if p.how == how)
+
+    def _among(self, how: str, sources: frozenset[int]) -> bool:
+        return any(self.parameters[number].how == how for number in sources)
 
     @property
     def keras_total(self) -> int:
@@ -72,32 +77,46 @@ class Accounting:
 
     @property
     def kept(self) -> int:
-        return self._sum("kept")
+        return self._from("kept")
 
     @property
     def folded_from(self) -> int:
-        return self._sum("folded")
+        """Elements of the variables of which only something computed is in the file."""
+        return self._from("folded")
 
     @property
     def folded_into(self) -> int:
-        """Elements of the initializers that folded variables were computed into."""
-        holding = {name for p in self.parameters if p.how == "kept" for name in p.initializers}
-        return sum(size for name, size in self.sizes.items() if name not in holding)
-
-    @property
-    def dropped(self) -> int:
-        return self._sum("dropped")
-
-    @property
-    def copies(self) -> int:
-        """Elements that stand in the file twice, such as a weight needed in two layouts."""
+        """Elements of what was computed from them."""
         return sum(
-            p.variable.size * (len(p.initializers) - 1) for p in self.parameters if p.how == "kept"
+            holding.size
+            for holding in self.holdings.values()
+            if not holding.is_variable and self._among("folded", holding.sources)
         )
 
     @property
+    def dropped(self) -> int:
+        return self._from("dropped")
+
+    @property
+    def copies(self) -> int:
+        """Elements that stand in the file besides the variable that is kept in it.
+
+        A weight that is needed in two layouts is one; so is a part of a weight that a
+        recurrent layer's first step reads by itself.
+        """
+        seen: set[int] = set()
+        elements = 0
+        for holding in self.holdings.values():
+            if holding.is_variable:
+                elements += holding.size * (not seen.isdisjoint(holding.sources))
+                seen |= holding.sources
+            elif not self._among("folded", holding.sources):
+                elements += holding.size
+        return elements
+
+    @property
     def onnx_total(self) -> int:
-        return sum(self.sizes.values())
+        return sum(holding.size for holding in self.holdings.values())
 
     @property
     def closes(self) -> bool:
@@ -122,11 +141,9 @@ def bind_weights(
         constants[value] = Constant(arrays[number], frozenset([number]), True)
     folded_nodes = _fold(model, constants)
 
-    holders: dict[int, list[str]] = {number: [] for number in range(len(variables))}
-    kept: set[int] = set()
-    sizes: dict[str, int] = {}
     names = _Names(variables)
     removed = set(folded_nodes)
+    holdings: dict[str, Holding] = {}
     for value, constant in constants.items():
         users = [user for user, _ in value.uses() if user not in removed]
         if not constant.sources or not users:
@@ -134,29 +151,27 @@ def bind_weights(
         name = names.choose(constant, users[0].op_type)
         array = constant.array.astype(arrays[min(constant.sources)].dtype, copy=False)
         _materialize(graph, value, name, array)
-        sizes[name] = array.size
-        for number in constant.sources:
-            holders[number].append(name)
-        if constant.layout_only:
-            kept |= constant.sources
+        holdings[name] = Holding(array.size, constant.sources, constant.layout_only)
     graph.remove(folded_nodes, safe=True)
     for value in weight_inputs.values():
         graph.inputs.remove(value)
-
-    parameters: list[Parameter] = []
-    for number, variable in enumerate(variables):
-        how = "kept" if number in kept else "folded" if holders[number] else "dropped"
-        found = holders[number]
-        if how == "kept":  # what it was also folded into is not where it is kept
-            found = [name for name in found if names.is_of(name, variable)]
-        parameters.append(Parameter(variable, how, found))
     _remove_unread(graph)
     others = sum(
         value.const_value.size
         for name, value in graph.initializers.items()
-        if name not in sizes and value.const_value is not None
+        if name not in holdings and value.const_value is not None
     )
-    return Accounting(parameters, sizes, others)
+    return Accounting(_account(variables, holdings), holdings, others)
+
+
+def _account(variables: list[Variable], holdings: dict[str, Holding]) -> list[Parameter]:
+    parameters: list[Parameter] = []
+    for number, variable in enumerate(variables):
+        held_in = {name: h for name, h in holdings.items() if number in h.sources}
+        whole = [name for name, holding in held_in.items() if holding.is_variable]
+        how = "kept" if whole else "folded" if held_in else "dropped"
+        parameters.append(Parameter(variable, how, whole or list(held_in)))
+    return parameters
 
 
 def _weight_number(name: str | None) -> int | None:
@@ -244,22 +259,11 @@ class _Names:
     def __init__(self, variables: list[Variable]) -> None:
         self._variables = variables
         self._taken: dict[str, int] = {}
-        self._of: dict[str, str] = {}
 
     def choose(self, constant: Constant, operator: str) -> str:
         first = self._variables[min(constant.sources)]
-        if constant.layout_only:
-            base = first.path
-        else:
-            role = {"Mul": "scale", "Add": "offset"}.get(operator, "folded")
-            base = f"{first.layer}/{role}"
+        role = {"Mul": "scale", "Add": "offset"}.get(operator, "folded")
+        base = first.path if constant.layout_only else f"{first.layer}/{role}"
         number = self._taken.get(base, 0)
         self._taken[base] = number + 1
-        name = f"{base}_{number}" if number else base
-        if constant.layout_only:
-            self._of[name] = first.path
-        return name
-
-    def is_of(self, name: str, variable: Variable) -> bool:
-        """Whether an initializer holds this variable and nothing else."""
-        return self._of.get(name) == variable.path
+        return f"{base}_{number}" if number else base

@@ -275,7 +275,7 @@ def layer_name_twice(where: Span, first: Span, name: str) -> Diagnostic:
         f"the name `{name}` is given twice",
         Label(where, again),
         [Label(first, "first given here")],
-        help="each layer and each input needs a name of its own",
+        help="choose another name for one of them",
     )
 
 
@@ -675,7 +675,11 @@ def count_not_met(
     return Diagnostic(
         "E0501",
         f"{what}: expected {expected:,}, found {found:,}{found_in}",
-        Label(where, f"there are {abs(difference):,} {'more' if difference > 0 else 'fewer'}"),
+        Label(
+            where,
+            f"there {'is' if abs(difference) == 1 else 'are'} {abs(difference):,} "
+            + ("more" if difference > 0 else "fewer"),
+        ),
         [culprit] if culprit else [],
         notes,
     )

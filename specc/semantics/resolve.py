@@ -68,6 +68,7 @@ class ModelResolver:
         self._expectations: list[Expected] = []
         self._tensors: dict[str, list[Value]] = {}
         self._layers: dict[str, ResolvedLayer | None] = {}
+        self._layer_spans: dict[str, Span] = {}
         self._declared: dict[str, Span] = {}
         """Where each `layer` declaration stands that no line has used yet."""
         self._name_spans: dict[str, Span] = {}
@@ -140,6 +141,12 @@ class ModelResolver:
     def _declaration(self, statement: ast.LayerDeclaration) -> None:
         name = statement.name
         self._introduce(name)
+        first = self._layer_spans.setdefault(name.text, name.span)
+        if name.text in self._tensors:
+            first = self._tensors[name.text][0].span
+        if first is not name.span:
+            self.diagnostics.append(errors.layer_name_twice(name.span, first, name.text))
+            return
         expression = statement.value
         if isinstance(expression, ast.Chain):
             self.diagnostics.append(errors.not_a_layer(expression.span, "a tensor"))
@@ -153,6 +160,9 @@ class ModelResolver:
         targets = statement.targets
         for target in targets:
             self._introduce(target)
+            if target.text in self._layers:
+                first = self._layer_spans[target.text]
+                self.diagnostics.append(errors.layer_name_twice(target.span, first, target.text))
         if len(values) != len(targets):
             maker = values[0].step.layer if values and values[0].step else None
             what = type(maker.layer).__name__ if maker else "this list"

@@ -40,8 +40,7 @@ def compare_parameters(
     """
     diagnostics: list[Diagnostic] = []
     order = {layer.name: number for number, layer in enumerate(graph.layers)}
-    names = sorted(accounting.sizes, key=lambda name: order[name.split("/")[0]])
-    kept = {name for p in accounting.parameters if p.how == "kept" for name in p.initializers}
+    names = sorted(accounting.holdings, key=lambda name: order[name.split("/")[0]])
     for name in names:
         layer = graph.layer(name.split("/")[0])
         if name not in found:
@@ -56,7 +55,7 @@ def compare_parameters(
                 )
             )
             continue
-        different = _different(want, have, 0 if name in kept else FOLDED_ULPS)
+        different = _different(want, have, 0 if accounting.holdings[name].is_variable else FOLDED_ULPS)
         count = int(different.sum())
         if count:
             index = np.unravel_index(int(np.argmax(different)), want.shape)
@@ -86,7 +85,6 @@ def layer_reports(graph: Graph, accounting: Accounting) -> list[LayerReport]:
     reports: list[LayerReport] = []
     for layer in graph.layers:
         own = [p for p in accounting.parameters if p.variable.layer == layer.name]
-        held = dict.fromkeys(name for p in own for name in p.initializers)
         parts: list[str] = []
         for how in ("kept", "folded", "dropped"):
             group = [p for p in own if p.how == how]
@@ -99,7 +97,7 @@ def layer_reports(graph: Graph, accounting: Accounting) -> list[LayerReport]:
                 if how == "kept"
                 else f"{what} folded into {', '.join(into)}"
                 if how == "folded"
-                else f"{what} dropped: {group[0].reason}"
+                else f"{what} dropped, no operation of the exported graph reads them"
             )
         reports.append(
             LayerReport(
@@ -107,7 +105,11 @@ def layer_reports(graph: Graph, accounting: Accounting) -> list[LayerReport]:
                 layer.kind,
                 layer.line,
                 layer.params.total,
-                sum(accounting.sizes[name] for name in held),
+                sum(
+                    holding.size
+                    for name, holding in accounting.holdings.items()
+                    if name.split("/")[0] == layer.name
+                ),
                 "; ".join(parts) or "no parameters",
             )
         )

@@ -1,0 +1,136 @@
+"""Every error code has one function and one page, and each page's examples do what it says."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from specc.cli.main import main
+from specc.compiler import compile_source
+from specc.diagnostics import errors
+from specc.diagnostics.diagnostic import SpecError
+from specc.source import Source
+
+PAGES = sorted((Path(errors.__file__).parent / "explain").glob("*.md"))
+INDEX = Path(__file__).parent.parent / "docs" / "errors.md"
+
+WITHOUT_EXAMPLE = {"E0101", "E0102"}
+"""No text of a spec raises these, nor any code of the hundred E06: they speak of bytes, or of
+what was made from a spec that is in order."""
+
+GROUPS = {
+    "E01": "Reading and syntax",
+    "E02": "Names and arguments",
+    "E03": "Shapes and dtypes",
+    "E04": "Structure of a model",
+    "E05": "Expectations",
+    "E06": "The built or exported model",
+}
+
+
+def codes_by_function() -> dict[str, set[str]]:
+    """The codes that stand in each function of errors.py."""
+    tree = ast.parse(Path(errors.__file__).read_text(encoding="utf-8"))
+    return {
+        function.name: {
+            node.value
+            for node in ast.walk(function)
+            if isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and re.fullmatch(r"E\d{4}", node.value)
+        }
+        for function in tree.body
+        if isinstance(function, ast.FunctionDef) and not function.name.startswith("_")
+    }
+
+
+def examples(page: Path) -> list[str]:
+    text = page.read_text(encoding="utf-8")
+    return re.findall(r"^```spec\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def title(page: Path) -> str:
+    """The first line, as `E0301: the inputs of a layer do not fit together`."""
+    return page.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
+
+
+WITH_EXAMPLES = [page for page in PAGES if examples(page)]
+
+
+def test_a_function_has_one_code_and_a_code_one_function() -> None:
+    by_function = codes_by_function()
+    assert {name: codes for name, codes in by_function.items() if len(codes) != 1} == {}
+    every = sorted(code for codes in by_function.values() for code in codes)
+    assert sorted(set(every)) == every
+
+
+def test_codes_and_pages_agree() -> None:
+    codes = {code for codes in codes_by_function().values() for code in codes}
+    assert codes == {page.stem for page in PAGES}
+
+
+def test_pages_without_an_example_are_those_that_can_have_none() -> None:
+    without = {page.stem for page in PAGES if not examples(page)}
+    assert {code for code in without if not code.startswith("E06")} == WITHOUT_EXAMPLE
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_form(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert re.match(rf"# {page.stem}: [^A-Z\n][^\n]*[^.\n]\n\n\S", text) or re.match(
+        rf"# {page.stem}: Keras ", text
+    )
+    assert text.endswith("\n") and not text.endswith("\n\n")
+    assert len(examples(page)) in (0, 2)
+    assert max(map(len, text.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.stem)
+def test_wrong_example_raises_its_code_alone(page: Path) -> None:
+    with pytest.raises(SpecError) as caught:
+        compile_source(Source("example.spec", examples(page)[0]))
+    assert [diagnostic.code for diagnostic in caught.value.diagnostics] == [page.stem]
+
+
+@pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.stem)
+def test_right_example_compiles(page: Path) -> None:
+    assert compile_source(Source("example.spec", examples(page)[1]))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_command_prints_the_page(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", page.stem.lower()]) == 0
+    assert capsys.readouterr().out == page.read_text(encoding="utf-8")
+
+
+def test_command_lists_the_pages(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain"]) == 0
+    assert capsys.readouterr().out.splitlines() == [title(page) for page in PAGES]
+
+
+def index() -> str:
+    lines = [
+        "# Errors",
+        "",
+        "Every error has a code. `specc explain CODE` prints its page, with an example that",
+        "raises it and one that does not; the pages are the files of",
+        "[`specc/diagnostics/explain`](../specc/diagnostics/explain).",
+    ]
+    for prefix, group in GROUPS.items():
+        lines += ["", f"## {prefix}: {group.lower()}", "", "| code | what is wrong |", "|---|---|"]
+        for page in PAGES:
+            if page.stem.startswith(prefix):
+                code, _, said = title(page).partition(": ")
+                link = f"../specc/diagnostics/explain/{code}.md"
+                lines.append(f"| [{code}]({link}) | {said} |")
+    return "\n".join(lines) + "\n"
+
+
+def test_index_is_that_of_the_pages(request: pytest.FixtureRequest) -> None:
+    """After a new page `pytest --update-golden` writes docs/errors.md anew."""
+    if request.config.getoption("--update-golden"):
+        INDEX.write_text(index(), encoding="utf-8")
+    assert INDEX.read_text(encoding="utf-8") == index()
