@@ -292,9 +292,7 @@ def test_unknown_layer_without_a_near_name(
         ("unknown_code", ["explain", "E0999"]),
     ],
 )
-def test_misuse(
-    name: str, words: list[str], golden, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_misuse(name: str, words: list[str], golden, capsys: pytest.CaptureFixture[str]) -> None:
     status, out, err = run(capsys, *words)
     assert (status, out) == (2, "")
     golden(f"misuse/{name}.txt", err)

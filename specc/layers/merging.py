@@ -74,7 +74,7 @@ class Average(_Elementwise):
     def infer(self, *inputs: TensorType) -> TensorType:
         total = super().infer(*inputs)
         refuse_bool(total.dtype)
-        wide = total.dtype in ("int32", "int64", "uint32")
+        wide = total.dtype in ("int32", "int64", "uint32", "uint64")
         return TensorType("float64" if wide else "float32", total.shape)
 
 

@@ -89,11 +89,13 @@ class LayerNormalization(Layer):
     gamma_constraint: str | None = arg(CONSTRAINT, default=None)
 
     def infer(self, x: TensorType) -> TensorType:
+        require_axes("axis", self.axis, x.rank + 1)
         return TensorType("float32", x.shape)
 
     def weights(self, x: TensorType) -> Weights:
+        if not self.scale and not self.center:
+            return ()
         axes = self.axis if isinstance(self.axis, tuple) else (self.axis,)
-        require_axes("axis", self.axis, x.rank + 1)
         # Keras sorts the axes as they are given: -1 comes first.
         shape = tuple(known_axis_size(x, "axis", axis) for axis in sorted(axes))
         gamma = (Weight("gamma", shape),) if self.scale else ()

@@ -21,7 +21,7 @@ class _Dropping(Layer):
     rate: float
 
     def infer(self, x: TensorType) -> TensorType:
-        if self.rate:
+        if 0 < self.rate < 1:
             require_float(x)
         return x
 

@@ -1,0 +1,74 @@
+"""The documentation is true: its specs compile and its links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from specc.compiler import compile_source
+from specc.diagnostics import errors
+from specc.source import Source
+from specc.syntax.build import MAX_DIGITS
+from specc.syntax.parser import MAX_DEPTH, machine
+from specc.syntax.recover import LATER, MAX_ERRORS
+from specc.types import DTYPES
+
+DOCS = Path(__file__).parent.parent / "docs"
+LANGUAGE = (DOCS / "language.md").read_text(encoding="utf-8")
+SPEC = re.compile(r"^```spec\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+EXAMPLES = [
+    pytest.param(
+        match[1], id=f"{page.stem}-{page.read_text(encoding='utf-8')[: match.start()].count('#')}"
+    )
+    for page in sorted(DOCS.glob("*.md"))
+    for match in SPEC.finditer(page.read_text(encoding="utf-8"))
+]
+
+
+@pytest.mark.parametrize("text", EXAMPLES)
+def test_example_compiles(text: str) -> None:
+    assert compile_source(Source("example.spec", text))
+
+
+def test_contents_are_the_sections() -> None:
+    sections = re.findall(r"^## (.+)$", LANGUAGE, re.MULTILINE)
+    entries = re.findall(r"^- \[(.+)\]\(#(.+)\)$", LANGUAGE, re.MULTILINE)
+    assert entries == [(title, title.lower().replace(" ", "-")) for title in sections]
+
+
+def test_language_names_every_keyword_and_dtype() -> None:
+    missing = [word for word in (*machine()[0].keywords, *DTYPES) if f"`{word}`" not in LANGUAGE]
+    assert missing == []
+
+
+def test_language_says_the_limits() -> None:
+    from specc.files import MAX_BYTES
+    from specc.semantics.constants import MAX_BITS
+
+    limits = LANGUAGE.partition("## Limits")[2].partition("\n## ")[0]
+    numbers = {int(number) for number in re.findall(r"\b\d+\b", limits)}
+    assert numbers == {MAX_BYTES >> 20, MAX_DEPTH, MAX_DIGITS, MAX_BITS, MAX_ERRORS}
+
+
+def test_words_for_later_are_no_keywords() -> None:
+    assert not set(LATER) & set(machine()[0].keywords)
+
+
+@pytest.mark.parametrize("page", ["language.md", "errors.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    targets = [t for t in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in t]
+    assert [target for target in targets if not (DOCS / target).exists()] == []
+
+
+def test_errors_module_is_the_one_place_of_codes() -> None:
+    """No other module of the package makes up a code."""
+    package = Path(errors.__file__).parent.parent
+    found = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if re.search(r'"E0\d{3}"', path.read_text(encoding="utf-8"))
+    }
+    assert found == {"diagnostics/errors.py"}
