@@ -7,6 +7,7 @@ read them as one who sees specc for the first time.
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,8 @@ CODES = {
     "string_in_arithmetic": "E0217",
     "unknown_measure": "E0218",
     "list_where_one_tensor_is_needed": "E0219",
+    "several_tensors_as_output": "E0219",
+    "several_tensors_at_the_end": "E0219",
     "bad_layer_name": "E0220",
     "constant_as_tensor": "E0221",
     "keras_call_style": "E0222",
@@ -192,8 +195,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
 def marks(text: str) -> list[tuple[str, str]]:
     """Each line of source that a message shows, with the line of marks below it."""
     lines = text.splitlines()
-    pairs = zip(lines, lines[1:], strict=False)
-    return [(line, below) for line, below in pairs if line[:1].isdigit() and "|" in below]
+    return [(line, below) for line, below in pairwise(lines) if line[:1].isdigit() and "|" in below]
 
 
 def marked(line: str, below: str) -> str:
@@ -289,7 +291,7 @@ def test_unknown_layer_without_a_near_name(
         ("directory", ["check", "../../specc"]),
         ("unknown_command", ["chek", "unknown_layer.spec"]),
         ("unknown_command_far", ["frobnicate"]),
-        ("unknown_code", ["explain", "E0999"]),
+        ("unknown_code", ["explain", "nonsense"]),
     ],
 )
 def test_misuse(name: str, words: list[str], golden, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,11 +19,9 @@ DOCS = Path(__file__).parent.parent / "docs"
 LANGUAGE = (DOCS / "language.md").read_text(encoding="utf-8")
 SPEC = re.compile(r"^```spec\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 EXAMPLES = [
-    pytest.param(
-        match[1], id=f"{page.stem}-{page.read_text(encoding='utf-8')[: match.start()].count('#')}"
-    )
+    pytest.param(text, id=f"{page.stem}-{number}")
     for page in sorted(DOCS.glob("*.md"))
-    for match in SPEC.finditer(page.read_text(encoding="utf-8"))
+    for number, text in enumerate(SPEC.findall(page.read_text(encoding="utf-8")), start=1)
 ]
 
 

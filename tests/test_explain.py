@@ -80,10 +80,9 @@ def test_pages_without_an_example_are_those_that_can_have_none() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_form(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    assert re.match(rf"# {page.stem}: [^A-Z\n][^\n]*[^.\n]\n\n\S", text) or re.match(
-        rf"# {page.stem}: Keras ", text
-    )
-    assert text.endswith("\n") and not text.endswith("\n\n")
+    assert re.match(rf"# {page.stem}: [^\n]*[^.\n]\n\n\S", text)
+    assert text.endswith("\n")
+    assert not text.endswith("\n\n")
     assert len(examples(page)) in (0, 2)
     assert max(map(len, text.splitlines())) <= 100
 

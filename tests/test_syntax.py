@@ -229,7 +229,7 @@ def one_token(texts: st.SearchStrategy[str]) -> st.SearchStrategy[Tokens]:
 
 
 names = one_token(
-    st.sampled_from(["x", "Dense", "_", "e1", "E", "models", "inputs", "Nonesuch", "layer_", "_1"])
+    st.sampled_from(["x", "Dense", "_", "e1", "E", "models", "outputs", "Nonesuch", "layer_", "_1"])
     | st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,5}", fullmatch=True).filter(lambda n: n not in WORDS)
 )
 integers = one_token(st.sampled_from(["0", "7", "300", "1_000", "007", "1__", "9" * 70]))
@@ -389,7 +389,8 @@ def test_any_text_fails_where_lark_fails(text: str) -> None:
 def test_errors_of_any_text_can_be_shown(text: str, data: st.DataObject) -> None:
     """Whatever the text, `parse` gives a tree or errors with a place in that text."""
     start = data.draw(st.integers(0, len(text)))
-    text = text[:start] + data.draw(SNIPPETS) + text[start + data.draw(st.integers(0, 3)) :]
+    inserted = data.draw(SNIPPETS | st.just(""))
+    text = text[:start] + inserted + text[start + data.draw(st.sampled_from([0, 0, 1, 3])) :]
     for diagnostic in outcome(parse, text):
         where = diagnostic.primary.span
         assert 0 <= where.start <= where.end <= len(text)
@@ -639,6 +640,19 @@ def test_spans_are_of_the_text_whatever_its_line_ends(line_end: str) -> None:
 def test_white_space_changes_nothing(text: str) -> None:
     (model,) = parse(Source("test", text)).models
     assert [statement.span.text for statement in model.body] == ["f(1)"]
+
+
+@pytest.mark.parametrize(
+    "before",
+    ["expect ", "expect layer x ", "expect layer '=' ", 'expect layer "output = " '],
+)
+def test_expected_output_is_marked_by_its_own_word(before: str) -> None:
+    (model,) = parse(Source("test", in_model(f"{before}output = float32[output_]"))).models
+    (expectation,) = model.body
+    assert isinstance(expectation, ast.Expectation)
+    measure = expectation.measure
+    assert (measure.text, measure.span.text) == ("output", "output")
+    assert measure.span.start - expectation.span.start == len(before)
 
 
 def test_column_of_an_error_counts_a_tab_as_one_character() -> None:

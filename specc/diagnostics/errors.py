@@ -372,11 +372,12 @@ def unknown_measure(where: Span, known: Sequence[str]) -> Diagnostic:
 
 
 def not_one_tensor(where: Span, count: int) -> Diagnostic:
+    names = ", ".join("abcdefgh"[:count])
     return Diagnostic(
         "E0219",
         f"one tensor is needed here, and this is {_counted(count, 'tensor')}",
         Label(where),
-        help="name them and say which one is meant: `sequence, state = x -> ...`",
+        help=f"name them, `{names} = ...`, and say which one is meant" if count else None,
     )
 
 
@@ -766,9 +767,7 @@ def parameter_missing(where: Span, name: str, file: str) -> Diagnostic:
     )
 
 
-def parameter_reshaped(
-    where: Span, name: str, file: str, found: str, expected: str
-) -> Diagnostic:
+def parameter_reshaped(where: Span, name: str, file: str, found: str, expected: str) -> Diagnostic:
     return Diagnostic(
         "E0604",
         f"`{name}` in {file} has another type",

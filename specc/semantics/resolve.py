@@ -130,7 +130,11 @@ class ModelResolver:
 
     def _output(self, statement: ast.Output) -> None:
         for expression in statement.values:
-            for value in self._values(expression):
+            values = self._values(expression)
+            if len(values) > 1 and len({value.label for value in values}) == 1:
+                self.diagnostics.append(errors.not_one_tensor(expression.span, len(values)))
+                continue
+            for value in values:
                 name = expression.text if isinstance(expression, ast.Name) else value.label
                 first = self._output_spans.setdefault(name, expression.span)
                 if first is expression.span:

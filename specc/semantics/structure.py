@@ -39,9 +39,13 @@ def _outputs_twice(model: ResolvedModel) -> list[Diagnostic]:
     first: dict[str, Value] = {}
     diagnostics: list[Diagnostic] = []
     for name, value in model.outputs:
-        if name in first:
+        if name not in first:
+            first[name] = value
+        elif value.step is not None and value in value.step.outputs[1:]:
+            # The last line's layer gives several tensors, and no names tell them apart.
+            return [errors.not_one_tensor(value.span, len(value.step.outputs))]
+        else:
             diagnostics.append(errors.output_twice(value.span, first[name].span, name))
-        first.setdefault(name, value)
     return diagnostics
 
 

@@ -57,8 +57,9 @@ class AstBuilder:
     def line(self, children: list[Any], start: int, end: int) -> ast.Line:
         return ast.Line(children[0], Span(self._source, start, end))
 
-    def _output_measure(self, start: int, end: int) -> Token:
-        position = self._source.text.rindex("output", start, self._source.text.index("=", start))
+    def _output_measure(self, after: int) -> Token:
+        """The word `output`, which the grammar does not keep: only blanks stand before it."""
+        position = self._source.text.index("output", after)
         return Token("output", Span(self._source, position, position + len("output")))
 
     def expect_count(self, children: list[Any], start: int, end: int) -> ast.Expectation:
@@ -66,7 +67,7 @@ class AstBuilder:
         return ast.Expectation(measure, None, None, value, Span(self._source, start, end))
 
     def expect_output(self, children: list[Any], start: int, end: int) -> ast.Expectation:
-        measure = self._output_measure(start, end)
+        measure = self._output_measure(start + len("expect"))
         return ast.Expectation(measure, None, None, children[0], Span(self._source, start, end))
 
     def expect_named_output(self, children: list[Any], start: int, end: int) -> ast.Expectation:
@@ -80,7 +81,7 @@ class AstBuilder:
 
     def expect_layer_output(self, children: list[Any], start: int, end: int) -> ast.Expectation:
         layer, value = children
-        measure = self._output_measure(start, end)
+        measure = self._output_measure(layer.span.end)
         return ast.Expectation(measure, layer, None, value, Span(self._source, start, end))
 
     def layer_name(self, children: list[Any], start: int, end: int) -> Token:

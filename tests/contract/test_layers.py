@@ -21,10 +21,10 @@ from hypothesis import HealthCheck, event, given, settings
 import specc.layers
 from specc.diagnostics.place import Refused
 from specc.layers import FAMILIES, LAYER_NAMES, arguments, find_layer, names
-from specc.layers.base import Layer
+from specc.layers.base import Layer, TensorArgument
 from specc.layers.merging import promoted
 from specc.semantics.naming import snake_case
-from specc.types import DTYPES, Dimension
+from specc.types import DTYPES, Dimension, TensorType
 
 from .strategies import STRATEGIES, Case, cases
 
@@ -91,7 +91,7 @@ STRICTER = {
     ),
     "PReLU": Stricter(
         "axes from 0 down: Keras takes 0 for the last axis and -1 for the one before",
-        lambda case: any(axis < 1 for axis in as_list(case.arguments.get("shared_axes", 1))),
+        lambda case: any(axis < 1 for axis in as_list(case.arguments.get("shared_axes") or 0)),
     ),
     "ReLU": Stricter(
         "whole numbers with several arguments: Keras tells a slope of 1 from one of 1.0",
