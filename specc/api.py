@@ -21,7 +21,7 @@ from specc.source import Source
 from specc.types import TensorType
 
 if TYPE_CHECKING:
-    from specc.verify.report import Report
+    from specc.verification.report import Report
 
 
 class Port(NamedTuple):
@@ -188,6 +188,6 @@ def verify(
     Raises:
         DeviceError: where the provider asked for is not to be had.
     """
-    from specc.verify.verify import verify_onnx
+    from specc.verification.verify import verify_onnx
 
     return verify_onnx(model.graph, keras_model, onnx_model, provider=provider, seed=seed)

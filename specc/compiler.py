@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from specc.diagnostics.diagnostic import SpecError
@@ -32,7 +32,7 @@ def compile_source(source: Source) -> list[Graph]:
 
 
 @contextmanager
-def _collector_paused() -> Iterator[None]:
+def _collector_paused() -> Generator[None]:
     """Without the garbage collector's cycles.
 
     A compilation makes many objects and drops few. Looking through them again and again

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from specc.diagnostics import errors
@@ -98,7 +98,7 @@ def _nearby(name: str) -> str | None:
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
+def replacing(path: str | os.PathLike[str]) -> Generator[str]:
     """A temporary path beside `path`, which takes its place if the block succeeds.
 
     The old file stays untouched until the new one is complete and on disk; after an

@@ -54,5 +54,5 @@ def record(cls: C) -> C:
         fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
         return f"{cls.__name__}({fields})"
 
-    cls.__repr__ = __repr__
+    setattr(cls, "__repr__", __repr__)  # noqa: B010  (a plain assignment does not type-check)
     return cls

@@ -223,7 +223,10 @@ def _evaluate(
     one_node = onnx.helper.make_graph(
         [proto],
         "one_node",
-        [onnx.helper.make_tensor_value_info(name, undefined, None) for name in dict.fromkeys(names)],
+        [
+            onnx.helper.make_tensor_value_info(name, undefined, None)
+            for name in dict.fromkeys(names)
+        ],
         [onnx.helper.make_tensor_value_info(name, undefined, None) for name in proto.output],
     )
     imports = [onnx.helper.make_opsetid(domain, version) for domain, version in opsets.items()]
@@ -235,9 +238,7 @@ def _evaluate(
     return [np.asarray(result) for result in results]
 
 
-def _materialize(
-    graph: ir.Graph, value: ir.Value, name: str, array: np.ndarray[Any, Any]
-) -> None:
+def _materialize(graph: ir.Graph, value: ir.Value, name: str, array: np.ndarray[Any, Any]) -> None:
     """Put an initializer in the place of a value."""
     tensor = ir.Tensor(np.ascontiguousarray(array), name=name)
     initializer = ir.Value(

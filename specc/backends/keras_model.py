@@ -72,7 +72,7 @@ def run_graph(
     graph: Graph,
     layers: dict[GraphLayer, Any],
     inputs: Sequence[Any],
-    scope: Callable[[Node], AbstractContextManager[Any]] = lambda node: nullcontext(),
+    scope: Callable[[Node], AbstractContextManager[Any]] = lambda _: nullcontext(),
 ) -> dict[Tensor, Any]:
     """Call each Keras layer on what the graph gives it; the values of every tensor.
 
@@ -112,7 +112,5 @@ def pair_variables(built: BuiltModel) -> list[tuple[Variable, Any]]:
     return [
         (variable, weight)
         for layer in built.graph.layers
-        for variable, weight in zip(
-            layer.variables, built.keras_layer(layer).weights, strict=True
-        )
+        for variable, weight in zip(layer.variables, built.keras_layer(layer).weights, strict=True)
     ]

@@ -77,7 +77,7 @@ def _traced(built: BuiltModel, input_count: int) -> Any:
         inputs, weights = arguments[:input_count], arguments[input_count:]
         mapping = list(zip(variables, weights, strict=True))
         # On a GPU Keras would trace recurrent layers to cuDNN kernels, which no exporter reads.
-        with tf.device("/CPU:0"), keras.StatelessScope(state_mapping=mapping), _no_cudnn(layers):
+        with tf.device("/CPU:0"), keras.StatelessScope(state_mapping=mapping), _WithoutCudnn(layers):
             values = run_graph(graph, layers, inputs, scope)
         return {
             f"y{index}": tf.identity(values[tensor], name=f"y{index}")
@@ -87,7 +87,7 @@ def _traced(built: BuiltModel, input_count: int) -> Any:
     return function
 
 
-class _no_cudnn:
+class _WithoutCudnn:
     """Recurrent layers without their cuDNN path, for the time of a trace."""
 
     def __init__(self, layers: dict[GraphLayer, Any]) -> None:

@@ -22,7 +22,7 @@ from specc.diagnostics.diagnostic import Diagnostic, SpecError
 from specc.files import UsageError, replacing
 
 if TYPE_CHECKING:
-    from specc.verify.report import Report
+    from specc.verification.report import Report
 
 SPECS = "specs"
 
@@ -39,7 +39,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add_model_option(parser)
     parser.add_argument(
-        "--weights", metavar="FILE.keras", help="a trained model of the spec (default: fresh weights)"
+        "--weights",
+        metavar="FILE.keras",
+        help="a trained model of the spec (default: fresh weights)",
     )
     add_seed_option(parser)
     add_output_option(parser)
@@ -56,7 +58,9 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("say what to export to", "`specc export --onnx`")
     paths = options.specs or sorted(glob.glob(os.path.join(SPECS, "*.spec")))
     if not paths:
-        raise UsageError(f"there are no specs under `{SPECS}/`", "name one: `specc export --onnx SPEC`")
+        raise UsageError(
+            f"there are no specs under `{SPECS}/`", "name one: `specc export --onnx SPEC`"
+        )
     written: list[str] = []
     reports: list[tuple[str, Report]] = []
     failures: list[Diagnostic] = []
@@ -116,7 +120,7 @@ def export_model(model: Model, target: str, options: argparse.Namespace) -> Repo
 
     from specc.backends.export import Exporter, adopt_checked, current_weights
     from specc.backends.weights import describe_file, fresh_keras, load_keras
-    from specc.verify.verify import verify_onnx
+    from specc.verification.verify import verify_onnx
 
     graph = model.graph
     with progress(f"exporting {model.name}") as say:

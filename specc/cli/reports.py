@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 from specc.cli.tables import WIDTH
-from specc.verify.inputs import BATCH_SIZES, KINDS
-from specc.verify.report import Report
+from specc.verification.inputs import BATCH_SIZES, KINDS
+from specc.verification.report import Report
 
 
 def print_report(report: Report, outcome: str, *, layers: bool = False) -> None:
@@ -25,8 +25,8 @@ def print_report(report: Report, outcome: str, *, layers: bool = False) -> None:
     closest = report.closest_call
     if closest is not None:
         console.print(
-            f"  difference  at most {report.max_abs_error:.1e}, relative {report.max_rel_error:.1e}; "
-            f"closest call {closest.max_abs_error:.1e} of {closest.allowed:.1e} allowed"
+            f"  difference  at most {report.max_abs_error:.1e}, "
+            f"relative {report.max_rel_error:.1e}; closest call {closest.max_abs_error:.1e} of {closest.allowed:.1e} allowed"
         )
     ranked = [run for run in report.runs if run.rows]
     console.print(

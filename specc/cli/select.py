@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-from specc.api import Model, compile
+from specc.api import Model, compile_program
 from specc.diagnostics.diagnostic import SpecError
-from specc.files import UsageError
+from specc.files import UsageError, read_source
 
 OUTPUT_DIRECTORY = "build"
 
@@ -49,7 +49,7 @@ def chosen_models(path: str, name: str | None) -> tuple[Model, ...]:
     Raises:
         UsageError: where the spec has no model of that name.
     """
-    program = compile(path)
+    program = compile_program(read_source(path))
     if name is None:
         return program.models
     try:
@@ -64,7 +64,7 @@ def chosen_models(path: str, name: str | None) -> tuple[Model, ...]:
 
 
 @contextmanager
-def saying_what_was_written(written: list[str]) -> Iterator[None]:
+def saying_what_was_written(written: list[str]) -> Generator[None]:
     """Let a `SpecError` that ends the block tell what has been written before it."""
     try:
         yield
@@ -74,13 +74,13 @@ def saying_what_was_written(written: list[str]) -> Iterator[None]:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Callable[[str], None]]:
+def progress(what: str) -> Generator[Callable[[str], None]]:
     """Say on a terminal's stderr what is being done, and take it back when it is done.
 
     Gives a function that changes what is said.
     """
     if not sys.stderr.isatty():
-        yield lambda what: None
+        yield lambda _: None
         return
     from rich.console import Console
 

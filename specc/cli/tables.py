@@ -11,6 +11,9 @@ from specc.types import TensorType
 WIDTH = 100
 """Columns where the output is no terminal."""
 
+BYTES_OF_A_PARAMETER = 4
+"""Every variable of the catalogue is float32 today."""
+
 
 def print_summary(graph: Graph, title: str, *, variables: bool = False) -> None:
     """Print layer, output shape and parameters, and the totals; with `variables` each of them."""
@@ -48,9 +51,8 @@ def print_summary(graph: Graph, title: str, *, variables: bool = False) -> None:
     console.print(f'Model: "{graph.name}"', style="bold", end="")
     console.print(f"  ({title})")
     console.print(table)
-    width = _bytes_each(graph)
     for label, number in zip(("Total", "Trainable", "Non-trainable"), graph.params, strict=True):
-        console.print(f" {label} params: [bold]{number:,}[/] ({_size(number * width)})")
+        console.print(f" {label} params: [bold]{number:,}[/] ({_size(number * BYTES_OF_A_PARAMETER)})")
 
 
 def _title(name: str, kind: str) -> Any:
@@ -81,11 +83,6 @@ def _sources(layer: GraphLayer) -> list[str]:
         for node in layer.nodes
         for tensor in node.inputs
     ]
-
-
-def _bytes_each(graph: Graph) -> int:
-    """Bytes of a parameter; every variable of the catalogue is float32 today."""
-    return 4
 
 
 def _size(number: int) -> str:

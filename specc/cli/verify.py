@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     model = models[0]
     path: str = options.file or os.path.join(OUTPUT_DIRECTORY, f"{model.name}.onnx")
 
-    from specc.verify.verify import load_onnx, verify_onnx
+    from specc.verification.verify import load_onnx, verify_onnx
 
     with progress(f"verifying {path}"):
         onnx_model = load_onnx(path)

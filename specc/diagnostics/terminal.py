@@ -72,8 +72,11 @@ def render(diagnostic: Diagnostic, *, color: bool) -> str:
 
 def _wrapped(text: str) -> str:
     """Text in lines that are not too long, all but the first indented like the first."""
+    words: list[str] = []
+    for item in printable(text).replace(", ", ",\n").split("\n"):
+        words += [item] if len(item) <= 40 else item.split(" ")  # `dense_1 235,500,` is one word
     lines = [""]
-    for word in printable(text).split(" "):
+    for word in words:
         if lines[-1] and len(lines[-1]) + len(word) >= TEXT_WIDTH - 6:
             lines.append("")
         lines[-1] += f" {word}" if lines[-1] else word

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from specc.diagnostics import errors
+from specc.diagnostics.place import Refused
 from specc.layers.arguments import DATA_FORMAT, Float, Int, NoiseShape, Optional, arg
 from specc.layers.base import Layer, require_float, split_channels
 from specc.types import TensorType
@@ -35,6 +37,29 @@ class Dropout(_Dropping):
     rate: float = arg(RATE)
     noise_shape: tuple[int | None, ...] | None = arg(Optional(NoiseShape()), default=None)
     seed: int | None = arg(SEED, default=None)
+
+    def infer(self, x: TensorType) -> TensorType:
+        if 0 < self.rate < 1 and self.noise_shape is not None:
+            self._check_noise_shape(x, self.noise_shape)
+        return super().infer(x)
+
+    def _check_noise_shape(self, x: TensorType, noise_shape: tuple[int | None, ...]) -> None:
+        """The noise must broadcast to the input: None counts from the front, sizes align at the
+        end, and no number stands for the batch.
+        """
+        batch = "the batch"
+        sizes = (batch, *x.shape)
+        fits = len(noise_shape) <= len(sizes)
+        if fits:
+            noise = [sizes[i] if size is None else size for i, size in enumerate(noise_shape)]
+            for wanted, size in zip(reversed(noise), reversed(sizes), strict=False):
+                # Sizes that are not known may be the same, but for the batch's.
+                unknown = not isinstance(wanted, int) or not isinstance(size, int)
+                open_ended = unknown and batch not in (wanted, size)
+                fits = fits and (wanted in (1, size) or open_ended)
+        if not fits:
+            reason = f"does not fit an input with {x.rank} axes after the batch axis: {x}"
+            raise Refused(errors.arguments_conflict, "noise_shape", reason)
 
 
 class SpatialDropout1D(_Dropping):

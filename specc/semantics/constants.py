@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -14,13 +13,13 @@ MAX_BITS = 256
 """Bits an integer may grow to: keeps `9 ** 9 ** 9` from taking the machine with it."""
 
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
-    "//": operator.floordiv,
-    "%": operator.mod,
-    "**": operator.pow,
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b,
+    "//": lambda a, b: a // b,
+    "%": lambda a, b: a % b,
+    "**": lambda a, b: a**b,
 }
 
 Constant = int | float | str | bool | tuple[Any, ...] | None
@@ -65,8 +64,8 @@ def _number(expression: ast.Expression) -> int | float:
 def _apply(whole: ast.Arithmetic, sign: str, left: int | float, right: int | float) -> int | float:
     if sign not in OPERATORS:
         raise NotConstant(errors.not_computable(whole.span, f"`{sign}` is not for numbers"))
-    grows = isinstance(left, int) and isinstance(right, int)
-    if sign == "**" and grows and left.bit_length() * abs(right) > MAX_BITS:
+    whole_numbers = isinstance(left, int) and isinstance(right, int)
+    if sign == "**" and whole_numbers and int(left).bit_length() * abs(right) > MAX_BITS:
         raise NotConstant(errors.not_computable(whole.span, "the number is too large"))
     try:
         value = OPERATORS[sign](left, right)

@@ -94,7 +94,7 @@ def _where_they_part(graph: Graph, measure: str, difference: int) -> tuple[Label
             if text is not None:
                 return Label(layer.span, text), notes
     most = max(graph.layers, key=lambda layer: _of(measure, layer.params))
-    return Label(most.span, f"the most are here: {_weights_in_words(most, measure)}"), notes
+    return Label(most.span, f"the layer with the most: {_weights_in_words(most, measure)}"), notes
 
 
 def _whole_layer(layer: GraphLayer, measure: str, difference: int) -> str | None:

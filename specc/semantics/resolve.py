@@ -68,6 +68,8 @@ class ModelResolver:
         self._expectations: list[Expected] = []
         self._tensors: dict[str, list[Value]] = {}
         self._layers: dict[str, ResolvedLayer | None] = {}
+        self._unknown: set[str] = set()
+        """Names that were looked for and not found; each is reported once."""
         self._layer_spans: dict[str, Span] = {}
         self._declared: dict[str, Span] = {}
         """Where each `layer` declaration stands that no line has used yet."""
@@ -258,10 +260,12 @@ class ModelResolver:
             known = [*self._tensors, *self._layers]
             meant = _folded(expression.text)
             if any(_folded(name) == meant for name in LAYER_NAMES):  # `flatten`
-                unknown = errors.unknown_layer(expression.span, meant, LAYER_NAMES)
+                unknown = errors.unknown_layer(expression.span, expression.text, LAYER_NAMES)
             else:
                 unknown = errors.unknown_name(expression.span, known)
-            self.diagnostics.append(unknown)
+            if expression.text not in self._unknown:
+                self.diagnostics.append(unknown)
+            self._unknown.add(expression.text)
         elif isinstance(expression, ast.Literal):
             self.diagnostics.append(errors.not_a_tensor(expression.span))
         else:

@@ -21,11 +21,11 @@ def check_structure(model: ResolvedModel, unused_layers: dict[str, Span]) -> lis
     diagnostics = _outputs_twice(model)
     used_steps, used_inputs = _reached(model)
     names = [name for name, _ in model.outputs]
-    for item in model.inputs:
-        if item.value not in used_inputs:
-            diagnostics.append(errors.unused_input(item.span, item.name))
     # One mistake, one error: of a dead branch only its end is named.
     feeds_a_step = {value for step in model.steps for value in _taken(step)}
+    for item in model.inputs:
+        if item.value not in used_inputs and item.value not in feeds_a_step:
+            diagnostics.append(errors.unused_input(item.span, item.name))
     for step in model.steps:
         if step not in used_steps and not feeds_a_step.intersection(step.outputs):
             label = step.outputs[0].label

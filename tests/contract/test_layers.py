@@ -68,7 +68,7 @@ def unknown_target(case: Case) -> bool:
     return -1 not in target and prod(target) % known != 0
 
 
-UNKNOWN = (None, "time")
+UNKNOWN = ((None,), ("time",))
 
 STRICTER = {
     "Concatenate": Stricter(
@@ -91,7 +91,9 @@ STRICTER = {
     ),
     "PReLU": Stricter(
         "axes from 0 down: Keras takes 0 for the last axis and -1 for the one before",
-        lambda case: any(axis < 1 for axis in as_list(case.arguments.get("shared_axes") or 0)),
+        lambda case: any(
+            axis is not None and axis < 1 for axis in as_list(case.arguments.get("shared_axes"))
+        ),
     ),
     "ReLU": Stricter(
         "whole numbers with several arguments: Keras tells a slope of 1 from one of 1.0",
@@ -106,7 +108,9 @@ STRICTER = {
         ("SimpleRNN", "LSTM", "GRU"),
         Stricter(
             "unrolling over unknown steps: Keras finds out when a graph is traced",
-            lambda case: case.arguments.get("unroll", False) and case.inputs[0].shape[0] in UNKNOWN,
+            lambda case: (
+                case.arguments.get("unroll", False) and case.inputs[0].shape[:1] in UNKNOWN
+            ),
         ),
     ),
 }

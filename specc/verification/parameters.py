@@ -12,7 +12,7 @@ from specc.backends.fold import Accounting
 from specc.diagnostics import errors
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.graph import Graph
-from specc.verify.report import LayerReport
+from specc.verification.report import LayerReport
 
 Array = np.ndarray[Any, Any]
 FOLDED_ULPS = 2
@@ -55,7 +55,9 @@ def compare_parameters(
                 )
             )
             continue
-        different = _different(want, have, 0 if accounting.holdings[name].is_variable else FOLDED_ULPS)
+        different = _different(
+            want, have, 0 if accounting.holdings[name].is_variable else FOLDED_ULPS
+        )
         count = int(different.sum())
         if count:
             index = np.unravel_index(int(np.argmax(different)), want.shape)

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
-import onnx.numpy_helper
 
 from specc.backends.export import DEFAULT_OPSET, Exporter, adopt_checked, current_weights
 from specc.backends.keras_model import BuiltModel, build_keras, pair_variables
@@ -17,11 +16,11 @@ from specc.diagnostics import errors
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.files import UsageError, reason
 from specc.graph import Graph
-from specc.verify.attribute import first_difference
-from specc.verify.inputs import Case, draw_cases, nudged
-from specc.verify.parameters import compare_parameters, layer_reports, read_initializers
-from specc.verify.report import Report, Run
-from specc.verify.tolerance import rounding_steps, tolerance
+from specc.verification.attribute import first_difference
+from specc.verification.inputs import Case, draw_cases, nudged
+from specc.verification.parameters import compare_parameters, layer_reports, read_initializers
+from specc.verification.report import Report, Run
+from specc.verification.tolerance import rounding_steps, tolerance
 
 Array = np.ndarray[Any, Any]
 
@@ -105,7 +104,9 @@ def load_onnx(onnx_model: onnx.ModelProto | str | os.PathLike[str]) -> onnx.Mode
         raise UsageError(f"cannot read `{path}`: {reason(error)}") from None
     except Exception as error:  # protobuf's and the checker's own exceptions
         first = str(error).strip().splitlines()
-        raise UsageError(f"`{path}` is not a valid ONNX model: {first[0] if first else error}") from None
+        raise UsageError(
+            f"`{path}` is not a valid ONNX model: {first[0] if first else error}"
+        ) from None
     return model
 
 
@@ -263,17 +264,13 @@ def _rows_agreeing(want: Array, have: Array, allowed: float) -> int:
     return int(np.sum((a.argmax(-1) == b.argmax(-1)) | undecided))
 
 
-def _trace(
-    graph: Graph, side: Side, case: Case, run: Run, provider: str, file: str
-) -> Diagnostic:
+def _trace(graph: Graph, side: Side, case: Case, run: Run, provider: str, file: str) -> Diagnostic:
     """The error for a failing case: the first layer that parts ways, by name and line."""
     parting = first_difference(side.keras32, side.model, case, provider)
     where = f"{case}, {side.weights} weights"
     if parting is None:
         span = graph.outputs[graph.output_names.index(run.output)].span
-        return errors.outputs_differ(
-            span, run.output, file, run.max_abs_error, run.allowed, where
-        )
+        return errors.outputs_differ(span, run.output, file, run.max_abs_error, run.allowed, where)
     return errors.layer_differs(
         parting.layer.span,
         parting.layer.name,

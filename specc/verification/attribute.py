@@ -11,8 +11,8 @@ from specc.backends.export import LAYER_KEY
 from specc.backends.keras_model import BuiltModel, run_graph
 from specc.backends.runtime import open_session
 from specc.graph import GraphLayer
-from specc.verify.inputs import Case
-from specc.verify.tolerance import rounding_steps, tolerance
+from specc.verification.inputs import Case
+from specc.verification.tolerance import rounding_steps, tolerance
 
 Array = np.ndarray[Any, Any]
 

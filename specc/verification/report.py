@@ -78,9 +78,11 @@ class Report:
         """The run that came nearest to what is allowed, or went furthest beyond."""
         return max(
             self.runs,
-            key=lambda run: float("inf")
-            if run.max_abs_error != run.max_abs_error
-            else run.max_abs_error / (run.allowed or 1e-300),
+            key=lambda run: (
+                float("inf")
+                if run.max_abs_error != run.max_abs_error
+                else run.max_abs_error / (run.allowed or 1e-300)
+            ),
             default=None,
         )
 
@@ -95,7 +97,9 @@ class Report:
             "provider": self.provider,
             "max_abs_error": _number(self.max_abs_error),
             "max_rel_error": _number(self.max_rel_error),
-            "runs": [{key: _number(value) for key, value in vars(run).items()} for run in self.runs],
+            "runs": [
+                {key: _number(value) for key, value in vars(run).items()} for run in self.runs
+            ],
             "params": {
                 "keras": account.keras_total,
                 "kept": account.kept,
