@@ -32,6 +32,10 @@ class TensorType(NamedTuple):
     def is_float(self) -> bool:
         return self.dtype in FLOAT_DTYPES
 
+    def anonymous(self) -> TensorType:
+        """The type as Keras can say it, which has no names for unknown sizes."""
+        return self.with_shape(*(n if isinstance(n, int) else None for n in self.shape))
+
     def with_shape(self, *shape: Dimension) -> TensorType:
         return TensorType(self.dtype, shape)
 

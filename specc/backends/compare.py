@@ -7,7 +7,7 @@ from typing import Any
 from specc.backends.keras_model import BuiltModel
 from specc.diagnostics import errors
 from specc.diagnostics.diagnostic import Diagnostic
-from specc.graph import GraphLayer, Params, Tensor
+from specc.graph import GraphLayer, Params
 from specc.semantics.expectations import Measured
 from specc.types import TensorType
 
@@ -23,7 +23,7 @@ def compare_with_keras(built: BuiltModel) -> list[Diagnostic]:
         for node in layer.nodes:
             for tensor in node.outputs:
                 found = keras_type(built.tensors[tensor])
-                if found != _anonymous(tensor):
+                if found != tensor.type.anonymous():
                     diagnostics.append(
                         errors.keras_differs(
                             node.span, layer.name, "output", str(tensor.type), str(found)
@@ -70,12 +70,6 @@ def measure_keras(built: BuiltModel) -> Measured:
 def keras_type(tensor: Any) -> TensorType:
     """The type of a Keras tensor, the batch axis taken off."""
     return TensorType(str(tensor.dtype), tuple(tensor.shape)[1:])
-
-
-def _anonymous(tensor: Tensor) -> TensorType:
-    """A type as Keras can say it: unknown sizes have no names there."""
-    shape = (size if isinstance(size, int) else None for size in tensor.type.shape)
-    return tensor.type.with_shape(*shape)
 
 
 def _keras_variables(keras_layer: Any) -> list[tuple[str, tuple[int, ...], bool]]:

@@ -33,7 +33,7 @@ RANGES = {
     "tensorflow": ">=2.21,<2.22",
     "keras": ">=3.15,<3.16",
     "tf2onnx": ">=1.17,<2",
-    "onnx": ">=1.23,<2",
+    "onnx": ">=1.20,<2",
     "onnx-ir": ">=1.1,<2",
     "onnxruntime-gpu": ONNXRUNTIME_RANGE,
     "onnxruntime": ONNXRUNTIME_RANGE,

@@ -12,11 +12,10 @@ import onnx
 import onnx_ir as ir
 
 from specc._version import __version__
-from specc.backends.compare import compare_with_keras
+from specc.backends.adopt import adopt
 from specc.backends.fold import Accounting, bind_weights
-from specc.backends.keras_model import BuiltModel, adopt, pair_variables
+from specc.backends.keras_model import BuiltModel, pair_variables
 from specc.backends.tf2onnx_graph import LAYER_SCOPE, convert
-from specc.files import UsageError
 from specc.graph import Graph, Variable
 from specc.manifest import manifest
 from specc.records import record
@@ -97,39 +96,9 @@ def export_onnx(
     Raises:
         UsageError: where the Keras model is not one of this graph.
     """
-    built = adopt_checked(graph, keras_model)
+    built = adopt(graph, keras_model)
     exporter = Exporter(built, source, opset)
     return exporter.export(current_weights(built), weights)
-
-
-def adopt_checked(graph: Graph, keras_model: Any) -> BuiltModel:
-    """Pair a graph with a Keras model after proving that they agree.
-
-    Raises:
-        UsageError: naming the first layer that is missing or different.
-    """
-    name = getattr(keras_model, "name", "?")
-    present = {layer.name for layer in keras_model.layers}
-    for layer in graph.layers:
-        if layer.name not in present:
-            raise UsageError(
-                f"the Keras model `{name}` has no layer `{layer.name}` ({layer.span})",
-                "give a model that was built from this spec",
-            )
-    for layer in graph.layers:
-        found = [tuple(v.shape) for v in keras_model.get_layer(layer.name).weights]
-        said = [v.shape for v in layer.variables]
-        if found != said:
-            raise UsageError(
-                f"the Keras model `{name}` is not of this spec: `{layer.name}` ({layer.span}) "
-                f"has weights {found} and not {said}",
-                "give a model that was built from this spec",
-            )
-    built = adopt(graph, keras_model)
-    differences = compare_with_keras(built)
-    if differences:
-        raise UsageError(f"the Keras model is not of this spec: {differences[0]}")
-    return built
 
 
 def current_weights(built: BuiltModel) -> list[Array]:

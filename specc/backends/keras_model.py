@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from specc.backends.frameworks import import_keras
+from specc.diagnostics import errors
+from specc.diagnostics.diagnostic import SpecError
 from specc.graph import Graph, GraphLayer, Node, Tensor, Variable
-from specc.records import record
+from specc.records import fresh, record
+
+from specc.source import Span
 
 
 @record
@@ -17,8 +21,9 @@ class BuiltModel:
 
     graph: Graph
     keras_model: Any
-    tensors: dict[Tensor, Any]
-    """The symbolic Keras tensor of each tensor of the graph."""
+    tensors: dict[Tensor, Any] = fresh(default_factory=dict[Tensor, Any])
+    """The symbolic Keras tensor of each tensor of the graph; empty for a model that was not
+    built here."""
 
     def keras_layer(self, layer: GraphLayer) -> Any:
         return self.keras_model.get_layer(layer.name)
@@ -43,8 +48,11 @@ def build_keras(graph: Graph, *, seed: int | None = None, dtype: str | None = No
         )
         for tensor in graph.inputs
     ]
-    layers = {layer: _construct(keras, layer, dtype) for layer in graph.layers}
-    tensors = run_graph(graph, layers, inputs)
+    layers: dict[GraphLayer, Any] = {}
+    for layer in graph.layers:
+        with _blaming(layer):
+            layers[layer] = construct_layer(keras, layer, dtype)
+    tensors = run_graph(graph, layers, inputs, lambda node: _blaming(node.layer, node.span))
     outputs = [tensors[tensor] for tensor in graph.outputs]
     model = keras.Model(
         inputs=inputs if len(inputs) > 1 else inputs[0],
@@ -54,18 +62,26 @@ def build_keras(graph: Graph, *, seed: int | None = None, dtype: str | None = No
     return BuiltModel(graph, model, tensors)
 
 
-def _construct(keras: Any, layer: GraphLayer, dtype: str | None) -> Any:
+@contextmanager
+def _blaming(layer: GraphLayer, where: Span | None = None) -> Generator[None]:
+    """Turn what Keras raises into an error at the layer's place.
+
+    The checker should have found the mistake before; this is for what it does not know yet.
+    """
+    try:
+        yield
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        refused = errors.keras_refuses(where or layer.span, layer.name, lines[0])
+        raise SpecError([refused]) from error
+
+
+def construct_layer(keras: Any, layer: GraphLayer, dtype: str | None = None) -> Any:
+    """The Keras layer of a layer, without weights until it is called."""
     arguments = layer.layer.keras_arguments()
     if dtype is not None:
         arguments = {**arguments, "dtype": dtype}
     return getattr(keras.layers, layer.kind)(name=layer.name, **arguments)
-
-
-def adopt(graph: Graph, keras_model: Any) -> BuiltModel:
-    """Pair a graph with a Keras model of it that exists already, such as a loaded one."""
-    inputs: list[Any] = list(keras_model.inputs)
-    layers = {layer: keras_model.get_layer(layer.name) for layer in graph.layers}
-    return BuiltModel(graph, keras_model, run_graph(graph, layers, inputs))
 
 
 def run_graph(

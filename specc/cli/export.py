@@ -118,7 +118,8 @@ def export_model(model: Model, target: str, options: argparse.Namespace) -> Repo
     """Export, check and verify one model; the file appears only where the report is good."""
     import onnx
 
-    from specc.backends.export import Exporter, adopt_checked, current_weights
+    from specc.backends.adopt import adopt
+    from specc.backends.export import Exporter, current_weights
     from specc.backends.weights import describe_file, fresh_keras, load_keras
     from specc.verification.verify import verify_onnx
 
@@ -130,7 +131,7 @@ def export_model(model: Model, target: str, options: argparse.Namespace) -> Repo
             keras_model = load_keras(options.weights)
         else:
             keras_model = fresh_keras(graph, options.seed)
-        built = adopt_checked(graph, keras_model)
+        built = adopt(graph, keras_model)
         say(f"converting {model.name} to ONNX")
         exporter = Exporter(built, model.source, options.opset)
         exported = exporter.export(current_weights(built), weights)

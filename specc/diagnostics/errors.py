@@ -825,3 +825,13 @@ def sum_does_not_close(where: Span, model: str) -> Diagnostic:
         Label(where),
         help="this is a defect of specc; please report it with this spec",
     )
+
+
+def keras_refuses(where: Span, layer: str, said: str) -> Diagnostic:
+    return Diagnostic(
+        "E0609",
+        f"Keras does not take `{layer}` as the spec has it",
+        Label(where),
+        notes=[f"Keras says: {said}"],
+        help="the checker should have seen this; please report it with this spec",
+    )

@@ -65,7 +65,7 @@ class _Recurrent(Layer):
 
     def infer(self, x: TensorType) -> tuple[TensorType, ...]:
         require_rank(x, "steps", "features")
-        if self.dropout:
+        if 0 < self.dropout < 1:
             require_float(x)
         if self.stateful:
             raise Refused(errors.size_needed, "stateful", 0)

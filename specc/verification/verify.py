@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import onnx
 
-from specc.backends.export import DEFAULT_OPSET, Exporter, adopt_checked, current_weights
+from specc.backends.adopt import adopt
+from specc.backends.export import DEFAULT_OPSET, Exporter, current_weights
 from specc.backends.keras_model import BuiltModel, build_keras, pair_variables
 from specc.backends.runtime import Session, open_session
 from specc.diagnostics import errors
@@ -60,7 +61,7 @@ def verify_onnx(
         UsageError: where the Keras model is not of this graph, or the file cannot be read.
     """
     model = load_onnx(onnx_model)
-    built = adopt_checked(graph, keras_model)
+    built = adopt(graph, keras_model)
     exporter = exporter or Exporter(built, graph.span.source, _opset(model))
     own = current_weights(built)
     expected = exporter.export(own)

@@ -265,7 +265,7 @@ def check(name: str, examples: int) -> None:
 
 @pytest.mark.parametrize("name", LAYER_NAMES)
 def test_agrees_with_keras(name: str) -> None:
-    check(name, int(__import__("os").environ.get("N", "50")))
+    check(name, 50)
 
 
 @pytest.mark.slow

@@ -1,0 +1,73 @@
+"""A Keras model that exists already, taken for the model of a graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from specc.backends.compare import keras_type
+from specc.backends.frameworks import import_keras
+from specc.backends.keras_model import BuiltModel, construct_layer
+from specc.files import UsageError
+from specc.graph import Graph, GraphLayer
+
+TRAINING_ONLY = ("_initializer", "_regularizer", "_constraint", "seed")
+"""Ends of the names of arguments that a model's outputs do not depend on."""
+
+REMEDY = "give a model that was built from this spec"
+
+
+def adopt(graph: Graph, keras_model: Any) -> BuiltModel:
+    """Pair a graph with a Keras model of it, trained or loaded.
+
+    Layers are compared by name, class, arguments and weights, inputs and outputs by type. How
+    the layers are connected is not looked at: a difference there shows in the outputs. The
+    model is not called, so nothing in it changes.
+
+    Raises:
+        UsageError: naming the first layer that is missing or different.
+    """
+    keras = import_keras()
+    present = {layer.name: layer for layer in keras_model.layers}
+    for layer in graph.layers:
+        found = present.get(layer.name)
+        difference = (
+            "it has no such layer" if found is None else _difference(keras, layer, found)
+        )
+        if difference is not None:
+            raise UsageError(
+                f"the Keras model `{keras_model.name}` is not of this spec: `{layer.name}` "
+                f"({layer.span}): {difference}",
+                REMEDY,
+            )
+    for what, tensors, found_tensors in (
+        ("inputs", graph.inputs, keras_model.inputs),
+        ("outputs", graph.outputs, keras_model.outputs),
+    ):
+        said = [tensor.type.anonymous() for tensor in tensors]
+        found_types = [keras_type(tensor) for tensor in found_tensors]
+        if said != found_types:
+            raise UsageError(
+                f"the Keras model `{keras_model.name}` is not of this spec: its {what} are "
+                f"{', '.join(map(str, found_types))}, the spec's {', '.join(map(str, said))}",
+                REMEDY,
+            )
+    return BuiltModel(graph, keras_model)
+
+
+def _difference(keras: Any, layer: GraphLayer, found: Any) -> str | None:
+    """What is different about a Keras layer, in words."""
+    if type(found).__name__ != layer.kind:
+        return f"it is a {type(found).__name__}, not a {layer.kind}"
+    said_config = construct_layer(keras, layer).get_config()
+    found_config = found.get_config()
+    for argument in layer.layer.signature:
+        if argument.endswith(TRAINING_ONLY) or argument not in said_config:
+            continue
+        said_value, found_value = said_config[argument], found_config.get(argument)
+        if said_value != found_value:
+            return f"its {argument} is {found_value!r}, not {said_value!r}"
+    said = [(v.name, v.shape) for v in layer.variables]
+    found_weights = [(v.name, tuple(v.shape)) for v in found.weights]
+    if said != found_weights:
+        return f"its weights are {found_weights}, not {said}"
+    return None
