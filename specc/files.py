@@ -6,8 +6,8 @@ import os
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from specc.diagnostics import errors
 from specc.diagnostics.diagnostic import SpecError
+from specc.diagnostics.errors import syntax as errors
 from specc.source import Source, Span
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -62,7 +62,7 @@ def decode(name: str, data: bytes) -> Source:
         return Source(name, data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         readable = Source(name, data.decode("utf-8-sig", errors="replace"))
-        position = readable.text.index("\N{REPLACEMENT CHARACTER}")
+        position = len(data[: error.start].decode("utf-8-sig"))
         where = Span(readable, position, position + 1)
         raise SpecError([errors.not_utf8(where, error.start, data[error.start])]) from None
 

@@ -14,7 +14,7 @@ from specc.diagnostics import errors
 from specc.diagnostics.diagnostic import SpecError
 from specc.source import Source
 
-PAGES = sorted((Path(errors.__file__).parent / "explain").glob("*.md"))
+PAGES = sorted((Path(errors.__file__).parent.parent / "explain").glob("*.md"))
 INDEX = Path(__file__).parent.parent / "docs" / "errors.md"
 
 WITHOUT_EXAMPLE = {"E0101", "E0102"}
@@ -32,8 +32,14 @@ GROUPS = {
 
 
 def codes_by_function() -> dict[str, set[str]]:
-    """The codes that stand in each function of errors.py."""
-    tree = ast.parse(Path(errors.__file__).read_text(encoding="utf-8"))
+    """The codes that stand in each function of the `errors` package."""
+    modules = sorted(Path(errors.__file__).parent.glob("*.py"))
+    functions = [
+        function
+        for module in modules
+        if module.stem not in ("__init__", "words")
+        for function in ast.parse(module.read_text(encoding="utf-8")).body
+    ]
     return {
         function.name: {
             node.value
@@ -42,7 +48,7 @@ def codes_by_function() -> dict[str, set[str]]:
             and isinstance(node.value, str)
             and re.fullmatch(r"E\d{4}", node.value)
         }
-        for function in tree.body
+        for function in functions
         if isinstance(function, ast.FunctionDef) and not function.name.startswith("_")
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from specc.backends.compare import keras_type
 from specc.backends.frameworks import import_keras
@@ -30,9 +30,7 @@ def adopt(graph: Graph, keras_model: Any) -> BuiltModel:
     present = {layer.name: layer for layer in keras_model.layers}
     for layer in graph.layers:
         found = present.get(layer.name)
-        difference = (
-            "it has no such layer" if found is None else _difference(keras, layer, found)
-        )
+        difference = "it has no such layer" if found is None else _difference(keras, layer, found)
         if difference is not None:
             raise UsageError(
                 f"the Keras model `{keras_model.name}` is not of this spec: `{layer.name}` "
@@ -64,10 +62,18 @@ def _difference(keras: Any, layer: GraphLayer, found: Any) -> str | None:
         if argument.endswith(TRAINING_ONLY) or argument not in said_config:
             continue
         said_value, found_value = said_config[argument], found_config.get(argument)
-        if said_value != found_value:
+        if _plain(said_value) != _plain(found_value):
             return f"its {argument} is {found_value!r}, not {said_value!r}"
     said = [(v.name, v.shape) for v in layer.variables]
     found_weights = [(v.name, tuple(v.shape)) for v in found.weights]
     if said != found_weights:
         return f"its weights are {found_weights}, not {said}"
     return None
+
+
+def _plain(value: Any) -> Any:
+    """A value of a configuration: some layers make a list of a number when they are built."""
+    if not isinstance(value, list | tuple):
+        return value
+    items: list[Any] = [_plain(item) for item in cast("list[Any]", value)]
+    return items[0] if len(items) == 1 else items

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from specc.backends.keras_model import BuiltModel
-from specc.diagnostics import errors
 from specc.diagnostics.diagnostic import Diagnostic
+from specc.diagnostics.errors import artifacts as errors
 from specc.graph import GraphLayer, Params
 from specc.semantics.expectations import Measured
 from specc.types import TensorType

@@ -65,12 +65,15 @@ class Exporter:
         converted = onnx.ModelProto()
         converted.CopyFrom(self._converted)
         model = ir.serde.deserialize_model(converted)
-        _name_interface(model.graph, self._graph)
+        _sort(model.graph)
+        # The weights first: an input of the spec may be called w0 as well.
         accounting = bind_weights(model, self._variables, arrays)
-        _name_values(model.graph, self._graph)
+        _name_interface(model.graph, self._graph)
+        _name_values(model.graph, self._graph, set(accounting.holdings))
         model.ir_version = IR_VERSION
         model.producer_name, model.producer_version = "specc", __version__
         model.graph.name = self._graph.name
+        model.graph.doc_string = None  # tf2onnx's number of the traced function
         content = manifest(
             self._graph,
             self._source,
@@ -126,7 +129,7 @@ def _describe(value: ir.Value, name: str, shape: tuple[int | str | None, ...]) -
     value.shape = ir.Shape([BATCH_AXIS, *sizes])
 
 
-def _name_values(onnx_graph: ir.Graph, graph: Graph) -> None:
+def _name_values(onnx_graph: ir.Graph, graph: Graph, parameters: set[str]) -> None:
     """Name nodes and values after their layers and say on each node where it is from.
 
     tf2onnx numbers what it makes through the life of the process; the names given here
@@ -142,10 +145,14 @@ def _name_values(onnx_graph: ir.Graph, graph: Graph) -> None:
         name = f"{base}_{number}" if number else base
         return unique(base) if name in fixed else name
 
-    for name, value in list(onnx_graph.initializers.items()):
-        if "/" not in name or LAYER_SCOPE in name or "__" in name:
-            fixed.discard(name)
-            value.name = unique("constant")
+    constants = [v for v in _in_order_of_use(onnx_graph) if v.name not in parameters]
+    kept = [value for name, value in onnx_graph.initializers.items() if name in parameters]
+    fixed -= {value.name for value in constants}
+    onnx_graph.initializers.clear()
+    for value in constants:
+        value.name = unique("constant")
+    for value in (*kept, *constants):
+        onnx_graph.register_initializer(value)
     layers = _layers_of(list(onnx_graph), graph)
     for node in onnx_graph:
         layer = layers.get(node)
@@ -153,6 +160,52 @@ def _name_values(onnx_graph: ir.Graph, graph: Graph) -> None:
             node.metadata_props[LAYER_KEY] = layer
             node.metadata_props[PLACE_KEY] = str(graph.layer(layer).span)
         _name_node(node, layer or graph.name, unique, fixed)
+
+
+def _sort(onnx_graph: ir.Graph | ir.Function) -> None:
+    """Put the nodes in an order that depends on the model alone, each after what it reads.
+
+    tf2onnx's order changes with the numbers in its names. Here a node stands where the first
+    one that needs it comes upon it; nodes that nothing needs are left out.
+    """
+    order: dict[ir.Node, None] = {}
+    for output in onnx_graph.outputs:
+        waiting = [output.producer()]
+        while waiting:
+            node = waiting[-1]
+            needed = [] if node is None or node in order else _needed(node)
+            missing = [n for n in needed if n.graph is onnx_graph and n not in order]
+            if missing:
+                waiting += reversed(missing)
+                continue
+            waiting.pop()
+            if node is not None and node.graph is onnx_graph:
+                order[node] = None
+    onnx_graph.remove(list(onnx_graph))
+    onnx_graph.extend(order)
+    for node in order:
+        for attribute in node.attributes.values():
+            if attribute.type == ir.AttributeType.GRAPH:
+                _sort(attribute.as_graph())
+
+
+def _needed(node: ir.Node) -> list[ir.Node]:
+    """The nodes that make what a node reads, and what the body of a loop reads from outside."""
+    bodies = [a.as_graph() for a in node.attributes.values() if a.type == ir.AttributeType.GRAPH]
+    values = [*node.inputs, *(v for body in bodies for n in body.all_nodes() for v in n.inputs)]
+    values += [value for body in bodies for value in body.outputs]
+    makers = [value.producer() for value in values if value is not None]
+    return [maker for maker in makers if maker is not None]
+
+
+def _in_order_of_use(onnx_graph: ir.Graph) -> list[ir.Value]:
+    """The initializers as the nodes come upon them, those of a loop's body included."""
+    initializers = set(onnx_graph.initializers.values())
+    read = [v for node in onnx_graph.all_nodes() for v in node.inputs if v is not None]
+    found = dict.fromkeys(value for value in read if value in initializers)
+    # An initializer that is an output is read by no node.
+    found.update(dict.fromkeys(v for v in onnx_graph.outputs if v in initializers))
+    return list(found)
 
 
 def _name_node(
@@ -171,6 +224,9 @@ def _name_node(
         body.name = f"{node.name}/body"
         for value in (*body.inputs, *body.initializers.values()):
             value.name = unique(f"{node.name}/value")
+        for value in (*body.inputs, *body.outputs):
+            if value.shape is not None:  # onnxruntime wants the rank
+                value.shape = ir.Shape([n if isinstance(n, int) else None for n in value.shape])
         for inner in body:
             _name_node(inner, node.name, unique, fixed)
 
@@ -178,19 +234,23 @@ def _name_node(
 def _layers_of(nodes: list[ir.Node], graph: Graph) -> dict[ir.Node, str]:
     """The layer that each node belongs to.
 
-    A node that tf2onnx made for itself, and named so, belongs to the layer it feeds.
+    A node that tf2onnx made for itself, and named so, belongs to the first layer it feeds.
     """
     scope = re.compile(re.escape(LAYER_SCOPE) + r"(\d+)")
+    position = {layer.name: number for number, layer in enumerate(graph.layers)}
+    once = {layer.name for layer in graph.layers if len(layer.nodes) == 1}
     layers: dict[ir.Node, str] = {}
+    readers: dict[ir.Node, list[ir.Node]] = {}
     for node in nodes:
-        names = [node.name or "", *(output.name or "" for output in node.outputs)]
-        found = next((m for m in map(scope.search, names) if m), None)
-        if found:
-            layers[node] = graph.layers[int(found[1])].name
+        for maker in _needed(node):
+            readers.setdefault(maker, []).append(node)
     for node in reversed(nodes):
-        if node not in layers:
-            users = [user for output in node.outputs for user, _ in output.uses()]
-            fed = next((layers[user] for user in users if user in layers), None)
-            if fed is not None:
-                layers[node] = fed
+        names = [node.name or "", *(output.name or "" for output in node.outputs)]
+        own = next((m for m in map(scope.search, names) if m), None)
+        fed = [layers[reader] for reader in readers.get(node, []) if reader in layers]
+        if own:
+            # Of two equal nodes tf2onnx keeps one, of either name.
+            fed = [graph.layers[int(own[1])].name, *(name for name in fed if name in once)]
+        if fed:
+            layers[node] = min(fed, key=position.__getitem__)
     return layers

@@ -7,11 +7,10 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from specc.backends.frameworks import import_keras
-from specc.diagnostics import errors
 from specc.diagnostics.diagnostic import SpecError
+from specc.diagnostics.errors import artifacts as errors
 from specc.graph import Graph, GraphLayer, Node, Tensor, Variable
 from specc.records import fresh, record
-
 from specc.source import Span
 
 

@@ -8,6 +8,8 @@ keeps account, and the conversion needs no more memory than the graph itself.
 from __future__ import annotations
 
 import logging
+import re
+from collections.abc import Iterator
 from typing import Any
 
 from specc.backends.frameworks import import_keras, import_tensorflow
@@ -39,7 +41,8 @@ def convert(built: BuiltModel, opset: int) -> Any:
     tf = import_tensorflow()
     import tf2onnx
 
-    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    # What it cannot convert it logs and leaves in the graph; that is found below.
+    logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
     inputs = [
         tf.TensorSpec((None, *_sizes(tensor.type.shape)), tensor.type.dtype, name=f"x{index}")
         for index, tensor in enumerate(built.graph.inputs)
@@ -53,8 +56,44 @@ def convert(built: BuiltModel, opset: int) -> Any:
     try:
         model, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=opset)
     except Exception as error:  # tf2onnx raises what happens to come up
-        raise UsageError(f"tf2onnx cannot convert `{built.graph.name}`: {error}") from error
+        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UsageError(f"tf2onnx cannot convert `{built.graph.name}`: {why}") from error
+    _refuse_unknown_operators(built, model, opset)
     return model
+
+
+def _refuse_unknown_operators(built: BuiltModel, model: Any, opset: int) -> None:
+    """Refuse a model in which operators of TensorFlow are left.
+
+    Raises:
+        UsageError: naming them, and the layers where that can be told.
+    """
+    import onnx
+
+    unknown: dict[str, None] = {}
+    places: dict[str, None] = {}
+    for node in _all_nodes(model.graph):
+        if node.domain in ("", "ai.onnx") and onnx.defs.has(node.op_type, opset):
+            continue
+        unknown[node.op_type] = None
+        number = re.search(re.escape(LAYER_SCOPE) + r"(\d+)", f"{node.name} {node.output[0]}")
+        if number:
+            layer = built.graph.layers[int(number[1])]
+            places[f" in `{layer.name}` ({layer.span})"] = None
+    if unknown:
+        raise UsageError(
+            f"tf2onnx cannot convert {', '.join(unknown)}{','.join(places)}",
+            "Keras can build and train the model, but ONNX has no operator for this",
+        )
+
+
+def _all_nodes(graph: Any) -> Iterator[Any]:
+    """The nodes of an `onnx.GraphProto`, those of a loop's body included."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _all_nodes(attribute.g)
 
 
 def _sizes(shape: tuple[int | str | None, ...]) -> tuple[int | None, ...]:
@@ -77,7 +116,11 @@ def _traced(built: BuiltModel, input_count: int) -> Any:
         inputs, weights = arguments[:input_count], arguments[input_count:]
         mapping = list(zip(variables, weights, strict=True))
         # On a GPU Keras would trace recurrent layers to cuDNN kernels, which no exporter reads.
-        with tf.device("/CPU:0"), keras.StatelessScope(state_mapping=mapping), _WithoutCudnn(layers):
+        with (
+            tf.device("/CPU:0"),
+            keras.StatelessScope(state_mapping=mapping),
+            _WithoutCudnn(layers),
+        ):
             values = run_graph(graph, layers, inputs, scope)
         return {
             f"y{index}": tf.identity(values[tensor], name=f"y{index}")

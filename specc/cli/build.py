@@ -17,7 +17,7 @@ from specc.cli.select import (
 )
 from specc.cli.tables import print_summary, summary_as_json
 from specc.diagnostics.diagnostic import SpecError
-from specc.files import replacing
+from specc.files import UsageError, replacing
 from specc.manifest import as_text, manifest
 from specc.semantics.expectations import check_expectations
 
@@ -71,6 +71,11 @@ def build_model(model: Model, path: str, seed: int) -> None:
     from specc.backends.keras_model import build_keras
 
     graph = model.graph
+    text_path = os.path.splitext(path)[0] + ".json"
+    for target in (path, text_path):
+        # Known before either of the two is replaced: they belong together.
+        if os.path.isdir(target):
+            raise UsageError(f"cannot write `{target}`: it is a directory")
     with progress(f"building {model.name} with Keras"):
         built = build_keras(graph, seed=seed)
         diagnostics = compare_with_keras(built)
@@ -78,7 +83,7 @@ def build_model(model: Model, path: str, seed: int) -> None:
         if diagnostics:
             raise SpecError(diagnostics)
         content = manifest(graph, model.source, {"seed": seed})
-        with replacing(path) as model_file, replacing(os.path.splitext(path)[0] + ".json") as text:
+        with replacing(path) as model_file, replacing(text_path) as text:
             built.keras_model.save(model_file)
             with open(text, "w", encoding="utf-8") as file:
                 file.write(as_text(content))

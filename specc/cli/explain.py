@@ -27,12 +27,8 @@ def run(options: argparse.Namespace) -> int:
         return 0
     code = options.code.upper()
     if code not in codes:
-        from specc.diagnostics.suggest import closest
-
-        guess = closest(code, codes)
         raise UsageError(
-            f"there is no error code `{options.code}`",
-            f"did you mean {guess}?" if guess else "`specc explain` lists them all",
+            f"there is no error code `{options.code}`", "`specc explain` lists them all"
         )
     print(_page(code), end="")
     return 0

@@ -83,8 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _dispatch(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         lines = [f"  {name:<9} {about}" for name, about in COMMANDS.items()]
-        print(USAGE.format(commands="\n".join(lines)), end="")
-        return 0
+        usage = USAGE.format(commands="\n".join(lines))
+        print(usage, end="", file=sys.stdout if words else sys.stderr)
+        return 0 if words else 2
     if words[0] in ("-V", "--version"):
         print(f"specc {__version__}")
         return 0

@@ -26,7 +26,8 @@ def print_report(report: Report, outcome: str, *, layers: bool = False) -> None:
     if closest is not None:
         console.print(
             f"  difference  at most {report.max_abs_error:.1e}, "
-            f"relative {report.max_rel_error:.1e}; closest call {closest.max_abs_error:.1e} of {closest.allowed:.1e} allowed"
+            f"relative {report.max_rel_error:.1e}; "
+            f"closest call {closest.max_abs_error:.1e} of {closest.allowed:.1e} allowed"
         )
     ranked = [run for run in report.runs if run.rows]
     console.print(

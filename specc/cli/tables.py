@@ -52,7 +52,9 @@ def print_summary(graph: Graph, title: str, *, variables: bool = False) -> None:
     console.print(f"  ({title})")
     console.print(table)
     for label, number in zip(("Total", "Trainable", "Non-trainable"), graph.params, strict=True):
-        console.print(f" {label} params: [bold]{number:,}[/] ({_size(number * BYTES_OF_A_PARAMETER)})")
+        console.print(
+            f" {label} params: [bold]{number:,}[/] ({_size(number * BYTES_OF_A_PARAMETER)})"
+        )
 
 
 def _title(name: str, kind: str) -> Any:

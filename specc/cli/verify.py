@@ -108,9 +108,12 @@ def _keras_model(model: Model, manifest: dict[str, Any], weights: str | None, pa
 
     if weights is not None:
         return load_keras(weights)
-    source = manifest.get("weights", {})
+    source = manifest.get("weights")
+    if not isinstance(source, dict):
+        source = {}
     if "file" not in source:
-        return fresh_keras(model.graph, int(source.get("seed", 0)))
+        seed = source.get("seed")
+        return fresh_keras(model.graph, seed if isinstance(seed, int) else 0)
     recorded = str(source["file"])
     hint = f"`specc verify {model.source.name} {path} --weights FILE.keras`"
     if not os.path.isfile(recorded):

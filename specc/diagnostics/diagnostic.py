@@ -1,4 +1,4 @@
-"""A diagnostic as data. Renderers live beside this module; wording lives in `errors.py`."""
+"""A diagnostic as data. Renderers live beside this module; wording lives in `errors/`."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, NamedTuple, dataclass_transform
 
-from specc.diagnostics import errors
+from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers import names
 from specc.layers.arguments import BOOL, REQUIRED, Argument, Kind, arg
@@ -116,6 +116,16 @@ class Layer:
             Refused: where Keras would not take these inputs.
         """
         raise NotImplementedError
+
+    def check_call(self, inputs: list[TensorType], **call: Any) -> None:
+        """Refuse call arguments that do not fit the inputs.
+
+        Args:
+            call: a `TensorType`, a list of them or a constant by the argument's name.
+
+        Raises:
+            Refused: with the argument at fault.
+        """
 
     def weights(self, *inputs: Any, **_: Any) -> Weights:
         """The variables that the first use creates, in the order of Keras's `weights`."""
@@ -246,8 +256,18 @@ def require_rank(x: TensorType, *axes: str) -> None:
         raise Refused(errors.wrong_rank, f"({', '.join(axes)})", len(axes))
 
 
-def same_dimension(a: Dimension, b: Dimension) -> Dimension:
-    """What is known of an axis that is both `a` and `b`, which must not contradict."""
-    if isinstance(a, int) or b is None:
-        return a
-    return b
+def require_call_types(argument: str, found: list[TensorType], expected: list[TensorType]) -> None:
+    """Refuse tensors given to a call argument that are not of these types."""
+    alike = len(found) == len(expected) and all(
+        a.dtype == b.dtype and fits(a.shape, b.shape) for a, b in zip(found, expected, strict=True)
+    )
+    if not alike:
+        raise Refused(errors.call_argument_refused, argument, found, expected)
+
+
+def fits(a: tuple[Dimension, ...], b: tuple[Dimension, ...]) -> bool:
+    """Whether two shapes can be one: nothing that is known of both contradicts."""
+    return len(a) == len(b) and all(
+        x is None or y is None or x == y or isinstance(x, str) != isinstance(y, str)
+        for x, y in zip(a, b, strict=True)
+    )

@@ -5,7 +5,7 @@ With `data_format="channels_first"` the channels stand before the spatial axes.
 
 from __future__ import annotations
 
-from specc.diagnostics import errors
+from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import (
     ACTIVATION,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from specc.diagnostics import errors
+from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import (
     ACTIVATION,

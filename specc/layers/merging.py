@@ -6,7 +6,9 @@ and missing axes stretch. Keras says float32 for whole numbers; inferred is what
 
 from __future__ import annotations
 
-from specc.diagnostics import errors
+from collections.abc import Iterable
+
+from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import BOOL, Axes, Int, arg
 from specc.layers.base import Layer, require_axis, require_float
@@ -99,7 +101,7 @@ class Concatenate(Layer):
                 sizes = ["*" if i == axis else str(size) for i, size in enumerate(inputs[0].shape)]
                 raise Refused(errors.wrong_rank, f"({', '.join(sizes)})", rank, index)
         for i, sizes in enumerate(zip(*[x.shape for x in inputs], strict=True)):
-            if i != axis and len({size for size in sizes if isinstance(size, int)}) > 1:
+            if i != axis and contradict(sizes):
                 raise Refused(errors.inputs_differ, i + 1, sizes)
         joined = [x.shape[axis] for x in inputs]
         known = [size for size in joined if isinstance(size, int)]
@@ -169,6 +171,18 @@ def promoted(dtypes: list[str], only_where_they_differ: bool = False) -> str:
     return f"int{bits}" if bits <= 64 else "float32"
 
 
+def contradict(sizes: Iterable[Dimension]) -> bool:
+    """Whether these cannot be one size: two known ones differ, or two names do.
+
+    Keras would wait for two unknown sizes to differ at run time. A name says more than
+    "unknown": it agrees wherever it is used, and becomes one dynamic axis in ONNX.
+    """
+    every = list(sizes)
+    known = {size for size in every if isinstance(size, int)}
+    names = {size for size in every if isinstance(size, str)}
+    return len(known) > 1 or len(names) > 1
+
+
 def broadcast(shapes: list[Shape]) -> Shape:
     """The shape of an element-wise result."""
     rank = max(len(shape) for shape in shapes)
@@ -176,7 +190,7 @@ def broadcast(shapes: list[Shape]) -> Shape:
     result: list[Dimension] = []
     for axis, sizes in enumerate(zip(*aligned, strict=True), start=1):
         longer = {size for size in sizes if size != 1}
-        if len({size for size in longer if isinstance(size, int)}) > 1:
+        if contradict(longer):
             raise Refused(errors.inputs_differ, axis, sizes)
         # Keras does not conclude from a known size that the unknown one is the same.
         result.append(longer.pop() if len(longer) == 1 else None if longer else 1)

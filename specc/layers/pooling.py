@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from specc.diagnostics import errors
+from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import BOOL, DATA_FORMAT, Choice, Kind, Optional, Sizes, arg
 from specc.layers.base import (

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from specc.diagnostics import errors
+from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import (
     ACTIVATION,
@@ -26,6 +26,7 @@ from specc.layers.base import (
     Weight,
     Weights,
     known_size,
+    require_call_types,
     require_float,
     require_rank,
 )
@@ -75,6 +76,17 @@ class _Recurrent(Layer):
         sequence = TensorType("float32", (x.shape[0], self.units))
         output = sequence if self.return_sequences else state
         return (output, *[state] * (self.output_count - 1))
+
+    def check_call(self, inputs: list[TensorType], **call: Any) -> None:
+        given = call.get("initial_state")
+        if given is not None:
+            states: list[TensorType] = given if isinstance(given, list) else [given]
+            require_call_types(
+                "initial_state", states, [TensorType("float32", (self.units,))] * self.states
+            )
+        if call.get("mask") is not None:
+            steps = inputs[0].shape[:1]
+            require_call_types("mask", [call["mask"]], [TensorType("bool", steps)])
 
     def weights(self, x: TensorType) -> Weights:
         width = self.gates * self.units

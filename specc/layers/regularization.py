@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from specc.diagnostics import errors
+from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import DATA_FORMAT, Float, Int, NoiseShape, Optional, arg
 from specc.layers.base import Layer, require_float, split_channels

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import prod
 
-from specc.diagnostics import errors
+from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import (
     DATA_FORMAT,

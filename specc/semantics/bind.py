@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from specc.diagnostics import errors
 from specc.diagnostics.diagnostic import Diagnostic
+from specc.diagnostics.errors import names as errors
 from specc.diagnostics.place import Place, Refused
 from specc.layers.arguments import BOOL, Kind, Text
 from specc.layers.base import Layer, TensorArgument

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from specc.diagnostics import errors
 from specc.diagnostics.diagnostic import Diagnostic
+from specc.diagnostics.errors import names as errors
 from specc.syntax import ast
 
 MAX_BITS = 256

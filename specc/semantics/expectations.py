@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from specc.diagnostics import errors
 from specc.diagnostics.diagnostic import Diagnostic, Label
+from specc.diagnostics.errors import expectations as errors
 from specc.graph import Graph, GraphLayer, Params
 from specc.semantics.resolved import Expected
 from specc.types import TensorType, shape_text

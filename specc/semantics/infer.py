@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
-from specc.diagnostics import errors
 from specc.diagnostics.diagnostic import Diagnostic, SpecError
+from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Operand, Place, Refused
 from specc.graph import Graph, GraphLayer, Node, Tensor, Variable
 from specc.semantics.resolved import Resolved, ResolvedLayer, ResolvedModel, Step, Value
@@ -73,6 +73,7 @@ class ModelInference:
         types = [tensor.type for tensor in inputs]
         try:
             outputs = layer.layer.apply(types)
+            layer.layer.check_call(types, **_types_of(call))
             graph_layer = self._layers.get(layer)
             if graph_layer is None:
                 graph_layer = GraphLayer(
@@ -113,6 +114,19 @@ def _shaped_by(tensor: Tensor) -> Span:
     while tensor.node and tensor.node.inputs and tensor.node.inputs[0].type == tensor.type:
         tensor = tensor.node.inputs[0]
     return tensor.span
+
+
+def _types_of(call: dict[str, Any]) -> dict[str, Any]:
+    """Call arguments with types in the place of tensors."""
+    types: dict[str, Any] = {}
+    for name, value in call.items():
+        if isinstance(value, Tensor):
+            types[name] = value.type
+        elif isinstance(value, list):
+            types[name] = [tensor.type for tensor in cast(list[Tensor], value)]
+        else:
+            types[name] = value
+    return types
 
 
 def _variables(layer: ResolvedLayer, types: list[TensorType]) -> list[Variable]:

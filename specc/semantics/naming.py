@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 
+@cache
 def snake_case(class_name: str) -> str:
     """`BatchNormalization` -> `batch_normalization`, by the two substitutions Keras makes."""
     name = re.sub(r"\W+", "", class_name)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from specc.diagnostics import errors
 from specc.diagnostics.diagnostic import Diagnostic, SpecError
+from specc.diagnostics.errors import names as name_errors
+from specc.diagnostics.errors import structure as structure_errors
 from specc.layers import LAYER_NAMES, find_layer
 from specc.semantics.bind import bind_call, bind_layer
 from specc.semantics.constants import NotConstant, evaluate
@@ -40,7 +41,7 @@ def resolve(file: ast.File) -> Resolved:
     for model in file.models:
         name = model.name
         if name.text in seen:
-            diagnostics.append(errors.model_name_twice(name.span, seen[name.text]))
+            diagnostics.append(name_errors.model_name_twice(name.span, seen[name.text]))
         seen.setdefault(name.text, name.span)
         resolver = ModelResolver(model)
         models.append(resolver.run())
@@ -127,14 +128,16 @@ class ModelResolver:
 
     def _type(self, written: ast.Type) -> TensorType:
         if written.dtype.text not in DTYPES:
-            self.diagnostics.append(errors.unknown_dtype(written.dtype.span, DTYPES))
+            self.diagnostics.append(name_errors.unknown_dtype(written.dtype.span, DTYPES))
+        if 0 in written.shape:
+            self.diagnostics.append(name_errors.empty_axis(written.span))
         return TensorType(written.dtype.text, written.shape)
 
     def _output(self, statement: ast.Output) -> None:
         for expression in statement.values:
             values = self._values(expression)
             if len(values) > 1 and len({value.label for value in values}) == 1:
-                self.diagnostics.append(errors.not_one_tensor(expression.span, len(values)))
+                self.diagnostics.append(name_errors.not_one_tensor(expression.span, len(values)))
                 continue
             for value in values:
                 name = expression.text if isinstance(expression, ast.Name) else value.label
@@ -142,7 +145,9 @@ class ModelResolver:
                 if first is expression.span:
                     self._outputs.append((name, value))
                 else:
-                    self.diagnostics.append(errors.output_twice(expression.span, first, name))
+                    self.diagnostics.append(
+                        structure_errors.output_twice(expression.span, first, name)
+                    )
 
     def _declaration(self, statement: ast.LayerDeclaration) -> None:
         name = statement.name
@@ -151,11 +156,11 @@ class ModelResolver:
         if name.text in self._tensors:
             first = self._tensors[name.text][0].span
         if first is not name.span:
-            self.diagnostics.append(errors.layer_name_twice(name.span, first, name.text))
+            self.diagnostics.append(name_errors.layer_name_twice(name.span, first, name.text))
             return
         expression = statement.value
         if isinstance(expression, ast.Chain):
-            self.diagnostics.append(errors.not_a_layer(expression.span, "a tensor"))
+            self.diagnostics.append(name_errors.not_a_layer(expression.span, "a tensor"))
             self._layers[name.text] = None
             return
         self._layers[name.text] = self._construct(expression, declared_as=name)
@@ -168,12 +173,14 @@ class ModelResolver:
             self._introduce(target)
             if target.text in self._layers:
                 first = self._layer_spans[target.text]
-                self.diagnostics.append(errors.layer_name_twice(target.span, first, target.text))
+                self.diagnostics.append(
+                    name_errors.layer_name_twice(target.span, first, target.text)
+                )
         if len(values) != len(targets):
             maker = values[0].step.layer if values and values[0].step else None
             what = type(maker.layer).__name__ if maker else "this list"
             self.diagnostics.append(
-                errors.wrong_number_of_targets(
+                name_errors.wrong_number_of_targets(
                     statement.value.span, what, len(targets), len(values)
                 )
             )
@@ -203,10 +210,10 @@ class ModelResolver:
         if len(self._current) == 1:
             return self._current
         if not self._current:
-            self.diagnostics.append(errors.no_input(where, self.model.name.text))
+            self.diagnostics.append(structure_errors.no_input(where, self.model.name.text))
         else:
             labels = [value.label for value in self._current]
-            self.diagnostics.append(errors.ambiguous_continuation(where, labels))
+            self.diagnostics.append(structure_errors.ambiguous_continuation(where, labels))
         self._current = [Value("?", where)]
         self._inputs_alone = False
         return self._current
@@ -218,7 +225,7 @@ class ModelResolver:
         else:
             if measure.text not in COUNTS:
                 self.diagnostics.append(
-                    errors.unknown_measure(measure.span, (*COUNTS, "output", "layer"))
+                    name_errors.unknown_measure(measure.span, (*COUNTS, "output", "layer"))
                 )
                 return
             try:
@@ -228,7 +235,9 @@ class ModelResolver:
                 return
             if not isinstance(constant, int) or isinstance(constant, bool):
                 self.diagnostics.append(
-                    errors.not_computable(statement.value.span, "a whole number is needed here")
+                    name_errors.not_computable(
+                        statement.value.span, "a whole number is needed here"
+                    )
                 )
                 return
             value = constant
@@ -260,21 +269,21 @@ class ModelResolver:
             known = [*self._tensors, *self._layers]
             meant = _folded(expression.text)
             if any(_folded(name) == meant for name in LAYER_NAMES):  # `flatten`
-                unknown = errors.unknown_layer(expression.span, expression.text, LAYER_NAMES)
+                unknown = name_errors.unknown_layer(expression.span, expression.text, LAYER_NAMES)
             else:
-                unknown = errors.unknown_name(expression.span, known)
+                unknown = name_errors.unknown_name(expression.span, known)
             if expression.text not in self._unknown:
                 self.diagnostics.append(unknown)
             self._unknown.add(expression.text)
         elif isinstance(expression, ast.Literal):
-            self.diagnostics.append(errors.not_a_tensor(expression.span))
+            self.diagnostics.append(name_errors.not_a_tensor(expression.span))
         else:
             what = "arithmetic on tensors"
             if isinstance(expression, ast.Index):
                 what = "an index into a tensor"
             elif isinstance(expression, ast.Attribute):
                 what = "an attribute of a tensor"
-            self.diagnostics.append(errors.not_supported_yet(expression.span, what))
+            self.diagnostics.append(name_errors.not_supported_yet(expression.span, what))
         return [Value("?", expression.span)]
 
     def _layer_as_tensor(self, expression: ast.Expression) -> Diagnostic:
@@ -282,13 +291,13 @@ class ModelResolver:
         constructor, call = self._split(expression)
         title = constructor.span.text.split("(")[0]
         if call is not None and call.positional:
-            return errors.input_in_parentheses(call.positional[0].span, title)
-        return errors.layer_without_input(expression.span, title)
+            return name_errors.input_in_parentheses(call.positional[0].span, title)
+        return name_errors.layer_without_input(expression.span, title)
 
     def _value(self, expression: ast.Expression) -> Value:
         values = self._values(expression)
         if len(values) != 1:
-            self.diagnostics.append(errors.not_one_tensor(expression.span, len(values)))
+            self.diagnostics.append(name_errors.not_one_tensor(expression.span, len(values)))
             return Value("?", expression.span)
         return values[0]
 
@@ -359,7 +368,7 @@ class ModelResolver:
         if bound.name is not None:
             name, where = str(bound.name.value), bound.name.span
             if not LAYER_NAME.fullmatch(name):
-                self.diagnostics.append(errors.bad_layer_name(where, name))
+                self.diagnostics.append(name_errors.bad_layer_name(where, name))
         elif declared_as is not None:
             name, where = declared_as.text, declared_as.span
         else:
@@ -369,15 +378,15 @@ class ModelResolver:
 
     def _not_a_layer(self, callee: ast.Expression) -> Diagnostic:
         if isinstance(callee, ast.Name) and callee.text in self._tensors:
-            return errors.not_a_layer(callee.span, f"the tensor `{callee.text}`")
+            return name_errors.not_a_layer(callee.span, f"the tensor `{callee.text}`")
         if isinstance(callee, ast.Name) and callee.text in self._layers:
             what = "a second name for a layer"
-            return errors.not_supported_yet(callee.span, what)
+            return name_errors.not_supported_yet(callee.span, what)
         if isinstance(callee, ast.Name | ast.Attribute):
-            return errors.unknown_layer(
+            return name_errors.unknown_layer(
                 callee.span, callee.span.text, (*LAYER_NAMES, *self._layers)
             )
-        return errors.not_a_layer(callee.span, "this")
+        return name_errors.not_a_layer(callee.span, "this")
 
     def _automatic_name(self, class_name: str) -> str:
         """The name that Keras would give: `dense`, `dense_1`, ..., counted for each model."""
@@ -390,9 +399,9 @@ class ModelResolver:
         """Take a name that inputs and layers share, if it is not taken yet."""
         first = self._name_spans.setdefault(name, where)
         if first is not where:
-            self.diagnostics.append(errors.layer_name_twice(where, first, name))
+            self.diagnostics.append(name_errors.layer_name_twice(where, first, name))
         return first is where
 
     def _introduce(self, name: ast.Token) -> None:
         if name.text in LAYER_NAMES:
-            self.diagnostics.append(errors.name_is_a_layer(name.span))
+            self.diagnostics.append(name_errors.name_is_a_layer(name.span))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from specc.diagnostics import errors
 from specc.diagnostics.diagnostic import Diagnostic
+from specc.diagnostics.errors import names as name_errors
+from specc.diagnostics.errors import structure as structure_errors
 from specc.semantics.resolved import ResolvedModel, Step, Value
 from specc.source import Span
 
@@ -15,9 +16,9 @@ def check_structure(model: ResolvedModel, unused_layers: dict[str, Span]) -> lis
     not of the count that the reader sees, so it is an error and not a warning.
     """
     if not model.inputs:
-        return [errors.no_input(model.span, model.name)]
+        return [structure_errors.no_input(model.span, model.name)]
     if not model.outputs:
-        return [errors.no_output(model.span, model.name)]
+        return [structure_errors.no_output(model.span, model.name)]
     diagnostics = _outputs_twice(model)
     used_steps, used_inputs = _reached(model)
     names = [name for name, _ in model.outputs]
@@ -25,13 +26,13 @@ def check_structure(model: ResolvedModel, unused_layers: dict[str, Span]) -> lis
     feeds_a_step = {value for step in model.steps for value in _taken(step)}
     for item in model.inputs:
         if item.value not in used_inputs and item.value not in feeds_a_step:
-            diagnostics.append(errors.unused_input(item.span, item.name))
+            diagnostics.append(structure_errors.unused_input(item.span, item.name))
     for step in model.steps:
         if step not in used_steps and not feeds_a_step.intersection(step.outputs):
             label = step.outputs[0].label
-            diagnostics.append(errors.unused_layer(step.span, f"`{label}`", names))
+            diagnostics.append(structure_errors.unused_layer(step.span, f"`{label}`", names))
     for name, span in unused_layers.items():
-        diagnostics.append(errors.unused_layer(span, f"the layer `{name}`", names))
+        diagnostics.append(structure_errors.unused_layer(span, f"the layer `{name}`", names))
     return diagnostics
 
 
@@ -43,9 +44,9 @@ def _outputs_twice(model: ResolvedModel) -> list[Diagnostic]:
             first[name] = value
         elif value.step is not None and value in value.step.outputs[1:]:
             # The last line's layer gives several tensors, and no names tell them apart.
-            return [errors.not_one_tensor(value.span, len(value.step.outputs))]
+            return [name_errors.not_one_tensor(value.span, len(value.step.outputs))]
         else:
-            diagnostics.append(errors.output_twice(value.span, first[name].span, name))
+            diagnostics.append(structure_errors.output_twice(value.span, first[name].span, name))
     return diagnostics
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from specc.diagnostics import errors
 from specc.diagnostics.diagnostic import Diagnostic
+from specc.diagnostics.errors import syntax as errors
 from specc.source import Source, Span
 from specc.syntax import ast
 from specc.syntax.ast import Token

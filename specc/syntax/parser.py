@@ -11,8 +11,8 @@ import re
 from functools import cache
 from typing import Any
 
-from specc.diagnostics import errors
 from specc.diagnostics.diagnostic import SpecError
+from specc.diagnostics.errors import syntax as errors
 from specc.source import Source, Span
 from specc.syntax import ast
 from specc.syntax.ast import Token

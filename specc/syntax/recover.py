@@ -6,8 +6,9 @@ on is blanked and the rest parsed again, so that one run reports every line that
 
 from __future__ import annotations
 
-from specc.diagnostics import errors
 from specc.diagnostics.diagnostic import Diagnostic, SpecError
+from specc.diagnostics.errors import names as name_errors
+from specc.diagnostics.errors import syntax as syntax_errors
 from specc.diagnostics.suggest import closest
 from specc.source import Source, Span
 from specc.syntax.build import AstBuilder
@@ -84,10 +85,10 @@ def _explain(source: Source, fault: SyntaxFault) -> tuple[Diagnostic, tuple[int,
     if opener is not None and _opener_is_at_fault(text, opener, fault):
         bracket = Span(source, opener, opener + 1)
         if text[opener] == "{":
-            return errors.never_closed(bracket, where), None
+            return syntax_errors.never_closed(bracket, where), None
         opening_line = text.rfind("\n", 0, opener) + 1
         until = line_start if line_start > opener else line[1]
-        return errors.never_closed(bracket, where), (opening_line, until)
+        return syntax_errors.never_closed(bracket, where), (opening_line, until)
     first_word = text[line_start : fault.start].strip()
     if where.text in LATER and not first_word:  # outside a model
         first_word, word_start = where.text, fault.start
@@ -96,22 +97,22 @@ def _explain(source: Source, fault: SyntaxFault) -> tuple[Diagnostic, tuple[int,
     if first_word in LATER:
         word = Span(source, word_start, word_start + len(first_word))
         end = max(line[1], _end_of_braces(text, line))
-        return errors.not_supported_yet(word, f"`{first_word}`"), (line_start, end)
+        return name_errors.not_supported_yet(word, f"`{first_word}`"), (line_start, end)
     # Outside a model there is no statement to skip: what follows would be misread.
     blank = line if opener is not None else None
     if not fault.states:
         if text[fault.start] in "\"'":
-            return errors.unclosed_string(where), blank
-        return errors.unexpected_character(where), blank
+            return syntax_errors.unclosed_string(where), blank
+        return syntax_errors.unexpected_character(where), blank
     if where.text in OPENING_OF and (opener is None or text[opener] != OPENING_OF[where.text]):
-        return errors.nothing_to_close(where), blank
+        return syntax_errors.nothing_to_close(where), blank
     accepted = _accepted(fault.states)
     if "NAME" in accepted and where.text in machine()[0].keywords:
-        return errors.keyword_as_name(where), blank
+        return syntax_errors.keyword_as_name(where), blank
     before = text[: fault.start].rstrip(" \t")
     expected = "a layer" if before.endswith("->") else _in_words(accepted)
     hint = _misspelt(where, first_word) or _hint(where, before, accepted)
-    return errors.unexpected_token(where, expected, hint), blank
+    return syntax_errors.unexpected_token(where, expected, hint), blank
 
 
 def _end_of_braces(text: str, line: tuple[int, int]) -> int:

@@ -90,5 +90,6 @@ def _in_layout(array: Array, shape: tuple[int, ...]) -> list[Array]:
 def _error(want: Array, have: Array) -> float:
     if have.dtype.kind not in "fiub":
         return 0.0
-    difference = np.abs(want - have.astype(np.float64))
+    with np.errstate(invalid="ignore"):
+        difference = np.abs(want - have.astype(np.float64))
     return float(np.max(difference, initial=0.0))

@@ -9,8 +9,8 @@ import onnx
 import onnx.numpy_helper
 
 from specc.backends.fold import Accounting
-from specc.diagnostics import errors
 from specc.diagnostics.diagnostic import Diagnostic
+from specc.diagnostics.errors import artifacts as errors
 from specc.graph import Graph
 from specc.verification.report import LayerReport
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,9 +14,9 @@ import onnx
 from specc.backends.adopt import adopt
 from specc.backends.export import DEFAULT_OPSET, Exporter, current_weights
 from specc.backends.keras_model import BuiltModel, build_keras, pair_variables
-from specc.backends.runtime import Session, open_session
-from specc.diagnostics import errors
+from specc.backends.runtime import Output, Session, captured, open_session
 from specc.diagnostics.diagnostic import Diagnostic
+from specc.diagnostics.errors import artifacts as errors
 from specc.files import UsageError, reason
 from specc.graph import Graph
 from specc.verification.attribute import first_difference
@@ -74,7 +76,7 @@ def verify_onnx(
     interface = _compare_interface(graph, expected.model, model, file)
     if interface is not None:
         diagnostics.append(interface)
-        runs, ran_on = list[Run](), open_session(model.SerializeToString(), provider).provider
+        runs, ran_on = list[Run](), _open(model, provider, file).provider
     else:
         sides = _sides(graph, built, model, exporter, own, seed)
         runs, ran_on, differing = _compare_outputs(graph, sides, provider, seed, file)
@@ -119,20 +121,42 @@ def _opset(model: onnx.ModelProto) -> int:
 def _compare_interface(
     graph: Graph, expected: onnx.ModelProto, model: onnx.ModelProto, file: str
 ) -> Diagnostic | None:
-    """Whether the file takes and gives what the spec says."""
-
-    def ports(values: Any) -> list[str]:
-        return [value.name for value in values]
-
+    """Whether the file takes and gives what the spec says: names, dtypes and sizes."""
     initializers = {i.name for i in model.graph.initializer}
-    inputs = [name for name in ports(model.graph.input) if name not in initializers]
+    inputs = [value for value in model.graph.input if value.name not in initializers]
     for what, wanted, found in (
-        ("inputs", ports(expected.graph.input), inputs),
-        ("outputs", ports(expected.graph.output), ports(model.graph.output)),
+        ("inputs", list(expected.graph.input), inputs),
+        ("outputs", list(expected.graph.output), list(model.graph.output)),
     ):
-        if wanted != found:
-            return errors.interface_differs(graph.span, what, file, wanted, found)
+        names = [[value.name for value in values] for values in (wanted, found)]
+        if names[0] != names[1]:
+            return errors.interface_differs(graph.span, what, file, *names)
+        if not all(_takes(have, want) for want, have in zip(wanted, found, strict=True)):
+            types = [[_described(value) for value in values] for values in (wanted, found)]
+            return errors.interface_differs(graph.span, what, file, *types)
     return None
+
+
+def _takes(have: onnx.ValueInfoProto, want: onnx.ValueInfoProto) -> bool:
+    """Whether a port has the dtype, and a size that is as free or as fixed as it should be."""
+    if have.type.tensor_type.elem_type != want.type.tensor_type.elem_type:
+        return False
+    if not have.type.tensor_type.HasField("shape"):
+        return True
+    sizes = have.type.tensor_type.shape.dim
+    expected = want.type.tensor_type.shape.dim
+    return len(sizes) == len(expected) and all(
+        not size.HasField("dim_value") or size.dim_value == said.dim_value
+        for size, said in zip(sizes, expected, strict=True)
+    )
+
+
+def _described(value: onnx.ValueInfoProto) -> str:
+    tensor = value.type.tensor_type
+    sizes = [d.dim_param or (str(d.dim_value) if d.HasField("dim_value") else "?")
+             for d in tensor.shape.dim]  # fmt: skip
+    dtype = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
+    return f"{value.name}: {dtype}[{', '.join(sizes)}]"
 
 
 def _sides(
@@ -153,10 +177,14 @@ def _sides(
     _assign(keras64, randomised)
     replaced = onnx.ModelProto()
     replaced.CopyFrom(model)
-    values = {i.name: i for i in exporter.export(randomised).model.graph.initializer}
+    exported = exporter.export(randomised)
+    values = {i.name: i for i in exported.model.graph.initializer}
     for initializer in replaced.graph.initializer:
-        new = values.get(initializer.name)
-        if new is not None and new.dims == initializer.dims:
+        # Only parameters: the constants of the file are the file's own, and under test.
+        if initializer.name not in exported.accounting.holdings:
+            continue
+        new = values[initializer.name]
+        if new.dims == initializer.dims and new.data_type == initializer.data_type:
             initializer.CopyFrom(new)
     yield Side("randomised", replaced, keras32, keras64)
 
@@ -193,10 +221,10 @@ def _compare_outputs(
     runs: list[Run] = []
     ran_on = ""
     for side in sides:
-        session = open_session(side.model.SerializeToString(), provider)
+        session = _open(side.model, provider, file)
         ran_on = str(session.provider)
         for case in draw_cases(graph, seed):
-            new = _run_case(graph, side, session, case, steps, seed)
+            new = _run_case(graph, side, session, case, steps, seed, file)
             runs += new
             failed = next((run for run in new if not run.ok), None)
             if failed is not None:
@@ -204,10 +232,33 @@ def _compare_outputs(
     return runs, ran_on, []
 
 
+def _open(model: onnx.ModelProto, provider: str, file: str) -> Session:
+    with _blaming(file):
+        return open_session(model.SerializeToString(), provider)
+
+
+@contextmanager
+def _blaming(file: str) -> Generator[None]:
+    """Turn what onnxruntime raises into an error that names the file.
+
+    Raises:
+        UsageError: where the file is one that onnxruntime does not open or run.
+    """
+    try:
+        with captured(Output()):  # it logs what it raises
+            yield
+    except UsageError:
+        raise
+    except Exception as error:  # onnxruntime has a class of its own for each of its states
+        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UsageError(f"onnxruntime cannot run {file}: {why}") from error
+
+
 def _run_case(
-    graph: Graph, side: Side, session: Session, case: Case, steps: float, seed: int
+    graph: Graph, side: Side, session: Session, case: Case, steps: float, seed: int, file: str
 ) -> list[Run]:
-    found = session.run(case.inputs, session.output_names)
+    with _blaming(file):
+        found = session.run(case.inputs, session.output_names)
     single = _keras_outputs(side.keras32, case)
     double = _keras_outputs(side.keras64, case)
     moved = _keras_outputs(side.keras64, nudged(case, seed))
@@ -239,7 +290,12 @@ def _run_case(
 
 def _keras_outputs(built: BuiltModel, case: Case) -> list[Array]:
     inputs = [case.inputs[tensor.name] for tensor in built.graph.inputs]
-    outputs = built.keras_model(inputs if len(inputs) > 1 else inputs[0], training=False)
+    try:
+        outputs = built.keras_model(inputs if len(inputs) > 1 else inputs[0], training=False)
+    except Exception as error:  # TensorFlow has no kernel for some layers on some devices
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        why = re.sub(r"\x1b\[[0-9;]*m|\{\{.*?\}\} ?", "", " ".join(lines[:2]))
+        raise UsageError(f"Keras cannot run `{built.graph.name}` on this machine: {why}") from error
     every = outputs if isinstance(outputs, list | tuple) else [outputs]
     return [np.asarray(output) for output in every]
 
@@ -261,7 +317,8 @@ def _rows_agreeing(want: Array, have: Array, allowed: float) -> int:
     a = want.reshape(-1, want.shape[-1]).astype(np.float64)
     b = have.reshape(-1, want.shape[-1])
     top = np.sort(a, axis=-1)
-    undecided = top[:, -1] - top[:, -2] <= 2 * allowed
+    with np.errstate(invalid="ignore"):
+        undecided = top[:, -1] - top[:, -2] <= 2 * allowed
     return int(np.sum((a.argmax(-1) == b.argmax(-1)) | undecided))
 
 

@@ -33,8 +33,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 BATCH = 7
 """No other size that is drawn, so that no axis passes for the batch by chance."""
 
-SUBSTITUTES = (6, 5, 4, 3, 2, 1, 8, 12)
-"""What is tried for unknown sizes, until one can be run."""
+SUBSTITUTES = (12, 6, 5, 4, 3, 2, 1, 8, 24)
+"""What is tried for unknown sizes, until one can be run; first one larger than any window."""
 
 
 def layer_class(name: str) -> type[Layer]:
@@ -265,7 +265,7 @@ def check(name: str, examples: int) -> None:
 
 @pytest.mark.parametrize("name", LAYER_NAMES)
 def test_agrees_with_keras(name: str) -> None:
-    check(name, 50)
+    check(name, 100)
 
 
 @pytest.mark.slow
@@ -439,7 +439,6 @@ def test_named_sizes(
 
 def test_named_sizes_of_several_inputs() -> None:
     assert infer("Add", ("t", 3), ("t", 1)) == [("t", 3)]
-    assert infer("Add", ("t", 3), ("s", 3)) == [(None, 3)]
     assert infer("Add", ("t", 3), (5, 3)) == [(None, 3)]
     assert infer("Add", ("t", 3), (3,)) == [("t", 3)]
     assert infer("Concatenate", ("t", 3), (None, 4)) == [("t", 7)]
@@ -447,6 +446,9 @@ def test_named_sizes_of_several_inputs() -> None:
     assert infer("Dot", (3, "t"), ("t", 4), axes=(2, 1)) == [(3, 4)]
     with pytest.raises(Refused):
         infer("Dot", (3, "t"), (5, 4), axes=(2, 1))
+    # Two names are two sizes, which Keras would find out at run time.
+    with pytest.raises(Refused):
+        infer("Add", ("t", 3), ("s", 3))
 
 
 @pytest.mark.parametrize("name", ["SimpleRNN", "LSTM", "GRU"])

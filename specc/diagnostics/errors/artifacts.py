@@ -1,0 +1,118 @@
+"""E06: built and exported models that are not what the spec says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from specc.diagnostics.diagnostic import Diagnostic, Label
+from specc.diagnostics.errors.words import listed
+from specc.source import Span
+
+
+def keras_differs(where: Span, layer: str, what: str, said: str, found: str) -> Diagnostic:
+    return Diagnostic(
+        "E0601",
+        f"Keras makes another {what} of `{layer}` than the checker said",
+        Label(where, f"checked: {said}"),
+        notes=[f"Keras: {found}"],
+        help="this is a defect of specc; please report it with this spec",
+    )
+
+
+def parameter_differs(
+    where: Span,
+    name: str,
+    file: str,
+    index: Sequence[int],
+    found: float,
+    expected: float,
+    count: int,
+    size: int,
+) -> Diagnostic:
+    place = f"[{', '.join(str(i) for i in index)}]"
+    return Diagnostic(
+        "E0602",
+        f"`{name}` in {file} is not what Keras has",
+        Label(where, f"{place} is {found:.7g} in the file and {expected:.7g} in Keras"),
+        notes=[f"{count:,} of {size:,} numbers differ"],
+        help="export again, or give the weights it was exported from: `--weights FILE.keras`",
+    )
+
+
+def parameter_missing(where: Span, name: str, file: str) -> Diagnostic:
+    return Diagnostic(
+        "E0603",
+        f"`{name}` is not in {file}",
+        Label(where, "no initializer holds it"),
+        help="verify a file that `specc export --onnx` wrote for this spec",
+    )
+
+
+def parameter_reshaped(where: Span, name: str, file: str, found: str, expected: str) -> Diagnostic:
+    return Diagnostic(
+        "E0604",
+        f"`{name}` in {file} has another type",
+        Label(where, f"found {found}, expected {expected}"),
+        help="export again: the spec has changed since",
+    )
+
+
+def layer_differs(
+    where: Span, layer: str, file: str, error: float, case: str, before: str | None, effect: str
+) -> Diagnostic:
+    return Diagnostic(
+        "E0605",
+        f"{file} parts from Keras in `{layer}`",
+        Label(where, f"its output is off by {error:.2g}"),
+        notes=[
+            f"with {case}: {effect}",
+            f"the last layer that agrees is `{before}`" if before else "no layer before it",
+        ],
+    )
+
+
+def outputs_differ(
+    where: Span,
+    output: str,
+    file: str,
+    error: float,
+    allowed: float,
+    case: str,
+) -> Diagnostic:
+    return Diagnostic(
+        "E0606",
+        f"the output `{output}` of {file} is not Keras's",
+        Label(where, f"off by {error:.2g}, allowed {allowed:.2g}"),
+        notes=[f"with {case}", "every layer whose output can be seen agrees"],
+    )
+
+
+def interface_differs(
+    where: Span, what: str, file: str, expected: Sequence[str], found: Sequence[str]
+) -> Diagnostic:
+    return Diagnostic(
+        "E0607",
+        f"{file} has other {what} than the model",
+        Label(where, f"the spec has {listed(expected)}"),
+        notes=[f"the file has {listed(found) or 'none'}"],
+        help="verify a file that `specc export --onnx` wrote for this spec",
+    )
+
+
+def sum_does_not_close(where: Span, model: str) -> Diagnostic:
+    return Diagnostic(
+        "E0608",
+        f"the parameters of `{model}` in the ONNX file do not add up to Keras's",
+        Label(where),
+        help="this is a defect of specc; please report it with this spec",
+    )
+
+
+def keras_refuses(where: Span, layer: str, said: str) -> Diagnostic:
+    return Diagnostic(
+        "E0609",
+        f"Keras does not take `{layer}` as the spec has it",
+        Label(where),
+        notes=[f"Keras says: {said}"],
+        help="the checker should have seen this; please report it with this spec",
+    )

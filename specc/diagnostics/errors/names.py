@@ -1,0 +1,243 @@
+"""E02: names, layers and their arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from specc.diagnostics.diagnostic import Diagnostic, Label
+from specc.diagnostics.errors.words import counted, did_you_mean, listed, short
+from specc.source import Span
+
+
+def unknown_layer(where: Span, name: str, known: Iterable[str]) -> Diagnostic:
+    bare = name.rsplit(".", 1)[-1]
+    every = list(known)
+    if bare != name and bare in every:
+        return Diagnostic(
+            "E0201",
+            "layers are named without their module",
+            Label(where),
+            help=f"write `{bare}`",
+        )
+    return Diagnostic(
+        "E0201",
+        f"there is no layer `{name}`",
+        Label(where),
+        help=did_you_mean(bare, every) or f"the layers are {listed(every, 200)}",
+    )
+
+
+def unknown_name(where: Span, known: Iterable[str]) -> Diagnostic:
+    every = list(known)
+    return Diagnostic(
+        "E0202",
+        f"nothing here is called `{where.text}`",
+        Label(where),
+        notes=[f"known at this point: {listed(every)}"] if every else [],
+        help=did_you_mean(where.text, every),
+    )
+
+
+def unknown_argument(where: Span, layer: str, known: Iterable[str]) -> Diagnostic:
+    every = list(known)
+    return Diagnostic(
+        "E0203",
+        f"`{layer}` has no argument `{where.text}`",
+        Label(where),
+        help=did_you_mean(where.text, every) or f"it takes {listed(every)}",
+    )
+
+
+def wrong_argument(
+    where: Span, layer: str, argument: str, expected: str, choices: Sequence[str], found: object
+) -> Diagnostic:
+    suggestion = did_you_mean(found, choices) if isinstance(found, str) else None
+    if suggestion is None and len(choices) > 12:
+        # Keras knows many by two names, `he_normal` and `HeNormal`; one will do here.
+        shown = [choice for choice in choices if choice[0].islower()]
+        suggestion = f"{expected.removesuffix(', or None')} is one of {listed(shown, 60)}"
+    return Diagnostic(
+        "E0204",
+        f"`{argument}` of `{layer}` takes {expected}",
+        Label(where, f"found {short(repr(found))}"),
+        help=suggestion,
+    )
+
+
+def missing_argument(where: Span, layer: str, missing: str, expected: str) -> Diagnostic:
+    return Diagnostic(
+        "E0205",
+        f"`{layer}` needs its argument `{missing}`",
+        Label(where, f"`{missing}` is {expected}"),
+        help=f"write `{layer}({missing}=...)`",
+    )
+
+
+def too_many_arguments(where: Span, layer: str, known: Sequence[str]) -> Diagnostic:
+    takes = f"it takes {listed(known)}" if known else "it takes no arguments"
+    return Diagnostic(
+        "E0206",
+        f"too many arguments for `{layer}`",
+        Label(where, f"`{layer}` has {counted(len(known), 'argument')}"),
+        help=takes,
+    )
+
+
+def argument_twice(where: Span, first: Span, argument: str) -> Diagnostic:
+    return Diagnostic(
+        "E0207",
+        f"the argument `{argument}` is given twice",
+        Label(where),
+        [Label(first, "first given here")],
+    )
+
+
+def layer_name_twice(where: Span, first: Span, name: str) -> Diagnostic:
+    by_itself = name not in where.text
+    again = "this layer gets the name by itself, as in Keras" if by_itself else "given again here"
+    return Diagnostic(
+        "E0208",
+        f"the name `{name}` is given twice",
+        Label(where, again),
+        [Label(first, "first given here")],
+        help="choose another name for one of them",
+    )
+
+
+def model_name_twice(where: Span, first: Span) -> Diagnostic:
+    return Diagnostic(
+        "E0209",
+        f"two models are called `{where.text}`",
+        Label(where),
+        [Label(first, "the first one")],
+    )
+
+
+def name_is_a_layer(where: Span) -> Diagnostic:
+    return Diagnostic(
+        "E0210",
+        f"`{where.text}` is the name of a layer and cannot name something else",
+        Label(where),
+        help=f"call it `my_{where.text.lower()}` or something more telling",
+    )
+
+
+def unknown_dtype(where: Span, known: Sequence[str]) -> Diagnostic:
+    return Diagnostic(
+        "E0211",
+        f"there is no dtype `{where.text}`",
+        Label(where),
+        help=did_you_mean(where.text, known) or f"the dtypes are {listed(known, 20)}",
+    )
+
+
+def layer_without_input(where: Span, layer: str) -> Diagnostic:
+    return Diagnostic(
+        "E0212",
+        f"`{layer}` is a layer, and a tensor is needed here",
+        Label(where, "applied to nothing"),
+        help=f"apply it, `x -> {short(where.text)}`, or declare it, "
+        f"`layer name = {short(where.text)}`",
+    )
+
+
+def not_a_layer(where: Span, what: str) -> Diagnostic:
+    return Diagnostic(
+        "E0213",
+        f"{what} is not a layer",
+        Label(where, "a layer is needed here"),
+        help="a layer is written as in Keras: `Dense(10)`",
+    )
+
+
+def wrong_number_of_targets(where: Span, layer: str, targets: int, outputs: int) -> Diagnostic:
+    return Diagnostic(
+        "E0214",
+        f"`{layer}` gives {counted(outputs, 'tensor')}, and {counted(targets, 'name')} "
+        + ("stands" if targets == 1 else "stand")
+        + " to the left",
+        Label(where),
+    )
+
+
+def not_supported_yet(where: Span, what: str) -> Diagnostic:
+    return Diagnostic(
+        "E0215",
+        f"{what} cannot be compiled yet",
+        Label(where),
+        help="docs/roadmap.md says what comes next",
+    )
+
+
+def not_a_constant(where: Span) -> Diagnostic:
+    text = where.text
+    hint = "constants are numbers, strings, True, False, None, and tuples of them"
+    if text.isidentifier():
+        hint = f'if a string is meant, it stands in quotes: `"{text}"`'
+    elif text.endswith(")"):
+        hint = 'Keras\'s objects are given by their names: `kernel_initializer="he_normal"`'
+    return Diagnostic(
+        "E0216", "a constant is needed here", Label(where, "not a constant"), help=hint
+    )
+
+
+def not_computable(where: Span, reason: str) -> Diagnostic:
+    if reason.endswith("is needed here"):
+        return Diagnostic("E0217", reason, Label(where, f"found `{short(where.text)}`"))
+    return Diagnostic("E0217", "this cannot be computed", Label(where, reason))
+
+
+def unknown_measure(where: Span, known: Sequence[str]) -> Diagnostic:
+    return Diagnostic(
+        "E0218",
+        f"`{where.text}` cannot be expected of a model",
+        Label(where),
+        help=did_you_mean(where.text, known) or f"what can be expected: {listed(known)}",
+    )
+
+
+def not_one_tensor(where: Span, count: int) -> Diagnostic:
+    names = ", ".join("abcdefgh"[:count])
+    return Diagnostic(
+        "E0219",
+        f"one tensor is needed here, and this is {counted(count, 'tensor')}",
+        Label(where),
+        help=f"name them, `{names} = ...`, and say which one is meant" if count else None,
+    )
+
+
+def bad_layer_name(where: Span, name: str) -> Diagnostic:
+    return Diagnostic(
+        "E0220",
+        f"{short(repr(name))} cannot name a layer",
+        Label(where),
+        help="a name starts with a letter and goes on with letters, digits, `_`, `.` and `-`",
+    )
+
+
+def not_a_tensor(where: Span) -> Diagnostic:
+    return Diagnostic(
+        "E0221", "a tensor is needed here", Label(where, "a constant is not a tensor")
+    )
+
+
+def input_in_parentheses(where: Span, layer: str) -> Diagnostic:
+    text = where.text
+    hint = f"the arguments of a call are given by name: `{layer}(...)(training=True)`"
+    if text.startswith("[") or (text.isidentifier() and text not in ("True", "False", "None")):
+        hint = f"write `{short(text)} -> {layer}(...)`"
+    return Diagnostic(
+        "E0222",
+        f"`{layer}` takes its input from the left of `->`, not in parentheses",
+        Label(where),
+        help=hint,
+    )
+
+
+def empty_axis(where: Span) -> Diagnostic:
+    return Diagnostic(
+        "E0223",
+        "an axis of size 0 holds nothing",
+        Label(where),
+        help="a size is at least 1; `None` or a name stands for an unknown one",
+    )
