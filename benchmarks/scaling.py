@@ -34,7 +34,7 @@ LARK = """
 import gc, sys, time
 from pathlib import Path
 from specc.syntax.generate import lark_parser
-from specc.syntax.tables import grammar_path
+from specc.syntax.automaton import grammar_path
 parser = lark_parser(Path(grammar_path()).read_text(encoding="utf-8"))
 text = Path(sys.argv[1]).read_text(encoding="utf-8")
 gc.disable()

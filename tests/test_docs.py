@@ -11,7 +11,7 @@ from specc.compiler import compile_source
 from specc.diagnostics import errors
 from specc.source import Source
 from specc.syntax.build import MAX_DIGITS
-from specc.syntax.parser import MAX_DEPTH, machine
+from specc.syntax.lalr import MAX_DEPTH, machine
 from specc.syntax.recover import LATER, MAX_ERRORS
 from specc.types import DTYPES
 

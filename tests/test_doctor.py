@@ -276,7 +276,6 @@ def test_the_exit_status(
     assert printed.err == ""
 
 
-@pytest.mark.slow
 def test_the_real_environment() -> None:
     """All that is printed is the report, and its status goes with it."""
     command = [sys.executable, "-m", "specc", "doctor", "--json"]

@@ -119,7 +119,6 @@ def wheel(distributions: Path) -> Path:
     return path
 
 
-@pytest.mark.slow
 @pytest.mark.wheel
 def test_wheel_holds_the_package_and_nothing_else(wheel: Path, repository: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
@@ -142,7 +141,6 @@ def test_wheel_holds_the_package_and_nothing_else(wheel: Path, repository: Path)
     assert any(name.endswith("/licenses/LICENSE") for name in metadata)
 
 
-@pytest.mark.slow
 @pytest.mark.wheel
 def test_sdist_holds_the_tests_and_the_specs(distributions: Path) -> None:
     (path,) = distributions.glob("specc_nn-*.tar.gz")
@@ -153,7 +151,6 @@ def test_sdist_holds_the_tests_and_the_specs(distributions: Path) -> None:
     assert not [name for name in names if "__pycache__" in name or name.startswith(".venv")]
 
 
-@pytest.mark.slow
 @pytest.mark.wheel
 def test_installed_check_needs_no_dependency(wheel: Path, repository: Path, tmp_path: Path) -> None:
     """In an environment that holds specc alone, `specc check` does all it does elsewhere."""

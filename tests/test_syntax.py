@@ -22,9 +22,10 @@ from specc.compiler import compile_source
 from specc.diagnostics.diagnostic import Diagnostic, SpecError
 from specc.source import Source
 from specc.syntax import ast
+from specc.syntax.automaton import grammar_path
 from specc.syntax.generate import compile_grammar, lark_parser, render
-from specc.syntax.parser import MAX_DEPTH, SyntaxFault, parse, run
-from specc.syntax.tables import grammar_path
+from specc.syntax.lalr import MAX_DEPTH, SyntaxFault, run
+from specc.syntax.parser import parse
 
 # ------------------------------------------------------------------------ the tables
 

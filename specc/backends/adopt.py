@@ -9,6 +9,7 @@ from specc.backends.frameworks import import_keras
 from specc.backends.keras_model import BuiltModel, construct_layer
 from specc.files import UsageError
 from specc.graph import Graph, GraphLayer
+from specc.types import shape_text
 
 TRAINING_ONLY = ("_initializer", "_regularizer", "_constraint", "seed")
 """Ends of the names of arguments that a model's outputs do not depend on."""
@@ -41,12 +42,12 @@ def adopt(graph: Graph, keras_model: Any) -> BuiltModel:
         ("inputs", graph.inputs, keras_model.inputs),
         ("outputs", graph.outputs, keras_model.outputs),
     ):
-        said = [tensor.type.anonymous() for tensor in tensors]
-        found_types = [keras_type(tensor) for tensor in found_tensors]
-        if said != found_types:
+        said = [shape_text(tensor.type.anonymous().shape) for tensor in tensors]
+        found_shapes = [shape_text(keras_type(tensor).shape) for tensor in found_tensors]
+        if said != found_shapes:
             raise UsageError(
-                f"the Keras model `{keras_model.name}` is not of this spec: its {what} are "
-                f"{', '.join(map(str, found_types))}, the spec's {', '.join(map(str, said))}",
+                f"the Keras model `{keras_model.name}` is not of this spec: its {what} have "
+                f"shape {', '.join(found_shapes)}, the spec's {', '.join(said)}",
                 REMEDY,
             )
     return BuiltModel(graph, keras_model)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from specc.backends.keras_model import BuiltModel
+from specc.backends.keras_model import BuiltModel, run_graph
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
-from specc.graph import GraphLayer, Params
+from specc.graph import GraphLayer, Params, Tensor
 from specc.semantics.expectations import Measured
 from specc.types import TensorType
+
+UNKNOWN_SIZE = 8
+"""What an axis of unknown size is given for a run."""
 
 
 def compare_with_keras(built: BuiltModel) -> list[Diagnostic]:
@@ -19,10 +22,11 @@ def compare_with_keras(built: BuiltModel) -> list[Diagnostic]:
     Keras's own.
     """
     diagnostics: list[Diagnostic] = []
+    types = keras_types(built)
     for layer in built.graph.layers:
         for node in layer.nodes:
             for tensor in node.outputs:
-                found = keras_type(built.tensors[tensor])
+                found = types[tensor]
                 if found != tensor.type.anonymous():
                     diagnostics.append(
                         errors.keras_differs(
@@ -54,17 +58,42 @@ def compare_with_keras(built: BuiltModel) -> list[Diagnostic]:
 def measure_keras(built: BuiltModel) -> Measured:
     """The built model's figures, for the expectations."""
     graph = built.graph
+    types = keras_types(built)
     layers = {layer.name: _keras_params(built, layer) for layer in graph.layers}
     return Measured(
         Params(*(sum(column) for column in zip(*layers.values(), strict=True))),
         layers,
-        {layer.name: keras_type(built.tensors[layer.outputs[0]]) for layer in graph.layers},
+        {layer.name: types[layer.outputs[0]] for layer in graph.layers},
         {
-            name: keras_type(built.tensors[tensor])
+            name: types[tensor]
             for name, tensor in zip(graph.output_names, graph.outputs, strict=True)
         },
         " in the Keras model",
     )
+
+
+def keras_types(built: BuiltModel) -> dict[Tensor, TensorType]:
+    """The type of every tensor in the Keras model.
+
+    Keras says float32 for many a tensor of whole numbers, such as the sum of two. Where its
+    word differs from the checker's, a run on zeros decides.
+    """
+    types = {tensor: keras_type(symbolic) for tensor, symbolic in built.tensors.items()}
+    if all(types[tensor].dtype == tensor.type.dtype for tensor in types):
+        return types
+    import numpy as np
+
+    graph = built.graph
+    inputs = [
+        np.zeros(
+            (1, *(n or UNKNOWN_SIZE for n in tensor.type.anonymous().shape)), tensor.type.dtype
+        )
+        for tensor in graph.inputs
+    ]
+    layers = {layer: built.keras_layer(layer) for layer in graph.layers}
+    for tensor, value in run_graph(graph, layers, inputs).items():
+        types[tensor] = types[tensor]._replace(dtype=np.asarray(value).dtype.name)
+    return types
 
 
 def keras_type(tensor: Any) -> TensorType:

@@ -133,9 +133,8 @@ class Dot(Layer):
         if first == 0 or second == 0:
             raise Refused(errors.axis_out_of_range, "axes", 0, (y if first else x).rank + 1)
         n, m = x.shape[first - 1], y.shape[second - 1]
-        # A named size equals itself and may equal another name, but Keras takes no unknown
-        # size for a known one.
-        if n != m and (isinstance(n, int) or isinstance(m, int)):
+        # Unlike the other merges, Keras takes no unknown size for a known one here.
+        if contradict((n, m)) or (n != m and (isinstance(n, int) or isinstance(m, int))):
             raise Refused(errors.inputs_differ, first, (n, m))
         if self.normalize:
             require_float(x, 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
@@ -80,10 +80,9 @@ class _Recurrent(Layer):
     def check_call(self, inputs: list[TensorType], **call: Any) -> None:
         given = call.get("initial_state")
         if given is not None:
-            states: list[TensorType] = given if isinstance(given, list) else [given]
-            require_call_types(
-                "initial_state", states, [TensorType("float32", (self.units,))] * self.states
-            )
+            states = cast("list[TensorType]", given if isinstance(given, list) else [given])
+            state = TensorType("float32", (self.units,))
+            require_call_types("initial_state", states, [state] * self.states)
         if call.get("mask") is not None:
             steps = inputs[0].shape[:1]
             require_call_types("mask", [call["mask"]], [TensorType("bool", steps)])

@@ -123,7 +123,7 @@ def _types_of(call: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value, Tensor):
             types[name] = value.type
         elif isinstance(value, list):
-            types[name] = [tensor.type for tensor in cast(list[Tensor], value)]
+            types[name] = [tensor.type for tensor in cast("list[Tensor]", value)]
         else:
             types[name] = value
     return types

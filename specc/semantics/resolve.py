@@ -9,7 +9,7 @@ from specc.diagnostics.errors import names as name_errors
 from specc.diagnostics.errors import structure as structure_errors
 from specc.layers import LAYER_NAMES, find_layer
 from specc.semantics.bind import bind_call, bind_layer
-from specc.semantics.constants import NotConstant, evaluate
+from specc.semantics.declared import read_expectation, read_type
 from specc.semantics.naming import snake_case
 from specc.semantics.resolved import (
     Expected,
@@ -23,9 +23,7 @@ from specc.semantics.resolved import (
 from specc.semantics.structure import check_structure
 from specc.source import Span
 from specc.syntax import ast
-from specc.types import DTYPES, TensorType
 
-COUNTS = ("params", "trainable", "non_trainable")
 LAYER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]*")
 
 
@@ -94,7 +92,8 @@ class ModelResolver:
             elif isinstance(statement, ast.LayerDeclaration):
                 self._declaration(statement)
             else:
-                self._expectation(statement)
+                expected = read_expectation(statement, self.diagnostics)
+                self._expectations += [expected] if expected else []
         resolved = ResolvedModel(
             self.model.name.text,
             self._inputs,
@@ -121,17 +120,10 @@ class ModelResolver:
         if not self._claim(name.text, name.span):
             return
         value = Value(name.text, name.span)
-        type_ = self._type(statement.type)
+        type_ = read_type(statement.type, self.diagnostics)
         self._inputs.append(ResolvedInput(name.text, type_, value, name.span))
         self._tensors[name.text] = [value]
         self._current = [*self._current, value] if self._inputs_alone else [value]
-
-    def _type(self, written: ast.Type) -> TensorType:
-        if written.dtype.text not in DTYPES:
-            self.diagnostics.append(name_errors.unknown_dtype(written.dtype.span, DTYPES))
-        if 0 in written.shape:
-            self.diagnostics.append(name_errors.empty_axis(written.span))
-        return TensorType(written.dtype.text, written.shape)
 
     def _output(self, statement: ast.Output) -> None:
         for expression in statement.values:
@@ -217,41 +209,6 @@ class ModelResolver:
         self._current = [Value("?", where)]
         self._inputs_alone = False
         return self._current
-
-    def _expectation(self, statement: ast.Expectation) -> None:
-        measure = statement.measure
-        if isinstance(statement.value, ast.Type):
-            value: int | TensorType = self._type(statement.value)
-        else:
-            if measure.text not in COUNTS:
-                self.diagnostics.append(
-                    name_errors.unknown_measure(measure.span, (*COUNTS, "output", "layer"))
-                )
-                return
-            try:
-                constant = evaluate(statement.value)
-            except NotConstant as not_constant:
-                self.diagnostics.append(not_constant.diagnostic)
-                return
-            if not isinstance(constant, int) or isinstance(constant, bool):
-                self.diagnostics.append(
-                    name_errors.not_computable(
-                        statement.value.span, "a whole number is needed here"
-                    )
-                )
-                return
-            value = constant
-        target = statement.layer or statement.output
-        self._expectations.append(
-            Expected(
-                measure.text,
-                statement.layer and statement.layer.text,
-                statement.output and statement.output.text,
-                value,
-                statement.value.span,
-                target.span if target else measure.span,
-            )
-        )
 
     # --------------------------------------------------------------------- tensors
 

@@ -1,10 +1,10 @@
 """Generated from grammars/specc.lark by `python -m specc.syntax.generate`."""
 
 # fmt: off
-from specc.syntax.tables import Reduction, Tables
+from specc.syntax.automaton import Reduction, Tables
 
 TABLES = Tables(
-    grammar_crc32=3386654176,
+    grammar_crc32=3713971854,
     pattern='((?:[ \t\x0c]*(?:#[^\n]*)?\r?\n)++[ \t\x0c]*+(?=->))|((?:[ \t\x0c]*(?:#[^\n]*)?\r?\n)++[ \t\x0c]*+(?!->))|([0-9][0-9_]*\\.[0-9_]*(?:[eE][+-]?[0-9]+)?|\\.[0-9][0-9_]*(?:[eE][+-]?[0-9]+)?|[0-9][0-9_]*[eE][+-]?[0-9]+)|(\\*\\*)|("(?:[^"\\\\\n]|\\\\.)*"|\'(?:[^\'\\\\\n]|\\\\.)*\')|([A-Za-z_][A-Za-z0-9_]*)|([0-9][0-9_]*)|([ \t\x0c\r]+)|(#[^\n]*)|((?://|\\*|/|%|@))|(\\->)|((?:\\+|\\-))|(:)|(,)|(\\.)|(=)|(\\{)|(\\[)|(\\()|(\\})|(\\])|(\\))',
     terminals=('_CONTINUATION', '_NL', 'FLOAT', 'POWER_OPERATOR', 'STRING', 'NAME', 'INT', '_BLANK',
      '_COMMENT', 'PRODUCT_OPERATOR', '_ARROW', 'SUM_OPERATOR', '_COLON', '_COMMA', '_DOT',

@@ -1,7 +1,7 @@
-"""From `grammars/specc.lark` to the tables that `parser.py` runs.
+"""From `grammars/specc.lark` to the tables that `lalr.py` runs.
 
 Lark reads the grammar, orders the terminals and builds the LALR(1) automaton. That takes
-about as long as a hundred `specc check` runs, so its result is kept in `_tables.py`:
+longer than a whole `specc check`, so its result is kept in `_tables.py`:
 
     python -m specc.syntax.generate
 
@@ -23,7 +23,7 @@ from zlib import crc32
 from lark import Lark, Token
 from lark.lark import PostLex
 
-from specc.syntax.tables import Reduction, Tables, grammar_path
+from specc.syntax.automaton import Reduction, Tables, grammar_path
 
 BRACKETS = {"_LPAR": 1, "_LBRACKET": 1, "_RPAR": -1, "_RBRACKET": -1}
 
@@ -168,7 +168,7 @@ def render(tables: Tables) -> str:
     return (
         '"""Generated from grammars/specc.lark by `python -m specc.syntax.generate`."""\n\n'
         "# fmt: off\n"
-        "from specc.syntax.tables import Reduction, Tables\n\n"
+        "from specc.syntax.automaton import Reduction, Tables\n\n"
         f"TABLES = Tables(\n{''.join(fields)})\n"
     )
 

@@ -12,7 +12,7 @@ from specc.diagnostics.errors import syntax as syntax_errors
 from specc.diagnostics.suggest import closest
 from specc.source import Source, Span
 from specc.syntax.build import AstBuilder
-from specc.syntax.parser import SyntaxFault, machine, run
+from specc.syntax.lalr import SyntaxFault, machine, run
 
 MAX_ERRORS = 20
 """After so many, the rest would hardly be read."""
