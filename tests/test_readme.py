@@ -112,3 +112,23 @@ def test_the_example_of_the_api_page_runs(
     page = (repository / "docs" / "api.md").read_text(encoding="utf-8")
     monkeypatch.chdir(repository)
     exec(block_after(page, "## An example"), {})
+
+
+def test_the_failing_expectation_is_what_specc_prints(
+    repository: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from specc.cli.main import main
+
+    page = (repository / "docs" / "batch-normalization.md").read_text(encoding="utf-8")
+    name = "bn_before_as_printed.spec"
+    text = (repository / "specs" / name).read_text(encoding="utf-8")
+    meant = block_after(page, "One line says what").strip()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "specs").mkdir()
+    changed = text.replace("    expect output = float32[100]", f"    {meant}")
+    (tmp_path / "specs" / name).write_text(changed, encoding="utf-8")
+    assert main(["check", f"specs/{name}"]) == 1
+    assert capsys.readouterr().err == block_after(page, "`specc check` says")

@@ -38,7 +38,7 @@ def compare_with_keras(built: BuiltModel) -> list[Diagnostic]:
         if said != found_variables:
             diagnostics.append(
                 errors.keras_differs(
-                    layer.span, layer.name, "variables", str(said), str(found_variables)
+                    layer.span, layer.name, "set of variables", str(said), str(found_variables)
                 )
             )
     total = built.keras_model.count_params()
