@@ -1,4 +1,4 @@
-"""`specc export --onnx`: the files against Keras, numpy and an onnxruntime session of the test's own.
+"""`specc export --onnx`: the files against Keras, numpy and onnxruntime as the test runs it.
 
 Nothing here asks specc whether an export is right; tests/test_verify.py asks whether specc can
 tell.

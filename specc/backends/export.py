@@ -73,6 +73,9 @@ class Exporter:
         model.ir_version = IR_VERSION
         model.producer_name, model.producer_version = "specc", __version__
         model.graph.name = self._graph.name
+        used = {node.domain for node in model.graph.all_nodes()} | {""}
+        for domain in set(model.opset_imports) - used:
+            del model.opset_imports[domain]
         model.graph.doc_string = None  # tf2onnx's number of the traced function
         content = manifest(
             self._graph,

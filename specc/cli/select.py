@@ -37,10 +37,17 @@ def add_provider_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_seed_option(parser: argparse.ArgumentParser) -> None:
+def add_seed_option(parser: argparse.ArgumentParser, what: str = "fresh weights") -> None:
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of fresh weights (default: 0)"
+        "--seed", type=_seed, default=0, metavar="N", help=f"of {what} (default: 0)"
     )
+
+
+def _seed(text: str) -> int:
+    """What NumPy and Keras take for a seed."""
+    if not (text.isdecimal() and int(text) < 2**32):
+        raise argparse.ArgumentTypeError(f"{text} is no whole number from 0 to {2**32 - 1}")
+    return int(text)
 
 
 def chosen_models(path: str, name: str | None) -> tuple[Model, ...]:

@@ -12,6 +12,7 @@ from specc.cli.select import (
     OUTPUT_DIRECTORY,
     add_model_option,
     add_provider_option,
+    add_seed_option,
     chosen_models,
     progress,
 )
@@ -42,9 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights", metavar="FILE.keras", help="the Keras model the file was exported from"
     )
-    parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of the inputs drawn (default: 0)"
-    )
+    add_seed_option(parser, "the inputs drawn")
     add_provider_option(parser)
     parser.add_argument("--layers", action="store_true", help="show each layer's parameters")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
