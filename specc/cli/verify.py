@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from specc.api import Model
 from specc.cli.select import (
@@ -93,7 +93,7 @@ def read_manifest(model: onnx.ModelProto) -> dict[str, Any]:
                 content = json.loads(entry.value)
             except ValueError:
                 return {}
-            return content if isinstance(content, dict) else {}
+            return cast("dict[str, Any]", content) if isinstance(content, dict) else {}
     return {}
 
 
@@ -107,9 +107,8 @@ def _keras_model(model: Model, manifest: dict[str, Any], weights: str | None, pa
 
     if weights is not None:
         return load_keras(weights)
-    source = manifest.get("weights")
-    if not isinstance(source, dict):
-        source = {}
+    found = manifest.get("weights")
+    source = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
     if "file" not in source:
         seed = source.get("seed")
         return fresh_keras(model.graph, seed if isinstance(seed, int) else 0)
