@@ -112,11 +112,13 @@ def replacing(path: str | os.PathLike[str]) -> Generator[str]:
     stem, extension = os.path.splitext(base)
     # Keras chooses its format by the extension, so the temporary name keeps it.
     temporary = os.path.join(folder, f".{stem}.{os.getpid()}.partial{extension}")
+    made = _missing_folders(folder)
     try:
         os.makedirs(folder or ".", exist_ok=True)
         with open(temporary, "wb"):
             pass
     except OSError as error:
+        _take_back(made)
         raise UsageError(f"cannot write `{target}`: {reason(error)}") from None
     try:
         yield temporary
@@ -130,3 +132,22 @@ def replacing(path: str | os.PathLike[str]) -> Generator[str]:
     finally:
         if os.path.exists(temporary):
             os.unlink(temporary)
+        _take_back(made)
+
+
+def _missing_folders(folder: str) -> list[str]:
+    """The folders on the way to a path that are not there, the innermost first."""
+    missing: list[str] = []
+    while folder and not os.path.exists(folder):
+        missing.append(folder)
+        folder = os.path.dirname(folder)
+    return missing
+
+
+def _take_back(folders: list[str]) -> None:
+    """Remove folders that are empty, innermost first."""
+    for folder in folders:
+        try:
+            os.rmdir(folder)
+        except OSError:  # not empty, or never made
+            return

@@ -810,12 +810,42 @@ UNCONVERTIBLE = {
         "input x: float32[7, 8, 3]\nUpSampling2D(2, interpolation='lanczos3')",
         "ScaleAndTranslate",
     ),
-    "random numbers": (
-        "input x: float32[4]\nx -> Dropout(0.5)(training=True)",
-        "StatelessRandomUniformV2",
-    ),
 }
 """What else tf2onnx leaves as an operator of TensorFlow."""
+
+
+def test_training_in_a_call(keras_backend: Any) -> None:  # noqa: ARG001
+    """Keras's `predict` calls every layer in inference mode, and so does the file."""
+    text = """\
+model m {
+    input x: float32[4]
+
+    y = x -> BatchNormalization()(training=True)
+    y -> Dropout(0.5)(training=True) -> Dense(3)
+}
+"""
+    model = specc.compile_text(text, "m.spec").model()
+    keras_model = model.to_keras(seed=0)
+    file = model.to_onnx(keras_model)
+    x = np.random.default_rng(0).standard_normal((5, 4)).astype(np.float32)
+    session = onnxruntime.InferenceSession(
+        file.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    (found,) = session.run(None, {"x": x})
+    np.testing.assert_allclose(found, keras_model.predict(x, verbose=0), rtol=1e-5, atol=1e-6)
+    assert specc.verify(model, keras_model, file, provider="cpu").ok
+
+
+def test_a_refused_export_leaves_no_directory(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from specc.verification import verify as verify_module
+
+    def always_wrong(*_: Any, **__: Any) -> Any:
+        raise specc.UsageError("refused")
+
+    monkeypatch.setattr(verify_module, "verify_onnx", always_wrong)
+    with inside(small):
+        assert main(["export", "--onnx", "small.spec", "-o", "new/deep"]) == 2
+    assert not (small / "new").exists()
 
 
 @pytest.mark.parametrize(("body", "operator"), UNCONVERTIBLE.values(), ids=UNCONVERTIBLE)

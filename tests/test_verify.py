@@ -654,6 +654,29 @@ def test_nan_on_both_sides(keras_backend: Any) -> None:  # noqa: ARG001
     assert not report.ok
     assert "`dense_1/bias`" in report.diagnostics[0].message
     assert report.diagnostics[0].code == "E0602"
+    # With nothing to compare, nothing is proved.
+    assert report.diagnostics[-1].code == "E0610"
+    assert report.runs == []
+
+
+def test_where_keras_gives_nan(keras_backend: Any) -> None:  # noqa: ARG001
+    """The mean over a text that is all padding is 0 / 0, in Keras and in the file."""
+    text = """\
+model mean {
+    input words: int32[time]
+
+    Embedding(50, 4, mask_zero=True)
+    GlobalAveragePooling1D
+}
+"""
+    model = specc.compile_text(text, "mean.spec").model()
+    keras_model = model.to_keras(seed=0)
+    assert np.isnan(keras_model(np.zeros((1, 3), np.int32))).all()
+    report = specc.verify(model, keras_model, model.to_onnx(keras_model), provider="cpu")
+    assert report.ok, report.diagnostics
+    assert report.undefined > 0
+    assert report.runs
+    assert not np.isnan(report.max_abs_error)
 
 
 def test_nan_in_an_output(subjects: Callable[[str], Subject]) -> None:

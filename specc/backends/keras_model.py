@@ -88,6 +88,8 @@ def run_graph(
     layers: dict[GraphLayer, Any],
     inputs: Sequence[Any],
     scope: Callable[[Node], AbstractContextManager[Any]] = lambda _: nullcontext(),
+    *,
+    inference: bool = False,
 ) -> dict[Tensor, Any]:
     """Call each Keras layer on what the graph gives it; the values of every tensor.
 
@@ -95,10 +97,14 @@ def run_graph(
 
     Args:
         scope: a context in which the layer of a node is called.
+        inference: call every layer with `training=False`, as Keras's `predict` does, also
+            those whose call in the spec says `training=True`.
     """
     values: dict[Tensor, Any] = dict(zip(graph.inputs, inputs, strict=True))
     for node in graph.nodes:
         arguments = {name: _call_value(argument, values) for name, argument in node.call.items()}
+        if inference and "training" in arguments:
+            arguments["training"] = False
         taken = [values[tensor] for tensor in node.inputs]
         with scope(node):
             result = layers[node.layer](

@@ -121,7 +121,7 @@ def _traced(built: BuiltModel, input_count: int) -> Any:
             keras.StatelessScope(state_mapping=mapping),
             _WithoutCudnn(layers),
         ):
-            values = run_graph(graph, layers, inputs, scope)
+            values = run_graph(graph, layers, inputs, scope, inference=True)
         return {
             f"y{index}": tf.identity(values[tensor], name=f"y{index}")
             for index, tensor in enumerate(graph.outputs)

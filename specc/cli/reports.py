@@ -29,11 +29,12 @@ def print_report(report: Report, outcome: str, *, layers: bool = False) -> None:
             f"relative {report.max_rel_error:.1e}; "
             f"closest call {closest.max_abs_error:.1e} of {closest.allowed:.1e} allowed"
         )
-    ranked = [run for run in report.runs if run.rows]
-    console.print(
-        f"  arg-max     {sum(run.rows_agreeing for run in ranked):,} of "
-        f"{sum(run.rows for run in ranked):,} rows agree"
-    )
+    if report.undefined:
+        console.print(f"  undefined   {report.undefined} runs in which Keras itself gives NaN")
+    rows = sum(run.rows for run in report.runs)
+    if rows:
+        agreeing = sum(run.rows_agreeing for run in report.runs)
+        console.print(f"  arg-max     {agreeing:,} of {rows:,} rows agree")
     account = report.params
     parts = [f"{account.keras_total:,} in Keras"]
     if account.folded_from:

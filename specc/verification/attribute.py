@@ -37,7 +37,7 @@ def first_difference(
     """
     layers = {layer: built.keras_layer(layer) for layer in built.graph.layers}
     inputs = [case.inputs[tensor.name] for tensor in built.graph.inputs]
-    keras_values = run_graph(built.graph, layers, inputs)
+    keras_values = run_graph(built.graph, layers, inputs, inference=True)
     visible = _all_values(model, case, provider)
     steps = rounding_steps(built.graph)
     agreeing: str | None = None
@@ -48,7 +48,7 @@ def first_difference(
         if not alike:
             continue
         error = min(_error(want, array) for array in alike)
-        scale = float(np.max(np.abs(want), initial=0.0))
+        scale = float(np.max(np.abs(want[~np.isnan(want)]), initial=0.0))
         if not error <= tolerance(steps, scale):
             return Parting(node.layer, error, agreeing)
         agreeing = node.layer.name
@@ -92,4 +92,5 @@ def _error(want: Array, have: Array) -> float:
         return 0.0
     with np.errstate(invalid="ignore"):
         difference = np.abs(want - have.astype(np.float64))
-    return float(np.max(difference, initial=0.0))
+    # What Keras has no number for tells nothing of the file.
+    return float(np.max(difference[~np.isnan(want)], initial=0.0))

@@ -26,6 +26,7 @@ class Run:
     keras_noise: float
     """The largest difference between Keras in float32 and in float64."""
     rows: int
+    """Rows that have an arg-max; none where the output is one number wide."""
     rows_agreeing: int
     """Rows whose arg-max is the same, or whose first two values are too close to tell."""
 
@@ -54,6 +55,8 @@ class Report:
     provider: str
     """Where onnxruntime really ran."""
     runs: list[Run]
+    undefined: int
+    """Comparisons that could not be made: Keras itself gives NaN for these inputs."""
     params: Accounting
     layers: list[LayerReport]
     diagnostics: list[Diagnostic] = fresh(default_factory=list[Diagnostic])
@@ -95,6 +98,7 @@ class Report:
             "ok": self.ok,
             "model": self.model,
             "provider": self.provider,
+            "undefined": self.undefined,
             "max_abs_error": _number(self.max_abs_error),
             "max_rel_error": _number(self.max_rel_error),
             "runs": [

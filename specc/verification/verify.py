@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import onnx
@@ -14,31 +12,15 @@ import onnx
 from specc.backends.adopt import adopt
 from specc.backends.export import DEFAULT_OPSET, Exporter, current_weights
 from specc.backends.keras_model import BuiltModel, build_keras, pair_variables
-from specc.backends.runtime import Output, Session, captured, open_session
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
 from specc.files import UsageError, reason
 from specc.graph import Graph
-from specc.verification.attribute import first_difference
-from specc.verification.inputs import Case, draw_cases, nudged
+from specc.verification.outputs import Outcome, Side, compare_outputs, open_file
 from specc.verification.parameters import compare_parameters, layer_reports, read_initializers
-from specc.verification.report import Report, Run
-from specc.verification.tolerance import rounding_steps, tolerance
+from specc.verification.report import Report
 
 Array = np.ndarray[Any, Any]
-
-
-class Side(NamedTuple):
-    """One set of weights: the file with them, and Keras with them in two precisions."""
-
-    weights: str
-    model: onnx.ModelProto
-    keras32: BuiltModel
-    """The model that the file is compared with."""
-    fresh32: BuiltModel
-    """One built from the spec. Where that is another model, its difference to `keras64` is
-    rounding and nothing else, whatever `keras32` may be."""
-    keras64: BuiltModel
 
 
 def verify_onnx(
@@ -79,19 +61,19 @@ def verify_onnx(
         diagnostics.append(errors.sum_does_not_close(graph.span, graph.name))
     interface = _compare_interface(graph, expected.model, model, file)
     if interface is not None:
-        diagnostics.append(interface)
-        runs, ran_on = list[Run](), _open(model, provider, file).provider
+        ran_on = str(open_file(model, provider, file).provider)
+        outcome = Outcome([], 0, ran_on, [interface])
     else:
         sides = _sides(graph, built, model, exporter, own, seed)
-        runs, ran_on, differing = _compare_outputs(graph, sides, provider, seed, file)
-        diagnostics += differing
+        outcome = compare_outputs(graph, sides, provider, seed, file)
     return Report(
         graph.name,
-        str(ran_on),
-        runs,
+        outcome.provider,
+        outcome.runs,
+        outcome.undefined,
         expected.accounting,
         layer_reports(graph, expected.accounting),
-        diagnostics,
+        diagnostics + outcome.diagnostics,
     )
 
 
@@ -216,131 +198,3 @@ def randomise(arrays: list[Array], names: list[str], seed: int) -> list[Array]:
             noise = 0.3 * random.standard_normal(array.shape)
             result.append((array + noise).astype(array.dtype))
     return result
-
-
-def _compare_outputs(
-    graph: Graph, sides: Iterator[Side], provider: str, seed: int, file: str
-) -> tuple[list[Run], str, list[Diagnostic]]:
-    """Every case on both sides; the first failing one is traced to its layer."""
-    steps = rounding_steps(graph)
-    runs: list[Run] = []
-    ran_on = ""
-    for side in sides:
-        session = _open(side.model, provider, file)
-        ran_on = str(session.provider)
-        for case in draw_cases(graph, seed):
-            new = _run_case(graph, side, session, case, steps, seed, file)
-            runs += new
-            failed = next((run for run in new if not run.ok), None)
-            if failed is not None:
-                return runs, ran_on, [_trace(graph, side, case, failed, provider, file)]
-    return runs, ran_on, []
-
-
-def _open(model: onnx.ModelProto, provider: str, file: str) -> Session:
-    with _blaming(file):
-        return open_session(model.SerializeToString(), provider)
-
-
-@contextmanager
-def _blaming(file: str) -> Generator[None]:
-    """Turn what onnxruntime raises into an error that names the file.
-
-    Raises:
-        UsageError: where the file is one that onnxruntime does not open or run.
-    """
-    try:
-        with captured(Output()):  # it logs what it raises
-            yield
-    except UsageError:
-        raise
-    except Exception as error:  # onnxruntime has a class of its own for each of its states
-        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UsageError(f"onnxruntime cannot run {file}: {why}") from error
-
-
-def _run_case(
-    graph: Graph, side: Side, session: Session, case: Case, steps: float, seed: int, file: str
-) -> list[Run]:
-    with _blaming(file):
-        found = session.run(case.inputs, session.output_names)
-    single = _keras_outputs(side.keras32, case)
-    fresh = single if side.fresh32 is side.keras32 else _keras_outputs(side.fresh32, case)
-    double = _keras_outputs(side.keras64, case)
-    moved = _keras_outputs(side.keras64, nudged(case, seed))
-    runs: list[Run] = []
-    for index, (name, have) in enumerate(found.items()):
-        want, truth = single[index], double[index]
-        error = _largest_difference(want, have)
-        noise = _largest_difference(truth, fresh[index])
-        scale = float(np.max(np.abs(truth), initial=0.0))
-        sensitivity = _largest_difference(truth, moved[index])
-        allowed = tolerance(steps, scale, sensitivity, noise)
-        agreeing = _rows_agreeing(want, have, allowed)
-        rows = int(np.prod(want.shape[:-1])) if want.ndim > 1 else want.size
-        runs.append(
-            Run(
-                str(case),
-                side.weights,
-                graph.output_names[index] if index < len(graph.output_names) else name,
-                error,
-                error / scale if scale else error,
-                allowed,
-                noise,
-                rows,
-                agreeing,
-            )
-        )
-    return runs
-
-
-def _keras_outputs(built: BuiltModel, case: Case) -> list[Array]:
-    inputs = [case.inputs[tensor.name] for tensor in built.graph.inputs]
-    try:
-        outputs = built.keras_model(inputs if len(inputs) > 1 else inputs[0], training=False)
-    except Exception as error:  # TensorFlow has no kernel for some layers on some devices
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        why = re.sub(r"\x1b\[[0-9;]*m|\{\{.*?\}\} ?", "", " ".join(lines[:2]))
-        raise UsageError(f"Keras cannot run `{built.graph.name}` on this machine: {why}") from error
-    every = outputs if isinstance(outputs, list | tuple) else [outputs]
-    return [np.asarray(output) for output in every]
-
-
-def _largest_difference(want: Array, have: Array) -> float:
-    """NaN where either side has one: NaN never passes. Equal infinities agree."""
-    if want.shape != have.shape:
-        return float("nan")
-    a, b = want.astype(np.float64), have.astype(np.float64)
-    with np.errstate(invalid="ignore"):
-        difference = np.where((a == b) & np.isinf(a), 0.0, np.abs(a - b))
-    return float(np.max(difference, initial=0.0))
-
-
-def _rows_agreeing(want: Array, have: Array, allowed: float) -> int:
-    """Rows whose largest value is in one place, or whose two largest are too close to tell."""
-    if want.shape != have.shape or want.ndim < 2 or want.shape[-1] < 2:
-        return int(np.prod(want.shape[:-1])) if want.ndim > 1 else want.size
-    a = want.reshape(-1, want.shape[-1]).astype(np.float64)
-    b = have.reshape(-1, want.shape[-1])
-    top = np.sort(a, axis=-1)
-    with np.errstate(invalid="ignore"):
-        undecided = top[:, -1] - top[:, -2] <= 2 * allowed
-    return int(np.sum((a.argmax(-1) == b.argmax(-1)) | undecided))
-
-
-def _trace(graph: Graph, side: Side, case: Case, run: Run, provider: str, file: str) -> Diagnostic:
-    """The error for a failing case: the first layer that parts ways, by name and line."""
-    parting = first_difference(side.keras32, side.model, case, provider)
-    where = f"{case}, {side.weights} weights"
-    if parting is None:
-        span = graph.outputs[graph.output_names.index(run.output)].span
-        return errors.outputs_differ(span, run.output, file, run.max_abs_error, run.allowed, where)
-    return errors.layer_differs(
-        parting.layer.span,
-        parting.layer.name,
-        file,
-        parting.max_abs_error,
-        where,
-        parting.last_agreeing,
-        f"output `{run.output}` is off by {run.max_abs_error:.2g}, allowed {run.allowed:.2g}",
-    )

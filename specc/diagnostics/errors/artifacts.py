@@ -116,3 +116,12 @@ def keras_refuses(where: Span, layer: str, said: str) -> Diagnostic:
         notes=[f"Keras says: {said}"],
         help="the checker should have seen this; please report it with this spec",
     )
+
+
+def never_a_number(where: Span, output: str, weights: str) -> Diagnostic:
+    return Diagnostic(
+        "E0610",
+        f"Keras gives NaN in the output `{output}` for every input that was tried",
+        Label(where, f"with the {weights} weights"),
+        help="with nothing to compare, nothing is proved; look for NaN in the weights",
+    )
