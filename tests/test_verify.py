@@ -776,7 +776,10 @@ def test_no_file_yet(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.rmtree(place / "build")
     assert main(["verify", "small.spec"]) == 2
     path = os.path.join("build", "small.onnx")
-    assert capsys.readouterr().err == f"error: cannot read `{path}`: there is no such file\n"
+    assert capsys.readouterr().err == (
+        f"error: cannot read `{path}`: there is no such file\n"
+        "help: `specc export --onnx small.spec` writes it\n"
+    )
 
 
 def test_a_file_of_another_model(

@@ -84,12 +84,10 @@ def keras_types(built: BuiltModel) -> dict[Tensor, TensorType]:
     import numpy as np
 
     graph = built.graph
-    inputs = [
-        np.zeros(
-            (1, *(n or UNKNOWN_SIZE for n in tensor.type.anonymous().shape)), tensor.type.dtype
-        )
-        for tensor in graph.inputs
-    ]
+    inputs: list[Any] = []
+    for tensor in graph.inputs:
+        sizes = (n if isinstance(n, int) else UNKNOWN_SIZE for n in tensor.type.shape)
+        inputs.append(np.zeros((1, *sizes), tensor.type.dtype))
     layers = {layer: built.keras_layer(layer) for layer in graph.layers}
     for tensor, value in run_graph(graph, layers, inputs).items():
         types[tensor] = types[tensor]._replace(dtype=np.asarray(value).dtype.name)

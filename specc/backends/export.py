@@ -257,3 +257,14 @@ def _layers_of(nodes: list[ir.Node], graph: Graph) -> dict[ir.Node, str]:
         if fed:
             layers[node] = min(fed, key=position.__getitem__)
     return layers
+
+
+def write_checked(model: onnx.ModelProto, path: str) -> None:
+    """Write a model and have ONNX's own checker read the file, shapes included.
+
+    Raises:
+        onnx.checker.ValidationError, onnx.shape_inference.InferenceError: where the exporter
+            has made something that is no valid model.
+    """
+    onnx.save(model, path)
+    onnx.checker.check_model(path, full_check=True)

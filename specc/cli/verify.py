@@ -57,6 +57,11 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"`{options.spec}` has several models: {names}", "choose one with --model")
     model = models[0]
     path: str = options.file or os.path.join(OUTPUT_DIRECTORY, f"{model.name}.onnx")
+    if not options.file and not os.path.exists(path):
+        raise UsageError(
+            f"cannot read `{path}`: there is no such file",
+            f"`specc export --onnx {options.spec}` writes it",
+        )
 
     from specc.verification.verify import load_onnx, verify_onnx
 
