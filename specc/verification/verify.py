@@ -73,8 +73,25 @@ def verify_onnx(
         outcome.undefined,
         expected.accounting,
         layer_reports(graph, expected.accounting),
-        diagnostics + outcome.diagnostics,
+        _one_error_each(diagnostics, outcome.diagnostics),
     )
+
+
+def _one_error_each(parameters: list[Diagnostic], outputs: list[Diagnostic]) -> list[Diagnostic]:
+    """What is wrong with the parameters, then with the outputs.
+
+    A layer whose weights are wrong has wrong outputs too: that is one mistake, and what it does
+    to the outputs becomes a note.
+    """
+    by_place = {diagnostic.primary.span: diagnostic for diagnostic in parameters}
+    others: list[Diagnostic] = []
+    for diagnostic in outputs:
+        cause = by_place.get(diagnostic.primary.span)
+        if cause is None:
+            others.append(diagnostic)
+        else:
+            cause.notes += diagnostic.notes[:1]
+    return parameters + others
 
 
 def load_onnx(onnx_model: onnx.ModelProto | str | os.PathLike[str]) -> onnx.ModelProto:
