@@ -284,6 +284,9 @@ def test_one_number(name: str, initializer: str, subjects: Callable[[str], Subje
         next(i for i in file.graph.initializer if i.name == initializer)
     ).size
     assert first.notes[0] == f"1 of {total:,} numbers differ"
+    # What it does to the layer's output is no second mistake.
+    places = [diagnostic.primary.span for diagnostic in report.diagnostics]
+    assert places.count(first.primary.span) == 1
 
 
 def test_the_smallest_change(subjects: Callable[[str], Subject]) -> None:
