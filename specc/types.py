@@ -11,17 +11,34 @@ FLOAT_DTYPES = ("bfloat16", "float16", "float32", "float64")
 INTEGER_DTYPES = (
     "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
 )  # fmt: skip
-DTYPES = ("bool", *FLOAT_DTYPES, *INTEGER_DTYPES)
+DTYPES = ("bool", *FLOAT_DTYPES, *INTEGER_DTYPES, "string")
+
+BATCH = "*batch*"
+"""The batch axis where a whole shape is spoken of; no name in a spec can be this."""
 
 
 class TensorType(NamedTuple):
-    """A dtype and a shape. The batch axis, which every tensor has, is not in the shape."""
+    """A dtype and a shape. The batch axis, which a model's tensors have, is not in the shape."""
 
     dtype: str
     shape: tuple[Dimension, ...]
+    batched: bool = True
+    """False for a weight and what is computed of weights alone."""
 
     def __str__(self) -> str:
         return f"{self.dtype}{shape_text(self.shape)}"
+
+    @property
+    def whole_shape(self) -> tuple[Dimension, ...]:
+        """Every axis, `BATCH` in front where there is a batch axis."""
+        return (BATCH, *self.shape) if self.batched else self.shape
+
+    @staticmethod
+    def of_whole_shape(dtype: str, shape: tuple[Dimension, ...]) -> TensorType:
+        """The inverse of `whole_shape`."""
+        if shape and shape[0] == BATCH:
+            return TensorType(dtype, shape[1:])
+        return TensorType(dtype, shape, batched=False)
 
     @property
     def rank(self) -> int:
@@ -37,7 +54,7 @@ class TensorType(NamedTuple):
         return self.with_shape(*(n if isinstance(n, int) else None for n in self.shape))
 
     def with_shape(self, *shape: Dimension) -> TensorType:
-        return TensorType(self.dtype, shape)
+        return self._replace(shape=shape)
 
 
 def shape_text(shape: tuple[Dimension, ...]) -> str:

@@ -14,6 +14,7 @@ messages, parameter counts, the Keras call, the tests) is derived from it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple, dataclass_transform
 
 from specc.diagnostics.errors import shapes as errors
@@ -62,6 +63,9 @@ class Layer:
     minimum_inputs: ClassVar[int] = 1
     maximum_inputs: ClassVar[int | None] = 1
     """How many tensors a use takes; None is any number."""
+
+    shaped_by_call: ClassVar[bool] = False
+    """Whether `infer` and `weights` are given the call's arguments too, by name."""
 
     trainable: bool
 
@@ -133,19 +137,28 @@ class Layer:
 
     # --------------------------------------------------------------- what follows
 
-    def apply(self, inputs: list[TensorType]) -> tuple[TensorType, ...]:
-        """`infer` with the number of inputs checked, always giving a tuple."""
+    def apply(
+        self, inputs: list[TensorType], call: Mapping[str, Any] | None = None
+    ) -> tuple[TensorType, ...]:
+        """`infer` with the number of inputs checked, always giving a tuple.
+
+        Args:
+            call: the arguments of the second pair of parentheses: a constant, a `TensorType`
+                or a list of them by name.
+        """
         too_many = self.maximum_inputs is not None and len(inputs) > self.maximum_inputs
         if len(inputs) < self.minimum_inputs or too_many:
             raise Refused(errors.wrong_number_of_inputs, self.minimum_inputs, self.maximum_inputs)
-        outputs = self.infer(*[autocast(x) for x in inputs])
+        outputs = self.infer(*[autocast(x) for x in inputs], **self._shaping(call))
         outputs = (outputs,) if isinstance(outputs, TensorType) else outputs
         self._check_regularizer("activity", *[(None, *x.shape) for x in outputs])
         return outputs
 
-    def variables(self, inputs: list[TensorType]) -> Weights:
+    def variables(
+        self, inputs: list[TensorType], call: Mapping[str, Any] | None = None
+    ) -> Weights:
         """`weights`, with `trainable=False` of the layer taken into account."""
-        own = self.weights(*inputs)
+        own = self.weights(*inputs, **self._shaping(call))
         for weight in own:
             prefix = weight.arguments or weight.name
             self._check_initializer(prefix, weight.shape)
@@ -158,6 +171,9 @@ class Layer:
     def keras_arguments(self) -> dict[str, Any]:
         """Keyword arguments for the Keras class of the same name."""
         return self.given if self.trainable else {**self.given, "trainable": False}
+
+    def _shaping(self, call: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        return call if call and self.shaped_by_call else {}
 
     def _check_initializer(self, prefix: str, shape: tuple[Dimension, ...]) -> None:
         name = getattr(self, f"{prefix}_initializer", "")
