@@ -5,6 +5,8 @@ Every node carries the span of its text. Nodes are never changed once built.
 
 from __future__ import annotations
 
+from types import EllipsisType
+
 from specc.records import record
 from specc.source import Span
 
@@ -22,9 +24,9 @@ class Token:
 
 @record
 class Literal:
-    """A number, a string, `True`, `False` or `None`, evaluated."""
+    """A number, a string, `True`, `False`, `None` or `...`, evaluated."""
 
-    value: int | float | str | bool | None
+    value: int | float | str | bool | EllipsisType | None
     span: Span
 
 
@@ -70,6 +72,43 @@ class Chain:
 
 
 @record
+class Conditional:
+    """`then if condition else otherwise`."""
+
+    then: Expression
+    condition: Expression
+    otherwise: Expression
+    span: Span
+
+
+@record
+class Boolean:
+    """`a and b and ...` or `a or b or ...`."""
+
+    operator: str
+    operands: list[Expression]
+    span: Span
+
+
+@record
+class Negated:
+    """`not operand`."""
+
+    operand: Expression
+    span: Span
+
+
+@record
+class Compared:
+    """`first op operand op operand ...`, as in Python: `a < b < c`."""
+
+    first: Expression
+    rest: list[tuple[Token, Expression]]
+    """The operators are `==`, ..., `in`, `not in`, `is` and `is not`."""
+    span: Span
+
+
+@record
 class Arithmetic:
     """`first op operand op operand ...`, all of one precedence, left to right."""
 
@@ -88,11 +127,21 @@ class Signed:
 
 
 @record
+class Slice:
+    """`start:stop:step`, as a subscript."""
+
+    start: Expression | None
+    stop: Expression | None
+    step: Expression | None
+    span: Span
+
+
+@record
 class Index:
-    """`value[index]`."""
+    """`value[subscript, subscript]`."""
 
     value: Expression
-    index: Expression
+    subscripts: list[Expression | Slice]
     span: Span
 
 
@@ -105,7 +154,54 @@ class Attribute:
     span: Span
 
 
-Expression = Literal | Name | Sequence | Call | Chain | Arithmetic | Signed | Index | Attribute
+Target = Token | list["Target"]
+"""What a loop binds: a name, or for `i, (a, b)` several, of which each may be several."""
+
+
+@record
+class Generator:
+    """`for targets in iterable if condition`."""
+
+    target: Target
+    iterable: Expression
+    condition: Expression | None
+    span: Span
+
+
+@record
+class Comprehension:
+    """`[item for target in iterable]`."""
+
+    item: Expression
+    generators: list[Generator]
+    span: Span
+
+
+@record
+class Formatted:
+    """`f"text {expression} text"`."""
+
+    parts: list[str | Expression]
+    span: Span
+
+
+Expression = (
+    Literal
+    | Name
+    | Sequence
+    | Call
+    | Chain
+    | Conditional
+    | Boolean
+    | Negated
+    | Compared
+    | Arithmetic
+    | Signed
+    | Index
+    | Attribute
+    | Comprehension
+    | Formatted
+)
 
 # ---------------------------------------------------------------------------- types
 
@@ -115,7 +211,7 @@ class Type:
     """`float32[28, None, time]`; the batch axis is implied."""
 
     dtype: Token
-    shape: tuple[int | str | None, ...]
+    shape: list[Expression]
     span: Span
 
 
@@ -123,9 +219,41 @@ class Type:
 
 
 @record
+class Parameter:
+    """`name: type in choices = default`, of a block, or after `param`."""
+
+    name: Token
+    type: Token | None
+    choices: Expression | None
+    default: Expression | None
+    span: Span
+
+
+@record
+class Param:
+    """A value that can be set from outside."""
+
+    parameter: Parameter
+    span: Span
+
+
+@record
 class Input:
     name: Token
+    type: Type | None
+    """None where a block takes what it is given."""
+    options: list[KeywordArgument]
+    span: Span
+
+
+@record
+class Weight:
+    """`weight name: type = initializer, option=value`: a variable of a layer of one's own."""
+
+    name: Token
     type: Type
+    initializer: Expression | None
+    options: list[KeywordArgument]
     span: Span
 
 
@@ -145,10 +273,29 @@ class LayerDeclaration:
 
 
 @record
+class Starred:
+    """`*name`, which takes what the other targets leave."""
+
+    name: Token
+    span: Span
+
+
+@record
 class Binding:
     """`a, b = expression`."""
 
-    targets: list[Token]
+    targets: list[Token | Starred]
+    value: Expression
+    span: Span
+
+
+@record
+class Augmented:
+    """`name += expression`."""
+
+    name: Token
+    operator: Token
+    """The arithmetic operator, `+`; its span is that of `+=`."""
     value: Expression
     span: Span
 
@@ -158,6 +305,24 @@ class Line:
     """An expression on a line of its own."""
 
     value: Expression
+    span: Span
+
+
+@record
+class For:
+    target: Target
+    iterable: Expression
+    body: list[Statement]
+    span: Span
+    """Of the head, without the body."""
+
+
+@record
+class If:
+    """`branches` are tried in turn; `otherwise` is what stands behind `else`."""
+
+    branches: list[tuple[Expression, list[Statement]]]
+    otherwise: list[Statement]
     span: Span
 
 
@@ -173,7 +338,40 @@ class Expectation:
     span: Span
 
 
-Statement = Input | Output | LayerDeclaration | Binding | Line | Expectation
+Statement = (
+    Param
+    | Input
+    | Weight
+    | Output
+    | LayerDeclaration
+    | Binding
+    | Augmented
+    | Line
+    | For
+    | If
+    | Expectation
+)
+
+# ---------------------------------------------------------------------- definitions
+
+
+@record
+class Import:
+    """`import "path"`."""
+
+    path: Token
+    """Its text is the path without quotes; its span has them."""
+    span: Span
+
+
+@record
+class Block:
+    """`block name(parameters) { ... }`: layers that are used together."""
+
+    name: Token
+    parameters: list[Parameter]
+    body: list[Statement]
+    span: Span
 
 
 @record
@@ -184,8 +382,25 @@ class Model:
 
 
 @record
+class Section:
+    """`data NAME { ... }`, `train NAME { ... }` or `export NAME { ... }`."""
+
+    kind: Token
+    name: Token
+    entries: list[KeywordArgument]
+    span: Span
+
+
+Definition = Import | Block | Model | Section
+
+
+@record
 class File:
     """All of one source."""
 
-    models: list[Model]
+    definitions: list[Definition]
     span: Span
+
+    @property
+    def models(self) -> list[Model]:
+        return [item for item in self.definitions if isinstance(item, Model)]

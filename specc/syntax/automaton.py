@@ -31,7 +31,8 @@ class Tables(NamedTuple):
     actions: tuple[dict[int, int], ...]
     """By state and terminal: shift to state n, or, where negative, reduce by ~n."""
     gotos: tuple[dict[int, int], ...]
-    end_state: int
+    starts: dict[str, tuple[int, int]]
+    """The first and the last state for each rule that a text can be read as."""
 
 
 def grammar_path() -> str:

@@ -29,18 +29,64 @@ class AstBuilder:
         self.errors: list[Diagnostic] = []
         """What the grammar lets pass but the language does not."""
 
-    # ------------------------------------------------------------ file and models
+    # ---------------------------------------------------------------- definitions
 
     def start(self, children: list[Any], start: int, end: int) -> ast.File:
         return ast.File(children, Span(self._source, start, end))
 
+    def import_(self, children: list[Any], start: int, end: int) -> ast.Import:
+        path = children[1]
+        unquoted = Token(self._unquoted(path), path.span)
+        return ast.Import(unquoted, Span(self._source, start, end))
+
     def model(self, children: list[Any], start: int, end: int) -> ast.Model:
-        return ast.Model(children[0], children[1:], Span(self._source, start, end))
+        name, body = children
+        return ast.Model(name, body, Span(self._source, start, end))
+
+    def block(self, children: list[Any], start: int, end: int) -> ast.Block:
+        _, name, *parameters, body = children
+        optional = False
+        for parameter in parameters:
+            if parameter.default is not None:
+                optional = True
+            elif optional:
+                self.errors.append(errors.required_after_default(parameter.span))
+        return ast.Block(name, parameters, body, Span(self._source, start, end))
+
+    def parameter(self, children: list[Any], start: int, end: int) -> ast.Parameter:
+        name, *rest = children
+        type_, choices = rest.pop(0) if rest and isinstance(rest[0], tuple) else (None, None)
+        default = rest[0] if rest else None
+        return ast.Parameter(name, type_, choices, default, Span(self._source, start, end))
+
+    def annotation(
+        self, children: list[Any], start: int, end: int
+    ) -> tuple[Token, ast.Expression | None]:
+        return children[0], children[1] if len(children) > 1 else None
+
+    def section(self, children: list[Any], start: int, end: int) -> ast.Section:
+        kind, name, *entries = children
+        return ast.Section(kind, name, entries, Span(self._source, start, end))
+
+    def suite(self, children: list[Any], start: int, end: int) -> list[ast.Statement]:
+        return children
 
     # ------------------------------------------------------------------ statements
 
+    def param(self, children: list[Any], start: int, end: int) -> ast.Param:
+        return ast.Param(children[1], Span(self._source, start, end))
+
     def input(self, children: list[Any], start: int, end: int) -> ast.Input:
-        return ast.Input(children[0], children[1], Span(self._source, start, end))
+        name, *rest = children
+        type_ = rest.pop(0) if rest and isinstance(rest[0], ast.Type) else None
+        return ast.Input(name, type_, rest, Span(self._source, start, end))
+
+    def weight(self, children: list[Any], start: int, end: int) -> ast.Weight:
+        _, name, type_, *rest = children
+        initializer = None
+        if rest and not isinstance(rest[0], ast.KeywordArgument):
+            initializer = rest.pop(0)
+        return ast.Weight(name, type_, initializer, rest, Span(self._source, start, end))
 
     def output(self, children: list[Any], start: int, end: int) -> ast.Output:
         return ast.Output(children, Span(self._source, start, end))
@@ -48,14 +94,51 @@ class AstBuilder:
     def layer_declaration(self, children: list[Any], start: int, end: int) -> ast.LayerDeclaration:
         return ast.LayerDeclaration(children[0], children[1], Span(self._source, start, end))
 
-    def targets(self, children: list[Any], start: int, end: int) -> list[Token]:
+    def targets(self, children: list[Any], start: int, end: int) -> list[Token | ast.Starred]:
+        starred = [child for child in children if isinstance(child, ast.Starred)]
+        for surplus in starred[1:]:
+            self.errors.append(errors.second_star(surplus.span, starred[0].span))
         return children
+
+    def starred(self, children: list[Any], start: int, end: int) -> ast.Starred:
+        return ast.Starred(children[1], Span(self._source, start, end))
 
     def binding(self, children: list[Any], start: int, end: int) -> ast.Binding:
         return ast.Binding(children[0], children[1], Span(self._source, start, end))
 
+    def augmented(self, children: list[Any], start: int, end: int) -> ast.Augmented:
+        name, sign, value = children
+        operator = Token(sign.text[:-1], sign.span)
+        return ast.Augmented(name, operator, value, Span(self._source, start, end))
+
     def line(self, children: list[Any], start: int, end: int) -> ast.Line:
         return ast.Line(children[0], Span(self._source, start, end))
+
+    def for_(self, children: list[Any], start: int, end: int) -> ast.For:
+        target, iterable, body = children
+        return ast.For(target, iterable, body, Span(self._source, start, iterable.span.end))
+
+    def loop_targets(self, children: list[Any], start: int, end: int) -> ast.Target:
+        return children[0] if len(children) == 1 else children
+
+    def if_(self, children: list[Any], start: int, end: int) -> ast.If:
+        condition, body, *rest = children
+        branches: list[tuple[ast.Expression, list[ast.Statement]]] = [(condition, body)]
+        otherwise: list[ast.Statement] = []
+        for part in rest:
+            if isinstance(part, tuple):
+                branches.append(part)
+            else:
+                otherwise = part
+        return ast.If(branches, otherwise, Span(self._source, start, condition.span.end))
+
+    def elif_(
+        self, children: list[Any], start: int, end: int
+    ) -> tuple[ast.Expression, list[ast.Statement]]:
+        return children[0], children[1]
+
+    def else_(self, children: list[Any], start: int, end: int) -> list[ast.Statement]:
+        return children[0]
 
     def _output_measure(self, after: int) -> Token:
         """The word `output`, which the grammar does not keep: only blanks stand before it."""
@@ -93,21 +176,36 @@ class AstBuilder:
     # ----------------------------------------------------------------------- types
 
     def tensor_type(self, children: list[Any], start: int, end: int) -> ast.Type:
-        return ast.Type(children[0], tuple(children[1:]), Span(self._source, start, end))
-
-    def size(self, children: list[Any], start: int, end: int) -> int:
-        return self._integer(children[0])
-
-    def unknown_size(self, children: list[Any], start: int, end: int) -> None:
-        return None
-
-    def named_size(self, children: list[Any], start: int, end: int) -> str:
-        return children[0].text
+        return ast.Type(children[0], children[1:], Span(self._source, start, end))
 
     # ----------------------------------------------------------------- expressions
 
-    def chain(self, children: list[Any], start: int, end: int) -> ast.Chain:
+    def conditional(self, children: list[Any], start: int, end: int) -> ast.Conditional:
+        then, condition, otherwise = children
+        return ast.Conditional(then, condition, otherwise, Span(self._source, start, end))
+
+    def steps(self, children: list[Any], start: int, end: int) -> ast.Chain:
         return ast.Chain(children[0], children[1:], Span(self._source, start, end))
+
+    def boolean(self, children: list[Any], start: int, end: int) -> ast.Boolean:
+        return ast.Boolean(children[1].text, children[::2], Span(self._source, start, end))
+
+    def negated(self, children: list[Any], start: int, end: int) -> ast.Negated:
+        return ast.Negated(children[0], Span(self._source, start, end))
+
+    def compared(self, children: list[Any], start: int, end: int) -> ast.Compared:
+        rest = list(zip(children[1::2], children[2::2], strict=True))
+        return ast.Compared(children[0], rest, Span(self._source, start, end))
+
+    def comparator(self, children: list[Any], start: int, end: int) -> Token:
+        return children[0]
+
+    def _words(self, children: list[Any], start: int, end: int) -> Token:
+        """Words with any white space between."""
+        words = " ".join(self._source.text[start:end].split())
+        return Token(words, Span(self._source, start, end))
+
+    is_in = is_not_in = is_ = is_not = _words
 
     def arithmetic(self, children: list[Any], start: int, end: int) -> ast.Arithmetic:
         rest = list(zip(children[1::2], children[2::2], strict=True))
@@ -129,7 +227,14 @@ class AstBuilder:
         return ast.Call(children[0], positional, keywords, Span(self._source, start, end))
 
     def index(self, children: list[Any], start: int, end: int) -> ast.Index:
-        return ast.Index(children[0], children[1], Span(self._source, start, end))
+        return ast.Index(children[0], children[1:], Span(self._source, start, end))
+
+    def slice(self, children: list[Any], start: int, end: int) -> ast.Slice:
+        first, stop, step = (*children, None)[:3]
+        return ast.Slice(first, stop, step, Span(self._source, start, end))
+
+    def absent(self, children: list[Any], start: int, end: int) -> None:
+        return None
 
     def attribute(self, children: list[Any], start: int, end: int) -> ast.Attribute:
         return ast.Attribute(children[0], children[1], Span(self._source, start, end))
@@ -140,10 +245,8 @@ class AstBuilder:
     def argument_name(self, children: list[Any], start: int, end: int) -> Token:
         return children[0]
 
-    def _word(self, children: list[Any], start: int, end: int) -> Token:
+    def word(self, children: list[Any], start: int, end: int) -> Token:
         return Token(self._source.text[start:end], Span(self._source, start, end))
-
-    word_layer = word_input = word_output = _word
 
     def name(self, children: list[Any], start: int, end: int) -> ast.Name:
         return ast.Name(children[0].text, children[0].span)
@@ -166,6 +269,9 @@ class AstBuilder:
     def none(self, children: list[Any], start: int, end: int) -> ast.Literal:
         return ast.Literal(None, children[0].span)
 
+    def ellipsis(self, children: list[Any], start: int, end: int) -> ast.Literal:
+        return ast.Literal(..., children[0].span)
+
     def group(self, children: list[Any], start: int, end: int) -> ast.Expression:
         return children[0]
 
@@ -174,6 +280,55 @@ class AstBuilder:
 
     def list_display(self, children: list[Any], start: int, end: int) -> ast.Sequence:
         return ast.Sequence(children, False, Span(self._source, start, end))
+
+    def comprehension(self, children: list[Any], start: int, end: int) -> ast.Comprehension:
+        return ast.Comprehension(children[0], children[1:], Span(self._source, start, end))
+
+    def generator(self, children: list[Any], start: int, end: int) -> ast.Generator:
+        target, iterable, condition = (*children, None)[:3]
+        return ast.Generator(target, iterable, condition, Span(self._source, start, end))
+
+    def formatted(self, children: list[Any], start: int, end: int) -> ast.Formatted:
+        """`f"..."`: text, and expressions in braces; `{{` and `}}` are braces."""
+        token: Token = children[0]
+        last = token.span.end - 1
+        text = self._source.text
+        parts: list[str | ast.Expression] = []
+        piece = position = token.span.start + 2
+        while position < last:
+            character = text[position]
+            if character == "\\":
+                position += 2
+                continue
+            if character in "{}":
+                parts.append(self._plain(text[piece:position], piece))
+                piece = position + 1
+                if text[position + 1] == character:  # the quote is still ahead
+                    parts.append(character)
+                    piece += 1
+                elif character == "{":
+                    closing = text.find("}", position, last)
+                    closing = closing if closing >= 0 else last
+                    parts.append(self._in_braces(position, closing))
+                    piece = closing + 1
+                else:
+                    where = Span(self._source, position, position + 1)
+                    self.errors.append(errors.not_in_braces(where))
+                position = piece
+                continue
+            position += 1
+        parts.append(self._plain(text[piece:last], piece))
+        return ast.Formatted([part for part in parts if part != ""], token.span)
+
+    def _in_braces(self, opening: int, closing: int) -> ast.Expression:
+        from specc.syntax.lalr import SyntaxFault, run
+
+        try:
+            return run(self._source, self, "expression", opening + 1, closing)
+        except SyntaxFault:
+            where = Span(self._source, opening, closing + 1)
+            self.errors.append(errors.not_in_braces(where))
+            return ast.Literal(None, where)
 
     # -------------------------------------------------------------------- literals
     # The grammar takes digits and escapes loosely; Python's own rules are held here.
@@ -200,7 +355,10 @@ class AstBuilder:
         return value
 
     def _unquoted(self, token: Token) -> str:
-        body = token.text[1:-1]
+        return self._plain(token.text[1:-1], token.span.start + 1)
+
+    def _plain(self, body: str, offset: int) -> str:
+        """A piece of a string that starts at `offset`, its escapes taken for what they mean."""
         if "\\" not in body:
             return body
         pieces: list[str] = []
@@ -211,7 +369,7 @@ class AstBuilder:
                 escape = body[position : position + 2]
                 character = ESCAPES.get(escape[1], "")
                 if not character:
-                    start = token.span.start + 1 + position
+                    start = offset + position
                     where = Span(self._source, start, start + 2)
                     self.errors.append(errors.unknown_escape(where, ESCAPES))
                 position += 1

@@ -25,6 +25,9 @@ from lark.lark import PostLex
 
 from specc.syntax.automaton import Reduction, Tables, grammar_path
 
+STARTS = ("start", "expression")
+"""The rules that a text can be read as: a file, and what stands in an f-string's braces."""
+
 BRACKETS = {"_LPAR": 1, "_LBRACKET": 1, "_RPAR": -1, "_RBRACKET": -1}
 
 
@@ -47,6 +50,7 @@ def lark_parser(grammar: str) -> Lark:
         grammar,
         parser="lalr",
         lexer="basic",
+        start=list(STARTS),
         postlex=NewlinesInBracketsDropped(),
         maybe_placeholders=False,
         propagate_positions=True,
@@ -71,7 +75,7 @@ def compile_grammar(grammar: str) -> Tables:
     keywords, pattern, terminals = _lexer(parser, [t.name for t in lexer.terminals])
     # Lark numbers states as its sets happen to iterate; the tables should not change
     # from one run to the next, so states are numbered as a walk from the start meets them.
-    order = _walk(states, automaton["start_states"]["start"])
+    order = _walk(states, [automaton["start_states"][rule] for rule in STARTS])
     number_of = {state: number for number, state in enumerate(order)}
     terminal_number = {name: number for number, name in enumerate(terminals)}
     nonterminals = sorted({s for row in states.values() for s in row} - set(terminals))
@@ -106,7 +110,10 @@ def compile_grammar(grammar: str) -> Tables:
         tuple(reductions),
         tuple(actions),
         tuple(gotos),
-        number_of[automaton["end_states"]["start"]],
+        {
+            rule: (number_of[first], number_of[automaton["end_states"][rule]])
+            for rule, first in automaton["start_states"].items()
+        },
     )
 
 
@@ -129,9 +136,9 @@ def _lexer(parser: Lark, names: list[str]) -> tuple[dict[str, int], str, list[st
     return keywords, "|".join(f"({patterns[n].to_regexp()})" for n in matched), terminals
 
 
-def _walk(states: dict[int, dict[str, tuple[int, Any]]], start: int) -> list[int]:
-    order = [start]
-    seen = {start}
+def _walk(states: dict[int, dict[str, tuple[int, Any]]], starts: list[int]) -> list[int]:
+    order = list(starts)
+    seen = set(starts)
     for state in order:
         for _, (is_reduce, target) in sorted(states[state].items(), key=lambda item: item[0]):
             if not is_reduce and target not in seen:

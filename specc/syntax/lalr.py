@@ -41,8 +41,14 @@ def machine() -> tuple[Tables, re.Pattern[str]]:
     return tables, re.compile(tables.pattern)
 
 
-def run(source: Source, builder: Any) -> Any:
+def run(
+    source: Source, builder: Any, rule: str = "start", begin: int = 0, end: int | None = None
+) -> Any:
     """Run the automaton over a source; `builder` has a method for each rule and alias.
+
+    Args:
+        rule: what to read the text as: "start", a file, or "expression".
+        begin, end: the part of the source to read; all of it otherwise.
 
     Raises:
         SyntaxFault: at the first token that cannot stand where it stands.
@@ -62,20 +68,21 @@ def run(source: Source, builder: Any) -> Any:
         for r in tables.reductions
     ]
     text, match = source.text, pattern.match
+    first_state, end_state = tables.starts[rule]
 
     # Five stacks of one height: the automaton's states, and what has been read in them.
-    states: list[int] = [0]
+    states: list[int] = [first_state]
     values: list[Any] = [None]
-    starts: list[int] = [0]
-    ends: list[int] = [0]
+    starts: list[int] = [begin]
+    ends: list[int] = [begin]
     depths: list[int] = [0]
     opened: list[int] = []
     opened_kinds: list[int] = []
-    position, length = 0, len(text)
+    position, length = begin, len(text) if end is None else end
     while True:
         start = position
         if start < length:
-            token = match(text, start)
+            token = match(text, start, length)
             if token is None:
                 raise SyntaxFault(start, start + 1, [], opened)
             kind, position = (token.lastindex or 0) - 1, token.end()
@@ -123,7 +130,7 @@ def run(source: Source, builder: Any) -> Any:
                 states.append(gotos[states[-1]][nonterminal])
             action = actions[states[-1]].get(kind)
 
-        if kind == end_of_text and states[-1] == tables.end_state:
+        if kind == end_of_text and states[-1] == end_state:
             return values[-1]
         if action is None:
             raise SyntaxFault(start, position, states, opened)

@@ -7,7 +7,6 @@ on is blanked and the rest parsed again, so that one run reports every line that
 from __future__ import annotations
 
 from specc.diagnostics.diagnostic import Diagnostic, SpecError
-from specc.diagnostics.errors import names as name_errors
 from specc.diagnostics.errors import syntax as syntax_errors
 from specc.diagnostics.suggest import closest
 from specc.source import Source, Span
@@ -19,10 +18,8 @@ MAX_ERRORS = 20
 
 OPENING_OF = {")": "(", "]": "[", "}": "{"}
 
-STATEMENTS = ("model", "input", "output", "layer", "expect")
-
-LATER = ("block", "data", "export", "for", "if", "import", "param", "train")
-"""Words that docs/roadmap.md has for later: what stands behind them is not called a mistake."""
+STATEMENTS = ("input", "output", "layer", "expect", "param", "weight", "for", "if")
+DEFINITIONS = ("model", "block", "import", "data", "train", "export")
 
 WORDS = {
     "NAME": "a name",
@@ -90,14 +87,6 @@ def _explain(source: Source, fault: SyntaxFault) -> tuple[Diagnostic, tuple[int,
         until = line_start if line_start > opener else line[1]
         return syntax_errors.never_closed(bracket, where), (opening_line, until)
     first_word = text[line_start : fault.start].strip()
-    if where.text in LATER and not first_word:  # outside a model
-        first_word, word_start = where.text, fault.start
-    else:
-        word_start = line_start + text[line_start : fault.start].find(first_word)
-    if first_word in LATER:
-        word = Span(source, word_start, word_start + len(first_word))
-        end = max(line[1], _end_of_braces(text, line))
-        return name_errors.not_supported_yet(word, f"`{first_word}`"), (line_start, end)
     # Outside a model there is no statement to skip: what follows would be misread.
     blank = line if opener is not None else None
     if not fault.states:
@@ -115,24 +104,14 @@ def _explain(source: Source, fault: SyntaxFault) -> tuple[Diagnostic, tuple[int,
     return syntax_errors.unexpected_token(where, expected, hint), blank
 
 
-def _end_of_braces(text: str, line: tuple[int, int]) -> int:
-    """The end of the line that closes the braces which `line` opens."""
-    depth = 0
-    for offset in range(line[0], len(text)):
-        depth += (text[offset] == "{") - (text[offset] == "}")
-        if offset >= line[1] and depth <= 0:
-            return offset + (text[offset] == "}")
-    return len(text)
-
-
 def _misspelt(where: Span, first_word: str) -> str | None:
     """A hint where a statement starts with a word that is nearly one of the language."""
     if not where.text.strip():
         return None
     word = first_word or where.text
-    if not word.isidentifier() or word in STATEMENTS:
+    if not word.isidentifier() or word in STATEMENTS or word in DEFINITIONS:
         return None
-    known = STATEMENTS if first_word else ("model",)
+    known = STATEMENTS if first_word else DEFINITIONS
     guess = closest(word, known)
     return f"did you mean `{guess}`?" if guess else None
 
@@ -167,7 +146,7 @@ def _accepted(states: list[int]) -> set[str]:
                 del stack[-reduction.length :]
             stack.append(tables.gotos[stack[-1]][reduction.nonterminal])
             action = tables.actions[stack[-1]].get(kind)
-        if action is not None or stack[-1] == tables.end_state:
+        if action is not None or stack[-1] == tables.starts["start"][1]:
             accepted.add(tables.terminals[kind])
     return accepted
 

@@ -133,3 +133,31 @@ def positional_after_keyword(where: Span) -> Diagnostic:
 
 def nothing_to_close(where: Span) -> Diagnostic:
     return Diagnostic("E0113", f"this `{where.text}` closes nothing", Label(where))
+
+
+def required_after_default(where: Span) -> Diagnostic:
+    return Diagnostic(
+        "E0114",
+        "a parameter without a default stands after one that has a default",
+        Label(where),
+        help="put it first, or give it a default",
+    )
+
+
+def second_star(where: Span, first: Span) -> Diagnostic:
+    return Diagnostic(
+        "E0115",
+        "two names take what the others leave",
+        Label(where),
+        [Label(first, "the first one")],
+        help="one `*name` at most stands to the left of `=`",
+    )
+
+
+def not_in_braces(where: Span) -> Diagnostic:
+    return Diagnostic(
+        "E0116",
+        "the braces of an f-string hold one expression",
+        Label(where),
+        help='as in `f"stage_{i + 1}"`; a brace itself is written twice: `{{`, `}}`',
+    )
