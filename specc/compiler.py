@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from specc.diagnostics.diagnostic import SpecError
 from specc.graph import Graph
+from specc.layers.base import Layer
 from specc.semantics.expectations import check_expectations, measure
-from specc.semantics.infer import infer
-from specc.semantics.resolve import resolve
+from specc.semantics.elaborate import elaborate
+from specc.semantics.modules import Loader, link
 from specc.source import Source
+from specc.library import standard_library_only
 from specc.syntax.parser import parse
 
 
-def compile_source(source: Source) -> list[Graph]:
+def compile_source(
+    source: Source,
+    loader: Loader = standard_library_only,
+    params: Mapping[str, Any] | None = None,
+    extra_layers: Mapping[str, type[Layer]] | None = None,
+) -> list[Graph]:
     """Check a source and give the typed graph of each of its models.
+
+    Args:
+        loader: finds the files that it imports.
+        params: values for the parameters of its models, by name.
+        extra_layers: layers from Python, by name.
 
     Raises:
         SpecError: with all the mistakes of the first stage that finds any.
     """
     with _collector_paused():
         file = parse(source)
-        resolved = resolve(file)
-        graphs = infer(resolved)
+        module = link(file, source, loader)
+        graphs = elaborate(module, dict(params or {}), dict(extra_layers or {}))
         unmet = [d for graph in graphs for d in check_expectations(graph, measure(graph))]
     if unmet:
         raise SpecError(unmet)

@@ -59,7 +59,7 @@ def decode(name: str, data: bytes) -> Source:
     if nul >= 0:
         raise SpecError([errors.binary_file(_start(name), nul)])
     try:
-        return Source(name, data.decode("utf-8-sig"))
+        return Source(name, data.decode("utf-8-sig"), name)
     except UnicodeDecodeError as error:
         readable = Source(name, data.decode("utf-8-sig", errors="replace"))
         position = len(data[: error.start].decode("utf-8-sig"))

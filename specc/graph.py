@@ -6,12 +6,16 @@ Tensors, nodes and layers point at each other and at the source. A layer used tw
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from specc.layers.base import Layer
 from specc.records import fresh, record
 from specc.source import Span
 from specc.types import TensorType, size_of
+
+if TYPE_CHECKING:
+    from specc.layers.base import Layer, Weight
+    from specc.ops.base import Operation
 
 
 class Params(NamedTuple):
@@ -62,12 +66,14 @@ class Tensor:
 
 @record
 class GraphLayer:
-    """A layer with its weights; `nodes` are its uses."""
+    """A layer with its weights, or an operation; `nodes` are its uses."""
 
     name: str
-    layer: Layer
+    layer: Layer | Operation
     variables: list[Variable]
     span: Span
+    used_at: tuple[Span, ...] = ()
+    """The uses of blocks that it stands in, the outermost first."""
     nodes: list[Node] = fresh(default_factory=list["Node"])
 
     @property
@@ -91,14 +97,68 @@ class GraphLayer:
 
 @record
 class Node:
-    """One use of a layer."""
+    """One use of a layer or of an operation."""
 
     layer: GraphLayer
     inputs: list[Tensor]
+    """What stands to the left of `->`; nothing for an operation."""
     call: dict[str, Any]
-    """Call arguments: a constant, a `Tensor` or a list of tensors by name."""
+    """Arguments by name: constants, and where tensors are taken a `Tensor` or several."""
     outputs: list[Tensor]
     span: Span
+
+    @property
+    def taken(self) -> list[Tensor]:
+        """Every tensor it takes, as input or as argument."""
+        taken = list(self.inputs)
+        for argument in self.call.values():
+            collect_tensors(argument, taken)
+        return taken
+
+
+def collect_tensors(value: Any, found: list[Tensor]) -> None:
+    """Add the tensors of an argument, which may hold them in lists, to those found."""
+    if isinstance(value, Tensor):
+        found.append(value)
+    elif isinstance(value, list | tuple):
+        for item in cast("list[Any]", value):
+            collect_tensors(item, found)
+
+
+def replace_tensors(value: Any, replacement: Callable[[Tensor], Any]) -> Any:
+    """An argument with something else in the place of each tensor."""
+    if isinstance(value, Tensor):
+        return replacement(value)
+    if isinstance(value, list):
+        return [replace_tensors(item, replacement) for item in cast("list[Any]", value)]
+    if isinstance(value, tuple):
+        return tuple([replace_tensors(item, replacement) for item in cast("list[Any]", value)])
+    return value
+
+
+@record
+class BlockUse:
+    """A block that was expanded in place; its layers are named after it."""
+
+    name: str
+    """`residual_3`; its layers are `residual_3.conv2d`, ..."""
+    kind: str
+    """The block's own name."""
+    span: Span
+    outputs: list[Tensor]
+    """What its first use gives."""
+
+
+@record
+class OwnWeight:
+    """A variable that a block declares, or shares with a layer outside it."""
+
+    tensor: Tensor
+    weight: Weight
+    options: dict[str, Any]
+    """Arguments for Keras's `add_weight`: initializer, regularizer, constraint."""
+    shared_with: GraphLayer | None = None
+    """The layer that has the variable, which is then not counted again."""
 
 
 @record
@@ -114,6 +174,13 @@ class Graph:
     """In the order of their first use."""
     expectations: list[Any]
     span: Span
+    batch_size: int | None = None
+    """Of every input, where it is fixed."""
+    blocks: list[BlockUse] = fresh(default_factory=list[BlockUse])
+    weights: list[OwnWeight] = fresh(default_factory=list[OwnWeight])
+    """Of a layer of one's own."""
+    params_given: dict[str, Any] = fresh(default_factory=dict[str, Any])
+    """The value of each `param`."""
 
     @property
     def variables(self) -> list[Variable]:
@@ -122,6 +189,10 @@ class Graph:
     @property
     def params(self) -> Params:
         return count(self.variables)
+
+    def layers_of(self, block: BlockUse) -> list[GraphLayer]:
+        """The layers of a block's use."""
+        return [layer for layer in self.layers if layer.name.startswith(f"{block.name}.")]
 
     def layer(self, name: str) -> GraphLayer:
         """The layer of a name.

@@ -13,11 +13,13 @@ class Source:
     here, and only when something is shown.
     """
 
-    __slots__ = ("_line_starts", "name", "text")
+    __slots__ = ("_line_starts", "name", "path", "text")
 
-    def __init__(self, name: str, text: str) -> None:
+    def __init__(self, name: str, text: str, path: str | None = None) -> None:
         self.name = name
         self.text = text
+        self.path = path
+        """Where it was read, for what it imports; None for a text that is in no file."""
         self._line_starts: list[int] | None = None
 
     def __repr__(self) -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from specc.diagnostics.diagnostic import Diagnostic, Label
 from specc.diagnostics.errors import expectations as errors
 from specc.graph import Graph, GraphLayer, Params
-from specc.semantics.resolved import Expected
+from specc.semantics.declared import Expected
 from specc.types import TensorType, shape_text
 
 TITLES = {

@@ -248,10 +248,13 @@ class Input:
 
 @record
 class Weight:
-    """`weight name: type = initializer, option=value`: a variable of a layer of one's own."""
+    """`weight name: type = initializer, option=value`: a variable of a layer of one's own.
+
+    `weight name = layer.kernel` has no type: it is the variable of another layer.
+    """
 
     name: Token
-    type: Type
+    type: Type | None
     initializer: Expression | None
     options: list[KeywordArgument]
     span: Span

@@ -82,7 +82,8 @@ class AstBuilder:
         return ast.Input(name, type_, rest, Span(self._source, start, end))
 
     def weight(self, children: list[Any], start: int, end: int) -> ast.Weight:
-        _, name, type_, *rest = children
+        _, name, *rest = children
+        type_ = rest.pop(0) if rest and isinstance(rest[0], ast.Type) else None
         initializer = None
         if rest and not isinstance(rest[0], ast.KeywordArgument):
             initializer = rest.pop(0)

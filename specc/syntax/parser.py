@@ -10,8 +10,11 @@ from specc.syntax.build import AstBuilder
 from specc.syntax.lalr import SyntaxFault, run
 
 
-def parse(source: Source) -> ast.File:
+def parse(source: Source, *, needs_model: bool = True) -> ast.File:
     """Parse a whole source.
+
+    Args:
+        needs_model: whether a file of blocks alone is a mistake.
 
     Raises:
         SpecError: with every syntax error of the text (a line reports one at most).
@@ -25,6 +28,6 @@ def parse(source: Source) -> ast.File:
         raise SpecError(all_errors(source, fault)) from None
     if builder.errors:
         raise SpecError(builder.errors)
-    if not file.models:
+    if needs_model and not file.models:
         raise SpecError([errors.no_model(Span(source, 0, 0))])
     return file

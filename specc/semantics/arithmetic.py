@@ -1,0 +1,131 @@
+"""Python's operators on constants, bounded: whatever a spec says, the answer comes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+MAX_BITS = 256
+"""Bits an integer may grow to: keeps `9 ** 9 ** 9` from taking the machine with it."""
+
+MAX_LENGTH = 100_000
+"""Items of a list, and characters of a string."""
+
+
+class NotComputable(Exception):
+    """There is no such value; `reason` says why, in words for an error."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b,
+    "//": lambda a, b: a // b,
+    "%": lambda a, b: a % b,
+    "**": lambda a, b: a**b,
+}
+
+COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+    "==": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+    "in": lambda a, b: a in b,
+    "not in": lambda a, b: a not in b,
+    "is": lambda a, b: a is b,
+    "is not": lambda a, b: a is not b,
+}
+
+
+def operate(sign: str, left: Any, right: Any) -> Any:
+    """`left sign right` for numbers; `+` and `*` for lists and strings too.
+
+    Raises:
+        NotComputable: where Python raises, and where the result would be too large.
+    """
+    if not (is_number(left) and is_number(right)):
+        return _join_or_repeat(sign, left, right)
+    if sign not in OPERATORS:
+        raise NotComputable(f"`{sign}` is not for numbers")
+    whole = isinstance(left, int) and isinstance(right, int)
+    if sign == "**" and whole and int(left).bit_length() * abs(right) > MAX_BITS:
+        raise NotComputable("the number is too large")
+    try:
+        value = OPERATORS[sign](left, right)
+    except ZeroDivisionError:
+        raise NotComputable("division by zero") from None
+    except OverflowError:
+        raise NotComputable("the number is too large") from None
+    if isinstance(value, complex):
+        raise NotComputable("the result is not a real number")
+    if isinstance(value, int) and value.bit_length() > MAX_BITS:
+        raise NotComputable("the number is too large")
+    return value
+
+
+def _join_or_repeat(sign: str, left: Any, right: Any) -> Any:
+    for kind in (tuple, str):
+        if sign == "+" and isinstance(left, kind) and isinstance(right, kind):
+            if len(left) + len(right) > MAX_LENGTH:  # pyright: ignore[reportUnknownArgumentType]
+                raise NotComputable(f"it would be longer than {MAX_LENGTH:,}")
+            return left + right  # pyright: ignore
+        if sign != "*":
+            continue
+        several, times = (left, right) if isinstance(left, kind) else (right, left)
+        if isinstance(several, kind) and is_whole(times):
+            if len(several) * times > MAX_LENGTH:  # pyright: ignore[reportUnknownArgumentType]
+                raise NotComputable(f"it would be longer than {MAX_LENGTH:,}")
+            return several * times  # pyright: ignore
+    for value in (left, right):
+        if not (is_number(value) or isinstance(value, tuple | str)):
+            raise NotComputable(f"`{sign}` is not for {value!r}"[:60])
+    raise NotComputable(f"`{sign}` is not for {kind_of(left)} and {kind_of(right)}")
+
+
+def compare(sign: str, left: Any, right: Any) -> bool:
+    """`left sign right`.
+
+    Raises:
+        NotComputable: where Python raises.
+    """
+    if sign in ("is", "is not") and not (right is None or isinstance(right, bool)):
+        raise NotComputable(f"`{sign}` is for None, True and False; write `==` or `!=`")
+    try:
+        return bool(COMPARISONS[sign](left, right))
+    except TypeError:
+        what = f"{kind_of(left)} and {kind_of(right)}"
+        if sign in ("in", "not in"):
+            what = kind_of(right)
+        raise NotComputable(f"`{sign}` is not for {what}") from None
+
+
+def negate(value: Any) -> Any:
+    """`-value`.
+
+    Raises:
+        NotComputable: for what is not a number.
+    """
+    if not is_number(value):
+        raise NotComputable("a number is needed here")
+    return -value
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def kind_of(value: Any) -> str:
+    """What a constant is, in words."""
+    kinds = {int: "a number", float: "a number", str: "a string", tuple: "a list"}
+    return kinds.get(type(value), repr(value) if value is None or isinstance(value, bool) else "it")

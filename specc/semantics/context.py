@@ -1,0 +1,83 @@
+"""What elaborating a whole program shares: mistakes found, work done, blocks being expanded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from specc.diagnostics.diagnostic import Diagnostic, Label, SpecError
+from specc.diagnostics.errors import programs as errors
+from specc.layers import find_layer
+from specc.layers.base import Layer
+from specc.records import fresh, record
+from specc.semantics.frame import Frame
+from specc.source import Span
+from specc.syntax import ast
+
+MAX_STEPS = 1_000_000
+"""Expressions and statements that are evaluated, loops counted out."""
+
+MAX_NODES = 60_000
+"""Uses of layers and operations in all the graphs of a program."""
+
+MAX_DEPTH = 40
+"""How many blocks may stand inside each other."""
+
+SHOWN_USES = 3
+"""How many of the blocks around a mistake an error shows."""
+
+
+@record
+class Context:
+    run_body: Callable[[Context, Frame, list[ast.Statement]], None]
+    """Elaborates statements; here so that expanding a block can call it."""
+    extra_layers: dict[str, type[Layer]] = fresh(default_factory=dict[str, type[Layer]])
+    """Layers that were brought in from Python, by name."""
+    diagnostics: list[Diagnostic] = fresh(default_factory=list[Diagnostic])
+    uses: list[tuple[str, Span]] = fresh(default_factory=list[tuple[str, Span]])
+    """The blocks that are being expanded, with the places of their uses."""
+    graphs: dict[Any, Any] = fresh(default_factory=dict[Any, Any])
+    """Graphs that are there already, by definition and parameters."""
+    steps: int = 0
+    nodes: int = 0
+    seen: set[tuple[str, str, int, int, str]] = fresh(default_factory=set[Any])
+
+    def report(self, diagnostic: Diagnostic) -> None:
+        """Add a mistake. In a block it says where the block is used; a second use that makes
+        the same mistake is not reported again.
+        """
+        where = diagnostic.primary.span
+        key = (diagnostic.code, where.source.name, where.start, where.end, diagnostic.message)
+        if key in self.seen:
+            return
+        self.seen.add(key)
+        for name, span in self.uses[::-1][:SHOWN_USES]:
+            diagnostic.secondary.append(Label(span, f"in this use of `{name}`"))
+        self.diagnostics.append(diagnostic)
+
+    @property
+    def used_at(self) -> tuple[Span, ...]:
+        return tuple([span for _, span in self.uses])
+
+    def step(self, where: Span) -> None:
+        """Count an evaluation.
+
+        Raises:
+            SpecError: where the program is too large; nothing after it is looked at.
+        """
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            self.give_up(errors.too_much_work(where, MAX_STEPS, "steps"))
+
+    def node(self, where: Span) -> None:
+        """Count a use of a layer; raises as `step` does."""
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            self.give_up(errors.too_much_work(where, MAX_NODES, "uses of layers"))
+
+    def give_up(self, diagnostic: Diagnostic) -> None:
+        self.report(diagnostic)
+        raise SpecError(self.diagnostics)
+
+    def find_layer(self, name: str) -> type[Layer] | None:
+        return find_layer(name) or self.extra_layers.get(name)

@@ -1,0 +1,497 @@
+"""Expressions to values: constants are computed, tensors make nodes of the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from specc.diagnostics.diagnostic import Diagnostic
+from specc.diagnostics.errors import names as name_errors
+from specc.diagnostics.errors import programs as errors
+from specc.graph import Tensor
+from specc.layers import LAYER_NAMES
+from specc.layers.arguments import Kind
+from specc.layers.base import Layer
+from specc.semantics import apply as application
+from specc.semantics import construct
+from specc.semantics.arithmetic import NotComputable, compare, is_whole, negate, operate
+from specc.semantics.context import Context
+from specc.semantics.frame import Frame
+from specc.semantics.functions import FUNCTIONS, call_function
+from specc.semantics.modules import Definition
+from specc.semantics.values import (
+    UNKNOWN,
+    BlockInstance,
+    Builtin,
+    LayerName,
+    LayerUse,
+    OperationName,
+    WeightOf,
+    in_words,
+    is_tensors,
+)
+from specc.source import Span
+from specc.syntax import ast
+
+MISSING = object()
+
+
+def folded(name: str) -> str:
+    """What `Flatten`, `flatten` and `FLATTEN` have in common."""
+    return name.replace("_", "").casefold()
+
+
+class Evaluator:
+    """Evaluates the expressions of one body. A mistake is reported and gives `UNKNOWN`, which
+    makes everything that depends on it unknown without another word.
+    """
+
+    def __init__(self, context: Context, frame: Frame) -> None:
+        self.context = context
+        self.frame = frame
+
+    def evaluate(self, expression: ast.Expression, category: str | None = None) -> Any:
+        """The value of an expression.
+
+        Args:
+            category: what a name stands for that several things bear, such as "initializer"
+                for `Identity`; the category of the argument that takes the value.
+        """
+        self.context.step(expression.span)
+        return self._METHODS[type(expression)](self, expression, category)
+
+    def argument(self, expression: ast.Expression, kind: Kind) -> Any:
+        """The value of an expression for an argument of this kind."""
+        if isinstance(expression, ast.Name) and not self._known(expression.text, kind.category):
+            if expression.text not in self.frame.unknown:
+                self.context.report(name_errors.not_a_constant(expression.span))
+            return UNKNOWN
+        value = self.evaluate(expression, kind.category)
+        if isinstance(value, LayerName) and kind.category in ("layer", "cell", "activation"):
+            return construct.layer_object(self, expression, value.name, None)
+        return value
+
+    def fail(self, diagnostic: Diagnostic) -> Any:
+        self.context.report(diagnostic)
+        return UNKNOWN
+
+    # ---------------------------------------------------------------------- names
+
+    def _known(self, name: str, category: str | None) -> bool:
+        return self._find(name, category) is not MISSING
+
+    def _find(self, name: str, category: str | None) -> Any:
+        value = self.frame.names.get(name, MISSING)
+        if value is not MISSING:
+            return value
+        if category is not None and construct.find_object(category, name) is not None:
+            return construct.ObjectName(category, name)
+        definition = self.frame.find(name)
+        if definition is not None:
+            return definition
+        if self.context.find_layer(name) is not None:
+            return LayerName(name)
+        if name in FUNCTIONS:
+            return Builtin(name)
+        return MISSING
+
+    def _name(self, expression: ast.Name, category: str | None) -> Any:
+        value = self._find(expression.text, category)
+        if value is not MISSING:
+            if isinstance(value, construct.ObjectName):
+                return construct.keras_object(self, expression, value, None)
+            return value
+        return self._unknown_name(expression)
+
+    def _unknown_name(self, expression: ast.Name) -> Any:
+        name = expression.text
+        known = list(self.frame.names)
+        meant = folded(name)
+        if name in self.frame.unknown:
+            return UNKNOWN
+        self.frame.unknown.add(name)
+        if any([folded(layer) == meant for layer in LAYER_NAMES]):  # `flatten`
+            return self.fail(name_errors.unknown_layer(expression.span, name, LAYER_NAMES))
+        return self.fail(name_errors.unknown_name(expression.span, known))
+
+    def is_layer(self, expression: ast.Expression) -> bool:
+        """Whether an expression is meant as something to apply, known or not."""
+        called = False
+        while isinstance(expression, ast.Call):
+            expression = expression.callee
+            called = True
+        if isinstance(expression, ast.Attribute):
+            while isinstance(expression, ast.Attribute):
+                expression = expression.value
+            return isinstance(expression, ast.Name) and expression.text not in self.frame.names
+        if not isinstance(expression, ast.Name):
+            return False
+        value = self._find(expression.text, None)
+        if value is MISSING:
+            return called or expression.text[0].isupper()
+        return isinstance(value, Layer | LayerName | LayerUse | BlockInstance | Definition)
+
+    # ------------------------------------------------------------------- constants
+
+    def _literal(self, expression: ast.Literal, category: str | None) -> Any:
+        if expression.value is ...:
+            return self.fail(
+                name_errors.not_computable(expression.span, "`...` is for subscripts of tensors")
+            )
+        return expression.value
+
+    def _sequence(self, expression: ast.Sequence, category: str | None) -> Any:
+        items = [self.evaluate(item, category) for item in expression.items]
+        for index, item in enumerate(items):
+            if item is UNKNOWN:
+                return UNKNOWN
+            if isinstance(item, LayerName) and category in ("layer", "cell"):
+                items[index] = construct.layer_object(
+                    self, expression.items[index], item.name, None
+                )
+        return tuple(items)
+
+    def _formatted(self, expression: ast.Formatted, category: str | None) -> Any:
+        pieces: list[str] = []
+        for part in expression.parts:
+            value = part if isinstance(part, str) else self.evaluate(part)
+            if value is UNKNOWN:
+                return UNKNOWN
+            if not isinstance(value, str | int | float | None):
+                where = cast("ast.Expression", part).span
+                reason = f"text is needed, and this is {in_words(value)}"
+                return self.fail(name_errors.not_computable(where, reason))
+            pieces.append(str(value))
+        return "".join(pieces)
+
+    def _comprehension(self, expression: ast.Comprehension, category: str | None) -> Any:
+        before = dict(self.frame.names)
+        items: list[Any] = []
+        unknown = False
+
+        def run(generators: list[ast.Generator]) -> None:
+            nonlocal unknown
+            if not generators:
+                item = self.evaluate(expression.item, category)
+                unknown = unknown or item is UNKNOWN
+                items.append(item)
+                return
+            first, rest = generators[0], generators[1:]
+            values = self.iterate(first.iterable)
+            if values is UNKNOWN:
+                unknown = True
+                return
+            for value in values:
+                self.context.step(first.span)
+                self.bind_target(first.target, value, first.iterable.span)
+                if first.condition is None or self.condition(first.condition):
+                    run(rest)
+
+        run(expression.generators)
+        self.frame.names.clear()
+        self.frame.names.update(before)
+        return UNKNOWN if unknown else tuple(items)
+
+    def iterate(self, expression: ast.Expression) -> Any:
+        """The items that a loop goes over."""
+        value = self.evaluate(expression)
+        if isinstance(value, tuple | str):
+            return value  # pyright: ignore[reportUnknownVariableType]
+        if value is not UNKNOWN:
+            self.context.report(errors.not_iterable(expression.span, in_words(value)))
+        return UNKNOWN
+
+    def bind_target(self, target: ast.Target, value: Any, where: Span) -> None:
+        """Give a loop's names their values of one round."""
+        if not isinstance(target, list):
+            self.frame.names[target.text] = value
+            return
+        values: list[Any] = [UNKNOWN] * len(target)
+        if isinstance(value, tuple):
+            several = cast("tuple[Any, ...]", value)
+            if len(several) == len(target):
+                values = list(several)
+            else:
+                self.context.report(
+                    errors.wrong_number_to_bind(where, len(target), len(several))
+                )
+        elif value is not UNKNOWN:
+            self.context.report(errors.not_to_be_unpacked(where, in_words(value)))
+        for name, item in zip(target, values, strict=True):
+            self.bind_target(name, item, where)
+
+    def condition(self, expression: ast.Expression) -> bool | None:
+        """Whether a condition holds; None after a mistake."""
+        return self._truth(self.evaluate(expression), expression)
+
+    def _truth(self, value: Any, expression: ast.Expression) -> bool | None:
+        if value is UNKNOWN:
+            return None
+        if isinstance(value, str | int | float | tuple | None):
+            return bool(value)  # pyright: ignore[reportUnknownArgumentType]
+        self.context.report(errors.no_truth_value(expression.span, in_words(value)))
+        return None
+
+    # ------------------------------------------------------------------- operators
+
+    def _conditional(self, expression: ast.Conditional, category: str | None) -> Any:
+        holds = self.condition(expression.condition)
+        if holds is None:
+            return UNKNOWN
+        return self.evaluate(expression.then if holds else expression.otherwise, category)
+
+    def _boolean(self, expression: ast.Boolean, category: str | None) -> Any:
+        value: Any = UNKNOWN
+        for operand in expression.operands:
+            value = self.evaluate(operand)
+            holds = self._truth(value, operand)
+            if holds is None:
+                return UNKNOWN
+            if holds == (expression.operator == "or"):
+                return value
+        return value
+
+    def _negated(self, expression: ast.Negated, category: str | None) -> Any:
+        holds = self.condition(expression.operand)
+        return UNKNOWN if holds is None else not holds
+
+    def _compared(self, expression: ast.Compared, category: str | None) -> Any:
+        left = self.evaluate(expression.first)
+        result: Any = True
+        for sign, operand in expression.rest:
+            right = self.evaluate(operand)
+            if left is UNKNOWN or right is UNKNOWN:
+                return UNKNOWN
+            membership = sign.text in ("in", "not in", "is", "is not")
+            if (isinstance(left, Tensor) or isinstance(right, Tensor)) and not membership:
+                if len(expression.rest) > 1:
+                    reason = "tensors are compared two at a time"
+                    return self.fail(name_errors.not_computable(expression.span, reason))
+                return application.operator(self, sign.text, left, right, expression.span)
+            try:
+                result = compare(sign.text, left, right)
+            except NotComputable as problem:
+                return self._not_computable(expression.span, problem)
+            if not result:
+                return False
+            left = right
+        return result
+
+    def _arithmetic(self, expression: ast.Arithmetic, category: str | None) -> Any:
+        value = self.evaluate(expression.first)
+        for sign, operand in expression.rest:
+            right = self.evaluate(operand)
+            where = expression.span._replace(end=operand.span.end)
+            value = self.operate(sign.text, value, right, where, expression.first, operand)
+        return value
+
+    def operate(
+        self,
+        sign: str,
+        left: Any,
+        right: Any,
+        where: Span,
+        first: ast.Expression | None = None,
+        second: ast.Expression | None = None,
+    ) -> Any:
+        """`left sign right`, for constants, lists and tensors."""
+        if left is UNKNOWN or right is UNKNOWN:
+            return UNKNOWN
+        lists = isinstance(left, tuple) and (isinstance(right, tuple) or is_whole(right))
+        if (isinstance(left, Tensor) or isinstance(right, Tensor)) and not lists:
+            return application.operator(self, sign, left, right, where)
+        for value, expression in ((left, first), (right, second)):
+            if expression is not None and isinstance(value, Layer | LayerName | LayerUse):
+                return self.fail(application.layer_as_tensor(self, expression))
+        try:
+            return operate(sign, left, right)
+        except NotComputable as problem:
+            return self._not_computable(where, problem)
+
+    def _signed(self, expression: ast.Signed, category: str | None) -> Any:
+        value = self.evaluate(expression.operand)
+        if value is UNKNOWN:
+            return UNKNOWN
+        minus = expression.operator.text == "-"
+        if isinstance(value, Tensor):
+            return application.negative(self, value, expression.span) if minus else value
+        try:
+            return negate(value) if minus else negate(negate(value))
+        except NotComputable as problem:
+            return self._not_computable(expression.operand.span, problem)
+
+    def _not_computable(self, where: Span, problem: NotComputable) -> Any:
+        return self.fail(name_errors.not_computable(where, problem.reason))
+
+    # ------------------------------------------------------- attributes, subscripts
+
+    def _attribute(self, expression: ast.Attribute, category: str | None) -> Any:
+        name = expression.name
+        owner = expression.value
+        if isinstance(owner, ast.Name) and owner.text == "ops" and "ops" not in self.frame.names:
+            return OperationName(name.text)
+        if self.is_layer(expression):
+            text = expression.span.text
+            return self.fail(name_errors.unknown_layer(expression.span, text, LAYER_NAMES))
+        value = self.evaluate(owner)
+        known: list[str] = []
+        if isinstance(value, Tensor):
+            if name.text == "shape":
+                return tuple(
+                    [size if isinstance(size, int) else None for size in value.type.whole_shape]
+                )
+            if name.text == "dtype":
+                return value.type.dtype
+            known = ["shape", "dtype"]
+        elif isinstance(value, LayerUse):
+            return self._weight_of(value, name)
+        elif value is UNKNOWN:
+            return UNKNOWN
+        return self.fail(errors.no_attribute(name.span, name.text, in_words(value), known))
+
+    def _weight_of(self, use: LayerUse, name: ast.Token) -> Any:
+        layer = use.graph_layer
+        if layer is None:
+            return self.fail(errors.layer_not_used_yet(name.span, use.name))
+        for variable in layer.variables:
+            if variable.name == name.text:
+                return WeightOf(layer, variable)
+        known = [variable.name for variable in layer.variables]
+        return self.fail(errors.no_attribute(name.span, name.text, in_words(use), known))
+
+    def _index(self, expression: ast.Index, category: str | None) -> Any:
+        value = self.evaluate(expression.value)
+        key = [self._subscript(subscript) for subscript in expression.subscripts]
+        if value is UNKNOWN or UNKNOWN in key:
+            return UNKNOWN
+        if isinstance(value, Tensor):
+            return application.get_item(self, value, tuple(key), expression.span)
+        if not isinstance(value, tuple | str):
+            what = name_errors.not_computable(
+                expression.span, f"{in_words(value)} has no items"
+            )
+            return self.fail(what)
+        several = cast("tuple[Any, ...] | str", value)
+        index = key[0]
+        if len(key) == 1 and isinstance(index, slice):
+            return several[index]
+        if len(key) != 1 or not is_whole(index):
+            where = expression.subscripts[0].span
+            return self.fail(name_errors.not_computable(where, "a whole number is needed here"))
+        if not -len(several) <= index < len(several):
+            return self.fail(errors.index_out_of_range(expression.span, index, len(several)))
+        return several[index]
+
+    def _subscript(self, subscript: ast.Expression | ast.Slice) -> Any:
+        if isinstance(subscript, ast.Literal) and subscript.value is ...:
+            return ...
+        if not isinstance(subscript, ast.Slice):
+            return self.evaluate(subscript)
+        bounds: list[Any] = []
+        for bound in (subscript.start, subscript.stop, subscript.step):
+            value = None if bound is None else self.evaluate(bound)
+            if value is UNKNOWN:
+                return UNKNOWN
+            if value is not None and (not is_whole(value) or (len(bounds) == 2 and value == 0)):
+                where = subscript.span if bound is None else bound.span
+                reason = "a whole number is needed here"
+                return self.fail(name_errors.not_computable(where, reason))
+            bounds.append(value)
+        return slice(*bounds)
+
+    # ----------------------------------------------------------------------- calls
+
+    def _call(self, expression: ast.Call, category: str | None) -> Any:
+        callee = expression.callee
+        if isinstance(callee, ast.Call):
+            return self.fail(application.layer_as_tensor(self, expression))
+        if isinstance(callee, ast.Name):
+            value = self._find(callee.text, category)
+            if value is MISSING:
+                if callee.text in self.frame.unknown:
+                    return UNKNOWN
+                return self.fail(application.not_a_layer(self, callee))
+        else:
+            value = self.evaluate(callee)
+        match value:
+            case Builtin():
+                return self._call_builtin(value, expression)
+            case OperationName():
+                return application.operation(self, value.name, expression, expression)
+            case construct.ObjectName():
+                return construct.keras_object(self, expression, value, expression)
+            case LayerName():
+                return construct.layer_object(self, expression, value.name, expression)
+            case Definition():
+                return construct.definition_object(self, expression, value, expression)
+            case LayerUse() | BlockInstance():
+                return self.fail(application.layer_as_tensor(self, expression))
+            case _ if value is UNKNOWN:
+                return UNKNOWN
+            case _:
+                return self.fail(name_errors.not_a_layer(callee.span, in_words(value)))
+
+    def _call_builtin(self, function: Builtin, expression: ast.Call) -> Any:
+        values = [self.evaluate(argument) for argument in expression.positional]
+        if expression.keywords:
+            keyword = expression.keywords[0].name
+            return self.fail(
+                name_errors.unknown_argument(keyword.span, function.name, ())
+            )
+        if UNKNOWN in values:
+            return UNKNOWN
+        try:
+            return call_function(function.name, values)
+        except NotComputable as problem:
+            return self._not_computable(expression.span, problem)
+
+    # ---------------------------------------------------------------------- tensors
+
+    def _chain(self, expression: ast.Chain, category: str | None) -> Any:
+        value = self.evaluate(expression.source)
+        tensors = self.tensors_of(value, expression.source)
+        return application.apply_all(self, expression.steps, tensors)
+
+    def tensors_of(self, value: Any, expression: ast.Expression) -> list[Tensor] | None:
+        """A value as the tensors that a layer takes; None after a mistake."""
+        if isinstance(value, Tensor):
+            return [value]
+        if isinstance(value, tuple):
+            several = cast("tuple[Any, ...]", value)
+            items = [item for item in several if isinstance(item, Tensor)]
+            if len(items) == len(several):
+                return items
+            if is_tensors(value):
+                nested = next(item for item in several if not isinstance(item, Tensor))
+                count = len(cast("tuple[Any, ...]", nested)) if isinstance(nested, tuple) else 0
+                self.context.report(name_errors.not_one_tensor(expression.span, count))
+                return None
+            if isinstance(expression, ast.Sequence):
+                for item, tree in zip(several, expression.items, strict=True):
+                    if not isinstance(item, Tensor):
+                        return self.tensors_of(item, tree)
+        if value is UNKNOWN:
+            return None
+        if isinstance(value, Layer | LayerName | LayerUse | BlockInstance | Definition):
+            self.context.report(application.layer_as_tensor(self, expression))
+        else:
+            self.context.report(name_errors.not_a_tensor(expression.span))
+        return None
+
+    _METHODS: dict[type, Callable[[Evaluator, Any, str | None], Any]] = {
+        ast.Literal: _literal,
+        ast.Name: _name,
+        ast.Sequence: _sequence,
+        ast.Call: _call,
+        ast.Chain: _chain,
+        ast.Conditional: _conditional,
+        ast.Boolean: _boolean,
+        ast.Negated: _negated,
+        ast.Compared: _compared,
+        ast.Arithmetic: _arithmetic,
+        ast.Signed: _signed,
+        ast.Index: _index,
+        ast.Attribute: _attribute,
+        ast.Comprehension: _comprehension,
+        ast.Formatted: _formatted,
+    }
