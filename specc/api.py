@@ -12,11 +12,14 @@ Compiling needs no framework; each conversion imports what it needs.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from specc.compiler import compile_source
+from specc.compiler import Compilation, compile_source
 from specc.files import read_source
 from specc.graph import Graph, Params, Variable
+from specc.layers.base import Layer
+from specc.library import loader_below, standard_library_only
 from specc.source import Source
 from specc.types import TensorType
 
@@ -124,9 +127,11 @@ class Model:
 class Program:
     """A compiled spec."""
 
-    def __init__(self, source: Source, models: tuple[Model, ...]) -> None:
+    def __init__(self, source: Source, compilation: Compilation) -> None:
         self.source = source
-        self.models = models
+        self.module = compilation.module
+        """The syntax tree, and the definitions it can use."""
+        self.models = tuple(Model(graph, source) for graph in compilation.graphs)
 
     def __repr__(self) -> str:
         return f"<specc program {self.source.name!r}: {', '.join(m.name for m in self.models)}>"
@@ -148,28 +153,45 @@ class Program:
         raise KeyError(f"there is no model {name!r}")
 
 
-def compile(path: str | os.PathLike[str]) -> Program:
-    """Check the spec in a file.
+def compile(
+    path: str | os.PathLike[str], *, params: Mapping[str, Any] | None = None
+) -> Program:
+    """Check the spec in a file, and the files beside it that it imports.
+
+    Args:
+        params: values for the parameters of its models: `params={"classes": 100}`.
 
     Raises:
         SpecError: where the spec is wrong; `.diagnostics` says everything that is.
-        UsageError: where the file cannot be read.
+        UsageError: where the file cannot be read, or no model has such a parameter.
     """
-    return compile_program(read_source(path))
+    return compile_program(read_source(path), params)
 
 
-def compile_text(text: str, name: str = "<text>") -> Program:
+def compile_text(
+    text: str, name: str = "<text>", *, params: Mapping[str, Any] | None = None
+) -> Program:
     """Check a spec given as text; `name` stands for the file in messages.
 
+    It can import what ships with specc, `std/...`, and nothing else.
+
     Raises:
         SpecError: where the spec is wrong; `.diagnostics` says everything that is.
+        UsageError: where no model has such a parameter.
     """
-    return compile_program(Source(name, text))
+    return compile_program(Source(name, text), params)
 
 
-def compile_program(source: Source) -> Program:
-    """Check a source that has been read already."""
-    return Program(source, tuple(Model(graph, source) for graph in compile_source(source)))
+def compile_program(
+    source: Source,
+    params: Mapping[str, Any] | None = None,
+    extra_layers: Mapping[str, type[Layer]] | None = None,
+) -> Program:
+    """Check a source that has been read already. What it imports lies below its folder."""
+    loader = standard_library_only
+    if source.path is not None:
+        loader = loader_below(os.path.dirname(source.path) or ".")
+    return Program(source, compile_source(source, loader, params, extra_layers))
 
 
 def verify(

@@ -1,4 +1,4 @@
-"""The compiler: text in, checked graphs out. No files, no frameworks."""
+"""The compiler: text in, checked graphs out. No frameworks, and no files but imports."""
 
 from __future__ import annotations
 
@@ -10,12 +10,24 @@ from typing import Any
 from specc.diagnostics.diagnostic import SpecError
 from specc.graph import Graph
 from specc.layers.base import Layer
-from specc.semantics.expectations import check_expectations, measure
-from specc.semantics.elaborate import elaborate
-from specc.semantics.modules import Loader, link
-from specc.source import Source
 from specc.library import standard_library_only
+from specc.records import record
+from specc.semantics.elaborate import elaborate
+from specc.semantics.expectations import check_expectations, measure
+from specc.semantics.modules import Loader, Module, link
+from specc.settings import settings_for
+from specc.source import Source
 from specc.syntax.parser import parse
+
+
+@record
+class Compilation:
+    """What compiling a source gives."""
+
+    module: Module
+    """Its syntax tree, and the definitions it can use."""
+    graphs: list[Graph]
+    """The typed graph of each of its models, in their order."""
 
 
 def compile_source(
@@ -23,8 +35,8 @@ def compile_source(
     loader: Loader = standard_library_only,
     params: Mapping[str, Any] | None = None,
     extra_layers: Mapping[str, type[Layer]] | None = None,
-) -> list[Graph]:
-    """Check a source and give the typed graph of each of its models.
+) -> Compilation:
+    """Check a source.
 
     Args:
         loader: finds the files that it imports.
@@ -33,15 +45,17 @@ def compile_source(
 
     Raises:
         SpecError: with all the mistakes of the first stage that finds any.
+        UsageError: where there are no such parameters.
     """
     with _collector_paused():
         file = parse(source)
         module = link(file, source, loader)
-        graphs = elaborate(module, dict(params or {}), dict(extra_layers or {}))
+        settings = settings_for(module, params or {})
+        graphs = elaborate(module, settings, dict(extra_layers or {}))
         unmet = [d for graph in graphs for d in check_expectations(graph, measure(graph))]
     if unmet:
         raise SpecError(unmet)
-    return graphs
+    return Compilation(module, graphs)
 
 
 @contextmanager

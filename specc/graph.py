@@ -52,6 +52,15 @@ def count(variables: list[Variable]) -> Params:
     return Params(total, trainable, total - trainable)
 
 
+def total_of(params: list[Params]) -> Params:
+    """The sum of several counts."""
+    return Params(
+        sum([p.total for p in params]),
+        sum([p.trainable for p in params]),
+        sum([p.non_trainable for p in params]),
+    )
+
+
 @record
 class Tensor:
     """A value that flows through the model."""
@@ -78,8 +87,13 @@ class GraphLayer:
 
     @property
     def kind(self) -> str:
-        """The Keras class: `Dense`."""
-        return type(self.layer).__name__
+        """The Keras class, `Dense`; the name of a model or block that is a layer."""
+        return getattr(self.layer, "kind", type(self.layer).__name__)
+
+    @property
+    def is_operation(self) -> bool:
+        """Whether it is an operation of `keras.ops`, which Keras does not count as a layer."""
+        return not hasattr(self.layer, "call_arguments")
 
     @property
     def params(self) -> Params:

@@ -6,9 +6,12 @@ from typing import Any, cast
 
 from specc.backends.compare import keras_type
 from specc.backends.frameworks import import_keras
-from specc.backends.keras_model import BuiltModel, construct_layer
+from specc.backends.keras_model import BuiltModel
+from specc.backends.keras_objects import construct, weights_in_order
 from specc.files import UsageError
 from specc.graph import Graph, GraphLayer
+from specc.layers.base import Layer
+from specc.semantics.composite import ModelLayer
 from specc.types import shape_text
 
 TRAINING_ONLY = ("_initializer", "_regularizer", "_constraint", "seed")
@@ -28,16 +31,14 @@ def adopt(graph: Graph, keras_model: Any) -> BuiltModel:
         UsageError: naming the first layer that is missing or different.
     """
     keras = import_keras()
-    present = {layer.name: layer for layer in keras_model.layers}
-    for layer in graph.layers:
-        found = present.get(layer.name)
-        difference = "it has no such layer" if found is None else _difference(keras, layer, found)
-        if difference is not None:
-            raise UsageError(
-                f"the Keras model `{keras_model.name}` is not of this spec: `{layer.name}` "
-                f"({layer.span}): {difference}",
-                REMEDY,
-            )
+    different = _first_difference(keras, graph, keras_model)
+    if different is not None:
+        layer, difference = different
+        raise UsageError(
+            f"the Keras model `{keras_model.name}` is not of this spec: `{layer.name}` "
+            f"({layer.span}): {difference}",
+            REMEDY,
+        )
     for what, tensors, found_tensors in (
         ("inputs", graph.inputs, keras_model.inputs),
         ("outputs", graph.outputs, keras_model.outputs),
@@ -53,20 +54,45 @@ def adopt(graph: Graph, keras_model: Any) -> BuiltModel:
     return BuiltModel(graph, keras_model)
 
 
+def _first_difference(
+    keras: Any, graph: Graph, keras_model: Any
+) -> tuple[GraphLayer, str] | None:
+    """The first layer that is missing or different, models inside models included."""
+    present = {layer.name: layer for layer in keras_model.layers}
+    for layer in graph.layers:
+        if layer.is_operation:
+            continue
+        found = present.get(layer.name)
+        if found is None:
+            return layer, "it has no such layer"
+        if isinstance(layer.layer, ModelLayer) and hasattr(found, "layers"):
+            inside = _first_difference(keras, layer.layer.graph, found)
+            if inside is not None:
+                return inside
+            continue
+        difference = _difference(keras, layer, found)
+        if difference is not None:
+            return layer, difference
+    return None
+
+
 def _difference(keras: Any, layer: GraphLayer, found: Any) -> str | None:
     """What is different about a Keras layer, in words."""
-    if type(found).__name__ != layer.kind:
-        return f"it is a {type(found).__name__}, not a {layer.kind}"
-    said_config = construct_layer(keras, layer).get_config()
+    made = construct(keras, layer)
+    if type(found).__name__ != type(made).__name__:
+        return f"it is a {type(found).__name__}, not a {type(made).__name__}"
+    said_config = made.get_config()
     found_config = found.get_config()
+    assert isinstance(layer.layer, Layer)
     for argument in layer.layer.signature:
         if argument.endswith(TRAINING_ONLY) or argument not in said_config:
             continue
         said_value, found_value = said_config[argument], found_config.get(argument)
         if _plain(said_value) != _plain(found_value):
             return f"its {argument} is {found_value!r}, not {said_value!r}"
-    said = [(v.name, v.shape) for v in layer.variables]
-    found_weights = [(v.name, tuple(v.shape)) for v in found.weights]
+    said = [(v.name.rsplit("/", 1)[-1], v.shape) for v in layer.variables]
+    weights = weights_in_order(layer.layer, found)
+    found_weights = [(v.name, tuple(v.shape)) for v in weights]
     if said != found_weights:
         return f"its weights are {found_weights}, not {said}"
     return None

@@ -7,7 +7,9 @@ from typing import Any
 from specc.backends.keras_model import BuiltModel, run_graph
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
-from specc.graph import GraphLayer, Params, Tensor
+from specc.backends.keras_objects import weights_in_order
+from specc.graph import GraphLayer, Params, Tensor, total_of
+from specc.layers.base import Layer
 from specc.semantics.expectations import Measured
 from specc.types import TensorType
 
@@ -33,8 +35,10 @@ def compare_with_keras(built: BuiltModel) -> list[Diagnostic]:
                             node.span, layer.name, "output", str(tensor.type), str(found)
                         )
                     )
-        said = [(v.name, v.shape, v.trainable) for v in layer.variables]
-        found_variables = _keras_variables(built.keras_layer(layer))
+        if not isinstance(layer.layer, Layer):
+            continue
+        said = [(v.name.rsplit("/", 1)[-1], v.shape, v.trainable) for v in layer.variables]
+        found_variables = _keras_variables(layer.layer, built.keras_layer(layer))
         if said != found_variables:
             diagnostics.append(
                 errors.keras_differs(
@@ -60,10 +64,15 @@ def measure_keras(built: BuiltModel) -> Measured:
     graph = built.graph
     types = keras_types(built)
     layers = {layer.name: _keras_params(built, layer) for layer in graph.layers}
+    params = {**layers}
+    outputs = {layer.name: types[layer.outputs[0]] for layer in graph.layers}
+    for block in graph.blocks:
+        params[block.name] = total_of([layers[layer.name] for layer in graph.layers_of(block)])
+        outputs[block.name] = types[block.outputs[0]]
     return Measured(
-        Params(*(sum(column) for column in zip(*layers.values(), strict=True))),
-        layers,
-        {layer.name: types[layer.outputs[0]] for layer in graph.layers},
+        total_of(list(layers.values())),
+        params,
+        outputs,
         {
             name: types[tensor]
             for name, tensor in zip(graph.output_names, graph.outputs, strict=True)
@@ -87,9 +96,9 @@ def keras_types(built: BuiltModel) -> dict[Tensor, TensorType]:
     inputs: list[Any] = []
     for tensor in graph.inputs:
         sizes = (n if isinstance(n, int) else UNKNOWN_SIZE for n in tensor.type.shape)
-        inputs.append(np.zeros((1, *sizes), tensor.type.dtype))
-    layers = {layer: built.keras_layer(layer) for layer in graph.layers}
-    for tensor, value in run_graph(graph, layers, inputs).items():
+        zero = "" if tensor.type.dtype == "string" else np.zeros((), tensor.type.dtype)
+        inputs.append(np.full((graph.batch_size or 1, *sizes), zero))
+    for tensor, value in run_graph(graph, built.callables(), inputs).items():
         types[tensor] = types[tensor]._replace(dtype=np.asarray(value).dtype.name)
     return types
 
@@ -99,16 +108,19 @@ def keras_type(tensor: Any) -> TensorType:
     return TensorType(str(tensor.dtype), tuple(tensor.shape)[1:])
 
 
-def _keras_variables(keras_layer: Any) -> list[tuple[str, tuple[int, ...], bool]]:
+def _keras_variables(layer: Layer, keras_layer: Any) -> list[tuple[str, tuple[int, ...], bool]]:
     trainable = {id(variable) for variable in keras_layer.trainable_variables}
-    return [(v.name, tuple(v.shape), id(v) in trainable) for v in keras_layer.weights]
+    weights = weights_in_order(layer, keras_layer)
+    return [(v.name, tuple(v.shape), id(v) in trainable) for v in weights]
 
 
 def _keras_params(built: BuiltModel, layer: GraphLayer) -> Params:
+    if not isinstance(layer.layer, Layer):
+        return Params(0, 0, 0)
     keras_layer = built.keras_layer(layer)
     total: int = keras_layer.count_params()
     trainable = 0
-    for _, shape, is_trainable in _keras_variables(keras_layer):
+    for _, shape, is_trainable in _keras_variables(layer.layer, keras_layer):
         size = 1
         for n in shape:
             size *= n

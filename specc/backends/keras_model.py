@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import Any, cast
 
 from specc.backends.frameworks import import_keras
+from specc.backends.keras_objects import construct, weights_in_order
 from specc.diagnostics.diagnostic import SpecError
 from specc.diagnostics.errors import artifacts as errors
-from specc.graph import Graph, GraphLayer, Node, Tensor, Variable
+from specc.graph import Graph, GraphLayer, Node, Tensor, Variable, replace_tensors
+from specc.layers.base import Layer
 from specc.records import fresh, record
+from specc.semantics.composite import BlockLayer
 from specc.source import Span
 
 
@@ -27,6 +30,14 @@ class BuiltModel:
     def keras_layer(self, layer: GraphLayer) -> Any:
         return self.keras_model.get_layer(layer.name)
 
+    def callables(self) -> dict[GraphLayer, Any]:
+        """What calls each layer and operation of the graph, on this model's weights."""
+        keras = import_keras()
+        return {
+            layer: construct(keras, layer) if layer.is_operation else self.keras_layer(layer)
+            for layer in self.graph.layers
+        }
+
 
 def build_keras(graph: Graph, *, seed: int | None = None, dtype: str | None = None) -> BuiltModel:
     """Build the Keras model of a graph, with fresh weights.
@@ -39,9 +50,18 @@ def build_keras(graph: Graph, *, seed: int | None = None, dtype: str | None = No
     keras = import_keras()
     if seed is not None:
         keras.utils.set_random_seed(seed)
+    model, tensors = model_of(keras, graph, graph.name, dtype)
+    return BuiltModel(graph, model, tensors)
+
+
+def model_of(
+    keras: Any, graph: Graph, name: str, dtype: str | None = None
+) -> tuple[Any, dict[Tensor, Any]]:
+    """The Keras model of a graph, and the symbolic tensor of each of its tensors."""
     inputs = [
         keras.Input(
             tuple(size if isinstance(size, int) else None for size in tensor.type.shape),
+            batch_size=graph.batch_size,
             dtype=tensor.type.dtype,
             name=tensor.name,
         )
@@ -50,15 +70,38 @@ def build_keras(graph: Graph, *, seed: int | None = None, dtype: str | None = No
     layers: dict[GraphLayer, Any] = {}
     for layer in graph.layers:
         with _blaming(layer):
-            layers[layer] = construct_layer(keras, layer, dtype)
-    tensors = run_graph(graph, layers, inputs, lambda node: _blaming(node.layer, node.span))
+            layers[layer] = construct(keras, layer, dtype)
+
+    @contextmanager
+    def scope(node: Node) -> Generator[None]:
+        with _blaming(node.layer, node.span):
+            _share_weights(node.layer, layers)
+            yield
+
+    tensors = run_graph(graph, layers, inputs, scope)
     outputs = [tensors[tensor] for tensor in graph.outputs]
     model = keras.Model(
         inputs=inputs if len(inputs) > 1 else inputs[0],
         outputs=outputs if len(outputs) > 1 else outputs[0],
-        name=graph.name,
+        name=name,
     )
-    return BuiltModel(graph, model, tensors)
+    return model, tensors
+
+
+def _share_weights(layer: GraphLayer, layers: dict[GraphLayer, Any]) -> None:
+    """Give a block's layer the variables of other layers that it shares."""
+    if not isinstance(layer.layer, BlockLayer) or not layer.layer.graph.weights:
+        return
+    shared: dict[str, Any] = {}
+    for item in layer.layer.graph.weights:
+        owner = item.shared_with
+        if owner is not None:
+            assert isinstance(owner.layer, Layer)
+            names = [variable.name for variable in owner.variables]
+            variables = weights_in_order(owner.layer, layers[owner])
+            shared[item.weight.name] = variables[names.index(item.weight.name)]
+    if shared:
+        layers[layer].share(shared)
 
 
 @contextmanager
@@ -69,18 +112,12 @@ def _blaming(layer: GraphLayer, where: Span | None = None) -> Generator[None]:
     """
     try:
         yield
+    except SpecError:
+        raise
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         refused = errors.keras_refuses(where or layer.span, layer.name, lines[0])
         raise SpecError([refused]) from error
-
-
-def construct_layer(keras: Any, layer: GraphLayer, dtype: str | None = None) -> Any:
-    """The Keras layer of a layer, without weights until it is called."""
-    arguments = layer.layer.keras_arguments()
-    if dtype is not None:
-        arguments = {**arguments, "dtype": dtype}
-    return getattr(keras.layers, layer.kind)(name=layer.name, **arguments)
 
 
 def run_graph(
@@ -102,36 +139,32 @@ def run_graph(
     """
     values: dict[Tensor, Any] = dict(zip(graph.inputs, inputs, strict=True))
     for node in graph.nodes:
-        arguments = {name: _call_value(argument, values) for name, argument in node.call.items()}
-        if inference and "training" in arguments:
-            arguments["training"] = False
-        taken = [values[tensor] for tensor in node.inputs]
+        arguments = {
+            name: replace_tensors(argument, values.__getitem__)
+            for name, argument in node.call.items()
+        }
+        layer = node.layer.layer
         with scope(node):
-            result = layers[node.layer](
-                taken if node.layer.layer.takes_list else taken[0],
-                **arguments,
-            )
-        results: list[Any] = list(result) if len(node.outputs) > 1 else [result]
+            if isinstance(layer, Layer):
+                if inference and "training" in arguments:
+                    arguments["training"] = False
+                taken = [values[tensor] for tensor in node.inputs]
+                result = layers[node.layer](
+                    taken if layer.takes_list else taken[0], **arguments
+                )
+            else:
+                result = layers[node.layer](**arguments)
+        several = len(node.outputs) > 1 or isinstance(result, list | tuple)
+        results: list[Any] = list(cast("list[Any]", result)) if several else [result]
         values.update(zip(node.outputs, results, strict=True))
     return values
 
 
-def _call_value(argument: Any, values: dict[Tensor, Any]) -> Any:
-    if isinstance(argument, Tensor):
-        return values[argument]
-    if isinstance(argument, list):
-        tensors: list[Tensor] = argument
-        return [values[tensor] for tensor in tensors]
-    return argument
-
-
 def pair_variables(built: BuiltModel) -> list[tuple[Variable, Any]]:
-    """Each variable of the graph with the Keras variable it stands for.
-
-    Both sides list a layer's variables in the order of Keras's `weights`.
-    """
-    return [
-        (variable, weight)
-        for layer in built.graph.layers
-        for variable, weight in zip(layer.variables, built.keras_layer(layer).weights, strict=True)
-    ]
+    """Each variable of the graph with the Keras variable it stands for."""
+    pairs: list[tuple[Variable, Any]] = []
+    for layer in built.graph.layers:
+        if isinstance(layer.layer, Layer):
+            weights = weights_in_order(layer.layer, built.keras_layer(layer))
+            pairs += zip(layer.variables, weights, strict=True)
+    return pairs

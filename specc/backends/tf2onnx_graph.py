@@ -44,7 +44,7 @@ def convert(built: BuiltModel, opset: int) -> Any:
     # What it cannot convert it logs and leaves in the graph; that is found below.
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
     inputs = [
-        tf.TensorSpec((None, *_sizes(tensor.type.shape)), tensor.type.dtype, name=f"x{index}")
+        tf.TensorSpec((built.graph.batch_size, *_sizes(tensor.type.shape)), tensor.type.dtype, name=f"x{index}")
         for index, tensor in enumerate(built.graph.inputs)
     ]
     weights = [
@@ -106,7 +106,7 @@ def _traced(built: BuiltModel, input_count: int) -> Any:
     tf = import_tensorflow()
     graph = built.graph
     variables = [keras_variable for _, keras_variable in pair_variables(built)]
-    layers = {layer: built.keras_layer(layer) for layer in graph.layers}
+    layers = built.callables()
     number_of = {layer: number for number, layer in enumerate(graph.layers)}
 
     def scope(node: Node) -> Any:

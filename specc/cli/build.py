@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     results: list[dict[str, object]] = []
     written: list[str] = []
     with saying_what_was_written(written):
-        models = chosen_models(options.spec, options.model)
+        models = chosen_models(options, options.spec, options.model)
         for model in models:
             path = os.path.join(options.output_dir, f"{model.name}.keras")
             build_model(model, path, options.seed)

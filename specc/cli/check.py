@@ -5,19 +5,20 @@ from __future__ import annotations
 import argparse
 import gc
 
-from specc.compiler import compile_source
+from specc.cli.select import add_program_options, program_of
 from specc.diagnostics.diagnostic import Diagnostic, SpecError
-from specc.files import read_source
 from specc.graph import Graph
 
 EXAMPLES = """examples:
   specc check specs/bn_after.spec
   specc check specs/*.spec
+  specc check specs/resnet34.spec -p classes=100
   specc check --json specs/bn_after.spec"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("specs", nargs="+", metavar="SPEC", help="a spec to check")
+    add_program_options(parser)
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
@@ -35,7 +36,7 @@ def _run(options: argparse.Namespace) -> int:
     checked: list[tuple[str, Graph]] = []
     for path in options.specs:
         try:
-            checked += [(path, graph) for graph in compile_source(read_source(path))]
+            checked += [(path, model.graph) for model in program_of(options, path).models]
         except SpecError as error:
             diagnostics += error.diagnostics
     if diagnostics:

@@ -93,7 +93,7 @@ def _models(paths: list[str], options: argparse.Namespace) -> list[Model]:
     models: list[Model] = []
     for path in paths:
         try:
-            models += chosen_models(path, options.model)
+            models += chosen_models(options, path, options.model)
         except SpecError as error:
             diagnostics += error.diagnostics
     if diagnostics:

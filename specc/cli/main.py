@@ -24,6 +24,7 @@ from specc.files import UsageError
 
 COMMANDS = {
     "check": "check specs: names, shapes, parameter counts, expectations",
+    "fmt": "format specs: their layout, not what they say",
     "summary": "print a model's layers, output shapes and parameters",
     "build": "build the Keras model and compare it with the spec",
     "export": "export a model, verified, to ONNX",

@@ -7,15 +7,61 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-from specc.api import Model, compile_program
+from specc.api import Model, Program, compile_program
 from specc.diagnostics.diagnostic import SpecError
 from specc.files import UsageError, read_source
+from specc.layers.base import Layer
+from specc.settings import Written
 
 OUTPUT_DIRECTORY = "build"
 
 
 def add_model_option(parser: argparse.ArgumentParser) -> None:
+    """Which model of a spec, with which parameters."""
     parser.add_argument("--model", metavar="NAME", help="only this model of the spec")
+    add_program_options(parser)
+
+
+def add_program_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-p",
+        "--param",
+        action="append",
+        default=[],
+        type=_setting,
+        metavar="NAME=VALUE",
+        help="the value of a `param` of the spec; may be given several times",
+    )
+    parser.add_argument(
+        "--allow-python",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="run this Python file and let the spec use the layers it defines",
+    )
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip().isidentifier():
+        raise argparse.ArgumentTypeError(f"`{text}` is not of the form NAME=VALUE")
+    return name.strip(), value
+
+
+def program_of(options: argparse.Namespace, path: str) -> Program:
+    """The compiled spec of a path, with the parameters and layers that were given.
+
+    Raises:
+        SpecError: where the spec is wrong.
+        UsageError: where a file cannot be read, or there is no such parameter.
+    """
+    params = {name: Written(value) for name, value in options.param}
+    layers: dict[str, type[Layer]] = {}
+    for file in options.allow_python:
+        from specc.plugins import layers_of_file
+
+        layers.update(layers_of_file(file))
+    return compile_program(read_source(path), params, layers)
 
 
 def add_output_option(parser: argparse.ArgumentParser) -> None:
@@ -50,13 +96,15 @@ def _seed(text: str) -> int:
     return int(text)
 
 
-def chosen_models(path: str, name: str | None) -> tuple[Model, ...]:
+def chosen_models(
+    options: argparse.Namespace, path: str, name: str | None
+) -> tuple[Model, ...]:
     """The models of a spec, or the one that was asked for.
 
     Raises:
         UsageError: where the spec has no model of that name.
     """
-    program = compile_program(read_source(path))
+    program = program_of(options, path)
     if name is None:
         return program.models
     try:

@@ -26,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Check the spec and print the summary of its models; no framework is needed."""
-    models = chosen_models(options.spec, options.model)
+    models = chosen_models(options, options.spec, options.model)
     if options.json:
         import json
 

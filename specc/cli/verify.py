@@ -51,7 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compare the file with its spec's Keras model; the file is not changed."""
-    models = chosen_models(options.spec, options.model)
+    models = chosen_models(options, options.spec, options.model)
     if len(models) != 1:
         names = ", ".join(model.name for model in models)
         raise UsageError(f"`{options.spec}` has several models: {names}", "choose one with --model")

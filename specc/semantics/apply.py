@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import names as name_errors
 from specc.diagnostics.errors import programs as errors
 from specc.diagnostics.errors import shapes as shape_errors
 from specc.diagnostics.place import Operand, Place, Refused
-from specc.graph import BlockUse, GraphLayer, Node, Tensor, Variable, replace_tensors
+from specc.graph import (
+    BlockUse,
+    GraphLayer,
+    Node,
+    Tensor,
+    Variable,
+    collect_tensors,
+    replace_tensors,
+)
 from specc.layers import LAYER_NAMES
 from specc.layers.base import Layer, TensorArgument
 from specc.semantics import construct
@@ -139,6 +147,7 @@ def usable_of(
 def not_a_layer(evaluator: Evaluator, callee: ast.Expression) -> Diagnostic:
     if isinstance(callee, ast.Name | ast.Attribute):
         known = (*LAYER_NAMES, *evaluator.frame.module.definitions)
+        known = tuple([name for name in known if name != evaluator.frame.title])
         layers = [n for n, v in evaluator.frame.names.items() if isinstance(v, LayerUse)]
         return name_errors.unknown_layer(callee.span, callee.span.text, (*known, *layers))
     return name_errors.not_a_layer(callee.span, "this")
@@ -168,11 +177,8 @@ def bind_call(
     if call.positional:
         report(name_errors.input_in_parentheses(call.positional[0].span, title))
         return None
-    given = match(title, call, [], tuple(kinds), report)
-    if given is None:
-        return None
+    given, right = match(title, call, [], tuple(kinds), report)
     bound: dict[str, Any] = {}
-    right = True
     for argument, expression in given.items():
         kind = kinds[argument]
         if isinstance(kind, TensorArgument):
@@ -228,7 +234,9 @@ def apply_layer(
             return evaluator.fail(errors.no_batch_axis(span, title, tensor.type))
         types.append(type_)
     call_types = {name: replace_tensors(value, _type_of) for name, value in call.items()}
+    batch = frame.building.batch
     try:
+        layer.check_batch(batch[0] if batch else None)
         outputs = layer.apply(types, call_types)
         layer.check_call(types, **call_types)
         graph_layer = use.graph_layer
@@ -308,8 +316,9 @@ def _named_inputs(
     if call.positional:
         report(name_errors.input_in_parentheses(call.positional[0].span, definition.name))
         return None
-    given = match(definition.name, call, [], construct.input_names(definition), report)
-    if given is None:
+    names = construct.input_names(definition)
+    given, right = match(definition.name, call, [], names, report)
+    if not right:
         return None
     named: dict[str, tuple[Any, Span]] = {}
     for name, expression in given.items():
@@ -331,14 +340,12 @@ def _inputs_of_composite(
         names = layer.input_names
     else:
         names = [tensor.name for tensor in layer.graph.inputs]
-    given: dict[str, ast.Expression] | None = {}
-    if call is not None:
-        if call.positional:
-            where = call.positional[0].span
-            evaluator.context.report(name_errors.input_in_parentheses(where, layer.title))
-            return None
-        given = match(layer.title, call, [], names, evaluator.context.report)
-    if given is None or inputs is None:
+    if call is not None and call.positional:
+        where = call.positional[0].span
+        evaluator.context.report(name_errors.input_in_parentheses(where, layer.title))
+        return None
+    given, right = match(layer.title, call, [], names, evaluator.context.report)
+    if inputs is None or not right:
         return None
     left = iter(inputs)
     ordered: list[Tensor] = []
@@ -459,12 +466,10 @@ def operation(
     order = list(cls.signature)
     taken = order[1:] if is_step else order
     arguments, several = _spread(cls.variadic, taken, call)
-    given = match(title, arguments, taken, taken, report)
-    if given is None:
-        return UNKNOWN
+    given, right = match(title, arguments, taken, taken, report)
     values: dict[str, Any] = {order[0]: first} if is_step and first is not None else {}
     places: dict[str, Span] = {}
-    right = not is_step or first is not None
+    right = right and (not is_step or first is not None)
     for argument, expression in given.items():
         value = evaluator.evaluate(expression)
         values[argument] = value
@@ -521,11 +526,9 @@ def _operate(
     context.node(span)
     cls = find_operation(name)
     assert cls is not None
-    tensors = [value for value in values.values() if isinstance(value, Tensor)]
-    for value in values.values():
-        if isinstance(value, tuple):
-            several = cast("tuple[Any, ...]", value)
-            tensors += [item for item in several if isinstance(item, Tensor)]
+    tensors: list[Tensor] = []
+    for argument in cls.signature:
+        collect_tensors(values.get(argument), tensors)
     try:
         made = cls(**{key: replace_tensors(value, _type_of) for key, value in values.items()})
         outputs = made.apply()

@@ -21,10 +21,12 @@ def match(
     positional: Sequence[str],
     known: Sequence[str],
     report: Report,
-) -> dict[str, ast.Expression] | None:
-    """Which expression each argument is given; None after a mistake, which is reported."""
+) -> tuple[dict[str, ast.Expression], bool]:
+    """Which expression each argument is given, and whether that is all there is to it: mistakes
+    are reported.
+    """
     if call is None:
-        return {}
+        return {}, True
     given: dict[str, ast.Expression] = dict(zip(positional, call.positional, strict=False))
     right = True
     if len(call.positional) > len(positional):
@@ -41,7 +43,7 @@ def match(
             given[name.text] = keyword.value
             continue
         right = False
-    return given if right else None
+    return given, right
 
 
 def evaluate_arguments(

@@ -115,6 +115,7 @@ class Body:
     def _batch(self, statement: ast.Input) -> None:
         """A fixed batch size: `input x: float32[8], batch_size=3`."""
         frame = self.frame
+        batch = frame.building.batch
         for option in statement.options:
             if option.name.text != "batch_size":
                 self.context.report(
@@ -127,10 +128,10 @@ class Body:
             if not is_whole(size) or size < 1:
                 reason = "a batch size is a whole number, 1 or more"
                 self.context.report(name_errors.not_computable(option.value.span, reason))
-            elif frame.batch is not None and frame.batch[0] != size:
-                self.context.report(errors.batch_sizes_differ(option.span, frame.batch[1]))
+            elif batch is not None and batch[0] != size:
+                self.context.report(errors.batch_sizes_differ(option.span, batch[1]))
             else:
-                frame.batch = (size, option.span)
+                frame.building.batch = (size, option.span)
 
     def _input_of_block(self, statement: ast.Input) -> Tensor | None:
         frame, name = self.frame, statement.name
@@ -191,11 +192,11 @@ class Body:
         type_ = read_type(self.evaluator, statement.type)
         given = {option.name.text: option.value for option in statement.options}
         call = ast.Call(ast.Name(name.text, name.span), [], statement.options, statement.span)
-        matched = match("weight", call, [], tuple(WEIGHT_OPTIONS), self.context.report)
+        _, right = match("weight", call, [], tuple(WEIGHT_OPTIONS), self.context.report)
         if statement.initializer is not None:
             given["initializer"] = statement.initializer
         kinds = {**WEIGHT_OPTIONS, "initializer": Optional(INITIALIZER)}
-        if type_ is None or matched is None:
+        if type_ is None or not right:
             return None
         options = evaluate_arguments(
             "weight", given, kinds, self.evaluator.argument, self.context.report
@@ -241,7 +242,8 @@ class Body:
         self._introduce(name)
         expression = statement.value
         if name.text in frame.names:
-            first = frame.layer_spans.get(name.text) or frame.building.names.get(name.text)
+            known = frame.names[name.text]
+            first = known.span if isinstance(known, Tensor) else frame.layer_spans.get(name.text)
             self.context.report(
                 name_errors.layer_name_twice(name.span, first or name.span, name.text)
             )

@@ -95,11 +95,9 @@ def _configured(
     kinds = {name: argument.kind for name, argument in signature.items()}
     if is_layer:
         kinds.update(COMMON)
-    given = match(title, call, list(signature), list(kinds), report)
-    if given is None:
-        return UNKNOWN, {}, {}
+    given, right = match(title, call, list(signature), list(kinds), report)
     values = evaluate_arguments(title, given, kinds, evaluator.argument, report)
-    if missing(title, whole, given, signature, report) or values is None:
+    if missing(title, whole, given, signature, report) or values is None or not right:
         return UNKNOWN, {}, {}
     places = {argument: expression.span for argument, expression in given.items()}
     common = {"name": values.pop("name")} if is_layer and "name" in values else {}
@@ -286,9 +284,7 @@ def _bind_definition(
     )
     names = [parameter.name.text for parameter in parameters]
     positional = names if isinstance(tree, ast.Block) else []
-    given = match(definition.name, call, positional, [*names, *USE_KINDS], report)
-    if given is None:
-        return None
+    given, right = match(definition.name, call, positional, [*names, *USE_KINDS], report)
     own = {name: value for name, value in given.items() if name not in names}
     common = evaluate_arguments(definition.name, own, USE_KINDS, evaluator.argument, report)
     places = {argument: expression.span for argument, expression in given.items()}
@@ -296,7 +292,7 @@ def _bind_definition(
     for name in names:
         if name in given:
             values[name] = _parameter_value(evaluator, given[name])
-    if common is None or any([value is UNKNOWN for value in values.values()]):
+    if common is None or not right or any([value is UNKNOWN for value in values.values()]):
         return None
     if isinstance(tree, ast.Model):
         return values, common, places

@@ -80,4 +80,10 @@ class Context:
         raise SpecError(self.diagnostics)
 
     def find_layer(self, name: str) -> type[Layer] | None:
-        return find_layer(name) or self.extra_layers.get(name)
+        """The class of a layer: of the catalogue, from Python, or of an installed package."""
+        found = find_layer(name) or self.extra_layers.get(name)
+        if found is None and name[0].isupper():
+            from specc.plugins import plugin_layer
+
+            return plugin_layer(name)
+        return found

@@ -118,7 +118,7 @@ def _graph(context: Context, frame: Frame, definition: Definition) -> Graph | No
         building.layers,
         frame.expectations,
         tree.name.span,
-        frame.batch[0] if frame.batch else None,
+        building.batch[0] if building.batch else None,
         building.blocks,
         building.weights,
         {
@@ -127,8 +127,6 @@ def _graph(context: Context, frame: Frame, definition: Definition) -> Graph | No
             if isinstance(item, ast.Param)
         },
     )
-    if frame.kind == "model":
-        _check_batch(context, graph)
     for diagnostic in check_structure(graph, frame.kind, building.declared):
         context.report(diagnostic)
     _outputs_with_batch(context, graph)
@@ -140,18 +138,6 @@ def _last_line(frame: Frame) -> list[tuple[str, Tensor]]:
     if frame.inputs_alone:
         return []
     return [(tensor.name, tensor) for tensor in frame.current]
-
-
-def _check_batch(context: Context, graph: Graph) -> None:
-    """Layers that keep states between batches need a fixed number of samples."""
-    from specc.diagnostics.place import Place, Refused
-
-    for layer in graph.layers:
-        if isinstance(layer.layer, Layer) and hasattr(layer.layer, 'check_batch'):
-            try:
-                layer.layer.check_batch(graph.batch_size)
-            except Refused as refused:
-                context.report(refused.at(Place(layer.kind, layer.span)))
 
 
 def _outputs_with_batch(context: Context, graph: Graph) -> None:

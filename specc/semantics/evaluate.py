@@ -462,9 +462,16 @@ class Evaluator:
             if len(items) == len(several):
                 return items
             if is_tensors(value):
-                nested = next(item for item in several if not isinstance(item, Tensor))
-                count = len(cast("tuple[Any, ...]", nested)) if isinstance(nested, tuple) else 0
-                self.context.report(name_errors.not_one_tensor(expression.span, count))
+                index = next(i for i, x in enumerate(several) if not isinstance(x, Tensor))
+                nested = several[index]
+                where = expression.span
+                if isinstance(expression, ast.Sequence):
+                    where = expression.items[index].span
+                if isinstance(nested, tuple):
+                    count = len(cast("tuple[Any, ...]", nested))
+                    self.context.report(name_errors.not_one_tensor(where, count))
+                else:
+                    self.context.report(name_errors.not_a_tensor(where))
                 return None
             if isinstance(expression, ast.Sequence):
                 for item, tree in zip(several, expression.items, strict=True):

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from specc.diagnostics.diagnostic import Diagnostic, Label
 from specc.diagnostics.errors import expectations as errors
-from specc.graph import Graph, GraphLayer, Params
+from specc.graph import Graph, GraphLayer, Params, total_of
 from specc.semantics.declared import Expected
+from specc.source import Span
 from specc.types import TensorType, shape_text
 
 TITLES = {
@@ -30,10 +31,15 @@ class Measured(NamedTuple):
 
 def measure(graph: Graph) -> Measured:
     """The graph's own figures."""
+    params = {layer.name: layer.params for layer in graph.layers}
+    outputs = {layer.name: layer.outputs[0].type for layer in graph.layers}
+    for block in graph.blocks:
+        params[block.name] = total_of([layer.params for layer in graph.layers_of(block)])
+        outputs[block.name] = block.outputs[0].type
     return Measured(
         graph.params,
-        {layer.name: layer.params for layer in graph.layers},
-        {layer.name: layer.outputs[0].type for layer in graph.layers},
+        params,
+        outputs,
         {name: tensor.type for name, tensor in zip(graph.output_names, graph.outputs, strict=True)},
     )
 
@@ -56,9 +62,12 @@ def _check_count(
 ) -> Diagnostic | None:
     if expected.layer is None:
         params, what, layer = measured.params, f"`{graph.name}`", None
+        parts = graph.layers
     elif expected.layer in measured.layer_params:
         params, what = measured.layer_params[expected.layer], f"layer `{expected.layer}`"
-        layer = graph.layer(expected.layer)
+        layer = _layer_of(graph, expected.layer)
+        block = next((b for b in graph.blocks if b.name == expected.layer), None)
+        parts = graph.layers if block is None else graph.layers_of(block)
     else:
         return errors.no_such_layer(
             expected.target_span, expected.layer, list(measured.layer_params)
@@ -70,10 +79,20 @@ def _check_count(
     if layer is not None:
         culprit, notes = Label(layer.span, _weights_in_words(layer, expected.measure)), list[str]()
     else:
-        culprit, notes = _where_they_part(graph, expected.measure, found - value)
+        culprit, notes = _where_they_part(parts, expected.measure, found - value)
     return errors.count_not_met(
         expected.span, f"{title} of {what}", value, found, culprit, notes, measured.found_in
     )
+
+
+def _layer_of(graph: Graph, name: str) -> GraphLayer | None:
+    """The layer of a name; None where it names a block."""
+    return next((layer for layer in graph.layers if layer.name == name), None)
+
+
+def _place_of(graph: Graph, name: str) -> Span:
+    """Where a layer or the use of a block stands."""
+    return next(item.span for item in (*graph.layers, *graph.blocks) if item.name == name)
 
 
 def _of(measure: str, params: Params) -> int:
@@ -82,18 +101,21 @@ def _of(measure: str, params: Params) -> int:
     )
 
 
-def _where_they_part(graph: Graph, measure: str, difference: int) -> tuple[Label | None, list[str]]:
+def _where_they_part(
+    layers: list[GraphLayer], measure: str, difference: int
+) -> tuple[Label | None, list[str]]:
     """The layer that accounts for a difference, where one does, and every layer's count."""
-    if not graph.layers:
+    layers = [layer for layer in layers if not layer.is_operation]
+    if not layers:
         return None, []
-    counts = [f"{layer.name} {_of(measure, layer.params):,}" for layer in graph.layers]
+    counts = [f"{layer.name} {_of(measure, layer.params):,}" for layer in layers]
     notes = [f"{TITLES[measure]} by layer: {', '.join(counts)}"] if len(counts) <= 40 else []
     for explanation in (_whole_layer, _other_kind, _one_weight, _missing_bias):
-        for layer in graph.layers:
+        for layer in layers:
             text = explanation(layer, measure, difference)
             if text is not None:
                 return Label(layer.span, text), notes
-    most = max(graph.layers, key=lambda layer: _of(measure, layer.params))
+    most = max(layers, key=lambda layer: _of(measure, layer.params))
     return Label(most.span, f"the layer with the most: {_weights_in_words(most, measure)}"), notes
 
 
@@ -151,7 +173,7 @@ def _check_output(
                 expected.target_span, expected.layer, list(measured.layer_outputs)
             )
         found = measured.layer_outputs[expected.layer]
-        maker = graph.layer(expected.layer).span
+        maker = _place_of(graph, expected.layer)
         what = f"output of layer `{expected.layer}`"
     else:
         names = graph.output_names

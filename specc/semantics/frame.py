@@ -23,6 +23,8 @@ class Building:
     layers: list[GraphLayer] = fresh(default_factory=list[GraphLayer])
     blocks: list[BlockUse] = fresh(default_factory=list[BlockUse])
     weights: list[OwnWeight] = fresh(default_factory=list[OwnWeight])
+    batch: tuple[int, Span] | None = None
+    """The fixed batch size, and where it stands."""
     names: dict[str, Span] = fresh(default_factory=dict[str, Span])
     """The names of inputs, layers and blocks that are taken."""
     nested: dict[Any, LayerUse] = fresh(default_factory=dict[Any, LayerUse])
@@ -60,7 +62,6 @@ class Frame:
     expectations: list[Any] = fresh(default_factory=list[Any])
     layer_spans: dict[str, Span] = fresh(default_factory=dict[str, Span])
     """Where each `layer` declaration stands."""
-    batch: tuple[int, Span] | None = None
     current: list[Tensor] = fresh(default_factory=list[Tensor])
     """The tensors of the line above, which a line that starts with a layer takes."""
     current_unknown: bool = False

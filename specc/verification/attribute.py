@@ -35,7 +35,7 @@ def first_difference(
     one, so a layer's output may be there in another layout or not at all; a layer of which
     nothing can be seen is passed over. None where every layer that can be seen agrees.
     """
-    layers = {layer: built.keras_layer(layer) for layer in built.graph.layers}
+    layers = built.callables()
     inputs = [case.inputs[tensor.name] for tensor in built.graph.inputs]
     keras_values = run_graph(built.graph, layers, inputs, inference=True)
     visible = _all_values(model, case, provider)

@@ -1,0 +1,114 @@
+"""Layers, operations and the small objects of the catalogue as Keras's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from specc.graph import GraphLayer
+from specc.layers.base import Layer
+from specc.ops.base import Operation
+from specc.semantics.composite import BlockLayer, Composite, ModelLayer
+
+
+def keras_value(keras: Any, value: Any, dtype: str | None = None) -> Any:
+    """An argument as Keras takes it: objects of the catalogue become Keras's."""
+    if isinstance(value, Layer):
+        return keras_layer(keras, value, None, dtype)
+    category = getattr(value, "category", None)
+    if category is not None:
+        return getattr(keras, f"{category}s").get(
+            {
+                "class_name": value.keras_name,
+                "config": {
+                    name: keras_value(keras, argument)
+                    for name, argument in value.keras_arguments().items()
+                },
+            }
+        )
+    if isinstance(value, tuple):
+        items = cast("tuple[Any, ...]", value)
+        if any([isinstance(item, Layer) for item in items]):
+            return [keras_value(keras, item, dtype) for item in items]
+    return value
+
+
+def keras_layer(keras: Any, layer: Layer, name: str | None, dtype: str | None = None) -> Any:
+    """The Keras layer of a layer, without weights until it is called.
+
+    Args:
+        name: None lets Keras choose one, for a layer inside another.
+        dtype: the policy of the layer and all in it, whatever it says itself.
+    """
+    named = {} if name is None else {"name": name}
+    if isinstance(layer, ModelLayer):
+        from specc.backends.keras_model import model_of
+
+        model = model_of(keras, layer.graph, name or layer.title, dtype)[0]
+        model.trainable = layer.trainable
+        return model
+    if isinstance(layer, BlockLayer):
+        from specc.backends.spec_layer import spec_layer
+
+        return spec_layer(keras, layer, name, dtype)
+    arguments = {
+        argument: keras_value(keras, value, dtype)
+        for argument, value in layer.keras_arguments().items()
+    }
+    if dtype is not None:
+        arguments["dtype"] = dtype
+    return keras_class(keras, layer)(**named, **arguments)
+
+
+def keras_class(keras: Any, layer: Layer) -> Any:
+    """The class of a layer: one of `keras.layers`, or what a layer from Python says."""
+    own = getattr(layer, "keras_class", None)
+    return own() if own is not None else getattr(keras.layers, type(layer).__name__)
+
+
+def keras_operation(keras: Any, operation: Operation, name: str) -> Callable[..., Any]:
+    """The function of an operation. On symbolic tensors its node gets this name."""
+    function = getattr(keras.ops, operation.operation_name)
+    variadic = operation.variadic
+    order = list(operation.signature)
+
+    def apply(**arguments: Any) -> Any:
+        positional: list[Any] = []
+        if variadic is not None:
+            for argument in order[: order.index(variadic)]:
+                positional.append(arguments.pop(argument))
+            positional += arguments.pop(variadic)
+        result = function(*positional, **arguments)
+        first = result[0] if isinstance(result, list | tuple) else result
+        history = getattr(first, "_keras_history", None)
+        if history is not None:
+            history.operation.name = name
+        return result
+
+    return apply
+
+
+def construct(keras: Any, layer: GraphLayer, dtype: str | None = None) -> Any:
+    """What calls a layer or an operation of a graph."""
+    if isinstance(layer.layer, Operation):
+        return keras_operation(keras, layer.layer, layer.name)
+    return keras_layer(keras, layer.layer, layer.name, dtype)
+
+
+def weights_in_order(layer: Layer, keras_layer: Any) -> list[Any]:
+    """The Keras variables of a layer in the order of its `variables`.
+
+    Keras lists the layers of a model inside a model by depth, specc in the order of the spec.
+    """
+    if not isinstance(layer, Composite):
+        return list(keras_layer.weights)
+    if isinstance(layer, BlockLayer):
+        own: list[Any] = list(keras_layer.own_weights)
+        inner: dict[str, Any] = {item.name: item for item in keras_layer.inner}
+        find = inner.__getitem__
+    else:
+        own, find = [], keras_layer.get_layer
+    for part in layer.graph.layers:
+        if isinstance(part.layer, Layer):
+            own += weights_in_order(part.layer, find(part.name))
+    return own
