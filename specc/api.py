@@ -131,6 +131,8 @@ class Program:
         self.source = source
         self.module = compilation.module
         """The syntax tree, and the definitions it can use."""
+        self.sections = tuple(compilation.sections)
+        """Its blocks about data, training and export."""
         self.models = tuple(Model(graph, source) for graph in compilation.graphs)
 
     def __repr__(self) -> str:

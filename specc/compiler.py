@@ -15,6 +15,7 @@ from specc.records import record
 from specc.semantics.elaborate import elaborate
 from specc.semantics.expectations import check_expectations, measure
 from specc.semantics.modules import Loader, Module, link
+from specc.semantics.sections import Section
 from specc.settings import settings_for
 from specc.source import Source
 from specc.syntax.parser import parse
@@ -28,6 +29,8 @@ class Compilation:
     """Its syntax tree, and the definitions it can use."""
     graphs: list[Graph]
     """The typed graph of each of its models, in their order."""
+    sections: list[Section]
+    """Its blocks about data, training and export."""
 
 
 def compile_source(
@@ -51,11 +54,11 @@ def compile_source(
         file = parse(source)
         module = link(file, source, loader)
         settings = settings_for(module, params or {})
-        graphs = elaborate(module, settings, dict(extra_layers or {}))
+        graphs, sections = elaborate(module, settings, dict(extra_layers or {}))
         unmet = [d for graph in graphs for d in check_expectations(graph, measure(graph))]
     if unmet:
         raise SpecError(unmet)
-    return Compilation(module, graphs)
+    return Compilation(module, graphs, sections)
 
 
 @contextmanager

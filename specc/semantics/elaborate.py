@@ -18,6 +18,7 @@ from specc.semantics.body import run_body
 from specc.semantics.context import MAX_DEPTH, Context
 from specc.semantics.frame import Building, Frame
 from specc.semantics.modules import Definition, Module
+from specc.semantics.sections import Section, read_sections
 from specc.semantics.structure import check_structure
 from specc.source import Span
 from specc.syntax import ast
@@ -26,8 +27,8 @@ from specc.types import TensorType
 
 def elaborate(
     module: Module, params: dict[str, Any], extra_layers: dict[str, type[Layer]]
-) -> list[Graph]:
-    """The graph of every model of a file.
+) -> tuple[list[Graph], list[Section]]:
+    """The graph of every model of a file, and its blocks about data, training and export.
 
     Args:
         params: values for the models' parameters, by name.
@@ -45,9 +46,10 @@ def elaborate(
         graph = elaborate_model(context, definition, values, tree.name.span)
         if graph is not None:
             graphs.append(graph)
+    sections = read_sections(context, module)
     if context.diagnostics:
         raise SpecError(context.diagnostics)
-    return graphs
+    return graphs, sections
 
 
 def elaborate_model(
