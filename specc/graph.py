@@ -204,9 +204,17 @@ class Graph:
     def params(self) -> Params:
         return count(self.variables)
 
-    def layers_of(self, block: BlockUse) -> list[GraphLayer]:
-        """The layers of a block's use."""
-        return [layer for layer in self.layers if layer.name.startswith(f"{block.name}.")]
+    def layers_by_block(self) -> dict[str, list[GraphLayer]]:
+        """The layers of each use of a block, by its name; those of inner blocks included."""
+        found: dict[str, list[GraphLayer]] = {block.name: [] for block in self.blocks}
+        for layer in self.layers if found else []:
+            dot = layer.name.find(".")
+            while dot >= 0:
+                inside = found.get(layer.name[:dot])
+                if inside is not None:
+                    inside.append(layer)
+                dot = layer.name.find(".", dot + 1)
+        return found
 
     def layer(self, name: str) -> GraphLayer:
         """The layer of a name.

@@ -66,8 +66,9 @@ def measure_keras(built: BuiltModel) -> Measured:
     layers = {layer.name: _keras_params(built, layer) for layer in graph.layers}
     params = {**layers}
     outputs = {layer.name: types[layer.outputs[0]] for layer in graph.layers}
+    inside = graph.layers_by_block()
     for block in graph.blocks:
-        params[block.name] = total_of([layers[layer.name] for layer in graph.layers_of(block)])
+        params[block.name] = total_of([layers[layer.name] for layer in inside[block.name]])
         outputs[block.name] = types[block.outputs[0]]
     return Measured(
         total_of(list(layers.values())),

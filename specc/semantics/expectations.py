@@ -33,8 +33,9 @@ def measure(graph: Graph) -> Measured:
     """The graph's own figures."""
     params = {layer.name: layer.params for layer in graph.layers}
     outputs = {layer.name: layer.outputs[0].type for layer in graph.layers}
+    inside = graph.layers_by_block()
     for block in graph.blocks:
-        params[block.name] = total_of([layer.params for layer in graph.layers_of(block)])
+        params[block.name] = total_of([layer.params for layer in inside[block.name]])
         outputs[block.name] = block.outputs[0].type
     return Measured(
         graph.params,
@@ -66,8 +67,7 @@ def _check_count(
     elif expected.layer in measured.layer_params:
         params, what = measured.layer_params[expected.layer], f"layer `{expected.layer}`"
         layer = _layer_of(graph, expected.layer)
-        block = next((b for b in graph.blocks if b.name == expected.layer), None)
-        parts = graph.layers if block is None else graph.layers_of(block)
+        parts = graph.layers_by_block().get(expected.layer, graph.layers)
     else:
         return errors.no_such_layer(
             expected.target_span, expected.layer, list(measured.layer_params)
