@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite
 from typing import Any
 
 MAX_BITS = 256
@@ -10,6 +11,23 @@ MAX_BITS = 256
 
 MAX_LENGTH = 100_000
 """Items of a list, and characters of a string."""
+
+
+MAX_NESTING = 64
+"""Lists inside each other."""
+
+
+def size_within_bounds(value: tuple[Any, ...]) -> int | None:
+    """How many items a list holds, those of the lists in it included; None if too many."""
+    size = 0
+    pending = [(value, 1)]
+    while pending:
+        items, level = pending.pop()
+        size += len(items)
+        if size > MAX_LENGTH or level > MAX_NESTING:
+            return None
+        pending += [(item, level + 1) for item in items if isinstance(item, tuple)]
+    return size
 
 
 class NotComputable(Exception):
@@ -65,8 +83,19 @@ def operate(sign: str, left: Any, right: Any) -> Any:
         raise NotComputable("the number is too large") from None
     if isinstance(value, complex):
         raise NotComputable("the result is not a real number")
+    return checked(value)
+
+
+def checked(value: int | float) -> int | float:
+    """A number, if it is not too large.
+
+    Raises:
+        NotComputable: for what is, and for infinity and what is not a number.
+    """
     if isinstance(value, int) and value.bit_length() > MAX_BITS:
         raise NotComputable("the number is too large")
+    if isinstance(value, float) and not isfinite(value):
+        raise NotComputable("the result is not a number")
     return value
 
 

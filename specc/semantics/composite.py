@@ -62,6 +62,9 @@ class ModelLayer(Composite):
         super().__init__(trainable=trainable)
         self.title = title
         self.graph = graph
+        self._outputs: dict[tuple[TensorType, ...], tuple[TensorType, ...]] = {
+            tuple([t.type for t in graph.inputs]): tuple([t.type for t in graph.outputs])
+        }
 
     def infer(self, *inputs: TensorType, **_: Any) -> tuple[TensorType, ...]:
         graph = self.graph
@@ -72,9 +75,9 @@ class ModelLayer(Composite):
             same_dtype = own.dtype == given.dtype or (own.is_float and given.is_float)
             if not same_dtype or not fits(own.shape, given.shape):
                 raise Refused(errors.nested_input_differs, index, graph.inputs[index].name, own)
-        if declared == list(inputs):
-            return tuple([tensor.type for tensor in graph.outputs])
-        return infer_through(graph, list(inputs))
+        if inputs not in self._outputs:
+            self._outputs[inputs] = infer_through(graph, list(inputs))
+        return self._outputs[inputs]
 
 
 class BlockLayer(Composite):

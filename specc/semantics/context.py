@@ -14,10 +14,10 @@ from specc.semantics.frame import Frame
 from specc.source import Span
 from specc.syntax import ast
 
-MAX_STEPS = 1_000_000
+MAX_STEPS = 500_000
 """Expressions and statements that are evaluated, loops counted out."""
 
-MAX_NODES = 60_000
+MAX_NODES = 40_000
 """Uses of layers and operations in all the graphs of a program."""
 
 MAX_DEPTH = 40
@@ -51,21 +51,24 @@ class Context:
         if key in self.seen:
             return
         self.seen.add(key)
-        for name, span in self.uses[::-1][:SHOWN_USES]:
-            diagnostic.secondary.append(Label(span, f"in this use of `{name}`"))
+        shown: list[Span] = []
+        for name, span in self.uses[::-1]:
+            if len(shown) < SHOWN_USES and span not in shown:
+                shown.append(span)
+                diagnostic.secondary.append(Label(span, f"in this use of `{name}`"))
         self.diagnostics.append(diagnostic)
 
     @property
     def used_at(self) -> tuple[Span, ...]:
         return tuple([span for _, span in self.uses])
 
-    def step(self, where: Span) -> None:
-        """Count an evaluation.
+    def step(self, where: Span, number: int = 1) -> None:
+        """Count an evaluation, or several.
 
         Raises:
             SpecError: where the program is too large; nothing after it is looked at.
         """
-        self.steps += 1
+        self.steps += number
         if self.steps > MAX_STEPS:
             self.give_up(errors.too_much_work(where, MAX_STEPS, "steps"))
 

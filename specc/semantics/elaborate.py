@@ -59,7 +59,7 @@ def elaborate_model(
     key = (id(definition.tree), repr(sorted(params.items())))
     if key not in context.graphs:
         if len(context.uses) >= MAX_DEPTH:
-            context.give_up(errors.expanded_too_deep(where, definition.name, MAX_DEPTH))
+            context.give_up(errors.expanded_too_deep(where, definition.name, MAX_DEPTH, "model"))
         frame = Frame(definition.module, Building(definition.name), "model", definition.name)
         frame.params = params
         nested = where is not definition.tree.name.span

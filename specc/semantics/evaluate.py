@@ -14,7 +14,16 @@ from specc.layers.arguments import Kind
 from specc.layers.base import Layer
 from specc.semantics import apply as application
 from specc.semantics import construct
-from specc.semantics.arithmetic import NotComputable, compare, is_whole, negate, operate
+from specc.semantics.arithmetic import (
+    MAX_LENGTH,
+    MAX_NESTING,
+    NotComputable,
+    compare,
+    is_whole,
+    negate,
+    operate,
+    size_within_bounds,
+)
 from specc.semantics.context import Context
 from specc.semantics.frame import Frame
 from specc.semantics.functions import FUNCTIONS, call_function
@@ -58,7 +67,14 @@ class Evaluator:
                 for `Identity`; the category of the argument that takes the value.
         """
         self.context.step(expression.span)
-        return self._METHODS[type(expression)](self, expression, category)
+        value = self._METHODS[type(expression)](self, expression, category)
+        if isinstance(value, tuple):
+            size = size_within_bounds(cast("tuple[Any, ...]", value))
+            if size is None:
+                reason = f"a list of more than {MAX_LENGTH:,} items, or {MAX_NESTING} levels"
+                return self.fail(name_errors.not_computable(expression.span, reason))
+            self.context.step(expression.span, size // 8)
+        return value
 
     def argument(self, expression: ast.Expression, kind: Kind) -> Any:
         """The value of an expression for an argument of this kind."""
@@ -162,6 +178,9 @@ class Evaluator:
                 reason = f"text is needed, and this is {in_words(value)}"
                 return self.fail(name_errors.not_computable(where, reason))
             pieces.append(str(value))
+        if sum([len(piece) for piece in pieces]) > MAX_LENGTH:
+            reason = f"it would be longer than {MAX_LENGTH:,}"
+            return self.fail(name_errors.not_computable(expression.span, reason))
         return "".join(pieces)
 
     def _comprehension(self, expression: ast.Comprehension, category: str | None) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from specc.semantics.arithmetic import MAX_LENGTH, NotComputable, is_number, is_whole, kind_of
+from specc.semantics.arithmetic import MAX_LENGTH, NotComputable, checked, is_number, is_whole, kind_of
 
 
 def _several(value: Any) -> tuple[Any, ...]:
@@ -79,14 +79,14 @@ def _int(value: Any) -> int:
     if isinstance(value, bool):
         return int(value)
     try:
-        return int(value)
+        return int(checked(int(value)))
     except (TypeError, ValueError, OverflowError):
         raise NotComputable(f"`int` of {kind_of(value)}") from None
 
 
 def _float(value: Any) -> float:
     try:
-        return float(value)
+        return float(checked(float(value)))
     except (TypeError, ValueError, OverflowError):
         raise NotComputable(f"`float` of {kind_of(value)}") from None
 
@@ -96,7 +96,7 @@ def _abs(value: Any) -> Any:
 
 
 def _sum(items: Any) -> Any:
-    return sum(_numbers(_several(items)))
+    return checked(sum(_numbers(_several(items))))
 
 
 def _str(value: Any) -> str:

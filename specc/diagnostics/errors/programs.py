@@ -64,12 +64,16 @@ def misplaced(where: Span, statement: str, place: str, help: str | None = None) 
     )
 
 
-def expanded_too_deep(where: Span, name: str, depth: int) -> Diagnostic:
+def expanded_too_deep(where: Span, name: str, depth: int, kind: str = "block") -> Diagnostic:
+    if kind == "model":
+        hint = "a model cannot hold itself"
+    else:
+        hint = "a block that uses itself needs an `if` that ends it"
     return Diagnostic(
         "E0230",
         f"`{name}` uses itself more than {depth} times over",
         Label(where, "no end in sight"),
-        help="a block that uses itself needs an `if` that ends it",
+        help=hint,
     )
 
 
