@@ -149,6 +149,7 @@ def run_graph(
                 if inference and "training" in arguments:
                     arguments["training"] = False
                 taken = [values[tensor] for tensor in node.inputs]
+                arguments = layer.keras_call(arguments)
                 result = layers[node.layer](
                     taken if layer.takes_list else taken[0], **arguments
                 )

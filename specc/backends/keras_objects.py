@@ -17,15 +17,11 @@ def keras_value(keras: Any, value: Any, dtype: str | None = None) -> Any:
         return keras_layer(keras, value, None, dtype)
     category = getattr(value, "category", None)
     if category is not None:
-        return getattr(keras, f"{category}s").get(
-            {
-                "class_name": value.keras_name,
-                "config": {
-                    name: keras_value(keras, argument)
-                    for name, argument in value.keras_arguments().items()
-                },
-            }
-        )
+        arguments = {
+            name: keras_value(keras, argument)
+            for name, argument in value.keras_arguments().items()
+        }
+        return getattr(getattr(keras, f"{category}s"), type(value).__name__)(**arguments)
     if isinstance(value, tuple):
         items = cast("tuple[Any, ...]", value)
         if any([isinstance(item, Layer) for item in items]):

@@ -50,11 +50,12 @@ def program_of(graph: Graph) -> dict[str, Any]:
     places = {layer: i for i, layer in enumerate(x for x in graph.layers if not x.is_operation)}
     steps: list[dict[str, Any]] = []
     for node in graph.nodes:
+        operation = node.layer.layer
+        call = operation.keras_call(node.call) if isinstance(operation, Layer) else node.call
         step: dict[str, Any] = {
             "inputs": [numbers[tensor] for tensor in node.inputs],
-            "arguments": {name: _encoded(value, numbers) for name, value in node.call.items()},
+            "arguments": {name: _encoded(value, numbers) for name, value in call.items()},
         }
-        operation = node.layer.layer
         if isinstance(operation, Layer):
             step["layer"] = places[node.layer]
             step["list"] = operation.takes_list

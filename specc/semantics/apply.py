@@ -25,6 +25,7 @@ from specc.semantics.bind import match
 from specc.semantics.composite import BlockLayer, Composite, Poisoned
 from specc.semantics.context import MAX_DEPTH
 from specc.semantics.frame import Frame
+from specc.semantics.functions import FUNCTIONS
 from specc.semantics.modules import Definition
 from specc.semantics.values import (
     UNKNOWN,
@@ -32,7 +33,9 @@ from specc.semantics.values import (
     LayerName,
     LayerUse,
     OperationName,
+    WeightOf,
     in_words,
+    shown,
 )
 from specc.source import Span
 from specc.syntax import ast
@@ -71,6 +74,10 @@ def apply_step(
     if usable is None:
         return UNKNOWN
     if isinstance(usable, OperationName):
+        if call is not None:
+            title = f"ops.{usable.name}"
+            where = call.positional[0].span if call.positional else call.span
+            return evaluator.fail(name_errors.input_in_parentheses(where, title))
         first = None if inputs is None else result_of(inputs)
         arguments = step if isinstance(step, ast.Call) else None
         return operation(evaluator, usable.name, step, arguments, first, is_step=True)
@@ -114,6 +121,10 @@ def usable_of(
         value = frame.names.get(callee.text)
         if value is UNKNOWN:
             return None
+        if isinstance(value, LayerName):
+            return construct.use_of_layer(evaluator, constructor, value.name, call, declared_as)
+        if isinstance(value, Definition):
+            return construct.use_of_definition(evaluator, constructor, value, call, declared_as)
         if isinstance(value, LayerUse | BlockInstance):
             frame.building.declared.pop(value.name, None)
             return value
@@ -129,6 +140,9 @@ def usable_of(
             return construct.use_of_definition(
                 evaluator, constructor, definition, call, declared_as
             )
+        if callee.text in FUNCTIONS:
+            evaluator.context.report(name_errors.not_a_layer(callee.span, f"`{callee.text}`"))
+            return None
         if evaluator.context.find_layer(callee.text) is not None:
             return construct.use_of_layer(evaluator, constructor, callee.text, call, declared_as)
     elif (
@@ -149,7 +163,10 @@ def not_a_layer(evaluator: Evaluator, callee: ast.Expression) -> Diagnostic:
         known = (*LAYER_NAMES, *evaluator.frame.module.definitions)
         known = tuple([name for name in known if name != evaluator.frame.title])
         layers = [n for n, v in evaluator.frame.names.items() if isinstance(v, LayerUse)]
-        return name_errors.unknown_layer(callee.span, callee.span.text, (*known, *layers))
+        every = (*known, *layers)
+        if isinstance(callee, ast.Name) and callee.text[0].islower():
+            every = (*every, *FUNCTIONS)
+        return name_errors.unknown_layer(callee.span, callee.span.text, every)
     return name_errors.not_a_layer(callee.span, "this")
 
 
@@ -202,7 +219,7 @@ def bind_call(
         elif not kind.accepts(value):
             report(
                 name_errors.wrong_argument(
-                    expression.span, title, argument, kind.expected, kind.choices, value
+                    expression.span, title, argument, kind.expected, kind.choices, shown(value)
                 )
             )
             right = False
@@ -224,7 +241,6 @@ def apply_layer(
 ) -> Any:
     """The tensors that a use of a layer gives."""
     context, frame = evaluator.context, evaluator.frame
-    context.node(span)
     layer = use.layer
     title = getattr(layer, "kind", type(layer).__name__)
     types: list[TensorType] = []
@@ -244,6 +260,8 @@ def apply_layer(
             Variable(use.name, weight.name, weight.shape, weight.dtype, weight.trainable)
             for weight in layer.variables(types, call_types)
         ]
+        # A nested model counts for what is in it: models in models would grow without end.
+        context.node(span, 1 + len(variables) // 4)
         if graph_layer is None:
             graph_layer = GraphLayer(use.name, layer, variables, use.span, context.used_at)
             use.graph_layer = graph_layer
@@ -400,6 +418,10 @@ def expand(
     instance.expanded = True
     if len(context.diagnostics) > mistakes or inner.current_unknown:
         return UNKNOWN
+    left_out = [use for name, use in instance.layers.items() if name not in inner.made]
+    if left_out:
+        first = left_out[0]
+        return evaluator.fail(errors.shared_block_differs(span, first.span, first.name))
     declared = inner.input_names
     if inner.given or set(inner.named) - set(declared):
         return evaluator.fail(
@@ -425,6 +447,8 @@ def operator(evaluator: Evaluator, sign: str, left: Any, right: Any, span: Span)
     for value in (left, right):
         if isinstance(value, Tensor | int | float):
             values.append(value)
+        elif isinstance(value, WeightOf):
+            return evaluator.fail(errors.weight_outside(span, value.variable.path))
         else:
             reason = f"`{sign}` does not go with a tensor and {in_words(value)}"
             return evaluator.fail(name_errors.not_computable(span, reason))
@@ -493,10 +517,9 @@ def operation(
             where = places.get(argument, whole.span)
             if isinstance(value, Layer | LayerName | LayerUse | BlockInstance):
                 return evaluator.fail(layer_as_tensor(evaluator, given[argument]))
-            shown = in_words(value) if isinstance(value, Tensor) else value
             return evaluator.fail(
                 name_errors.wrong_argument(
-                    where, title, argument, kind.expected, kind.choices, shown
+                    where, title, argument, kind.expected, kind.choices, shown(value)
                 )
             )
     return _operate(evaluator, name, values, whole.span, places)

@@ -113,8 +113,10 @@ def _join_or_repeat(sign: str, left: Any, right: Any) -> Any:
                 raise NotComputable(f"it would be longer than {MAX_LENGTH:,}")
             return several * times  # pyright: ignore
     for value in (left, right):
-        if not (is_number(value) or isinstance(value, tuple | str)):
-            raise NotComputable(f"`{sign}` is not for {value!r}"[:60])
+        if value is None:
+            raise NotComputable(f"`{sign}` is not for None, such as a size that is not known")
+        if isinstance(value, bool):
+            raise NotComputable(f"`{sign}` is not for {value!r}")
     raise NotComputable(f"`{sign}` is not for {kind_of(left)} and {kind_of(right)}")
 
 
@@ -156,5 +158,7 @@ def is_whole(value: Any) -> bool:
 
 def kind_of(value: Any) -> str:
     """What a constant is, in words."""
-    kinds = {int: "a number", float: "a number", str: "a string", tuple: "a list"}
+    if isinstance(value, float):
+        return f"{value:g}" if value % 1 else f"{value:.1f}"
+    kinds = {int: "a number", str: "a string", tuple: "a list"}
     return kinds.get(type(value), repr(value) if value is None or isinstance(value, bool) else "it")

@@ -8,7 +8,7 @@ from typing import Any
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import names as errors
 from specc.layers.arguments import Argument, Kind
-from specc.semantics.values import UNKNOWN, is_tensors
+from specc.semantics.values import UNKNOWN, is_tensors, shown
 from specc.syntax import ast
 
 Evaluate = Callable[[ast.Expression, Kind], Any]
@@ -68,7 +68,7 @@ def evaluate_arguments(
             else:
                 report(
                     errors.wrong_argument(
-                        expression.span, title, argument, kind.expected, kind.choices, value
+                        expression.span, title, argument, kind.expected, kind.choices, shown(value)
                     )
                 )
         else:

@@ -71,6 +71,7 @@ class Body:
         if frame.kind != "model":
             help = "a block's parameters stand in its parentheses"
             self.context.report(errors.misplaced(statement.span, "param", "a block", help))
+            frame.names[name.text] = UNKNOWN
             return
         where = name.span
         if name.text in frame.params:
@@ -148,8 +149,12 @@ class Body:
                 )
             )
             return None
+        for option in statement.options:
+            self.context.report(name_errors.unknown_argument(option.name.span, "input", ()))
         if not isinstance(given, Tensor):
             return None
+        if not given.name:  # of a block as a layer
+            given.name, given.span = name.text, name.span
         return given if match_input(self.evaluator, statement, given) else None
 
     def _weight(self, statement: ast.Weight) -> None:
@@ -179,7 +184,8 @@ class Body:
             return None
         if not isinstance(value, WeightOf):
             where = name.span if expression is None else expression.span
-            self.context.report(errors.not_a_weight(where, in_words(value)))
+            what = "without both" if expression is None else in_words(value)
+            self.context.report(errors.not_a_weight(where, what))
             return None
         variable = value.variable
         type_ = TensorType(variable.dtype, variable.shape, batched=False)
@@ -262,7 +268,11 @@ class Body:
             self.context.report(name_errors.not_a_layer(expression.span, what))
             return
         usable = application.usable_of(self.evaluator, expression, name)
-        if usable is None or isinstance(usable, OperationName):
+        if isinstance(usable, OperationName):
+            what = "an operation, which has no weights to share,"
+            self.context.report(name_errors.not_a_layer(expression.span, what))
+            return
+        if usable is None:
             return
         frame.names[name.text] = usable
         frame.building.declared[usable.name] = name.span
@@ -280,7 +290,7 @@ class Body:
     def _binding(self, statement: ast.Binding) -> None:
         expression = statement.value
         value = self.evaluator.evaluate(expression)
-        if isinstance(value, Layer | LayerName | Definition):
+        if isinstance(value, Layer | LayerName | Definition | OperationName):
             self.context.report(application.layer_as_tensor(self.evaluator, expression))
             value = UNKNOWN
         names = [t.name if isinstance(t, ast.Starred) else t for t in statement.targets]
@@ -303,10 +313,11 @@ class Body:
             return [value]
         if value is UNKNOWN:
             return [UNKNOWN] * count
-        if not isinstance(value, tuple):
-            items: tuple[Any, ...] = (value,)
-        else:
-            items = cast("tuple[Any, ...]", value)
+        if not isinstance(value, tuple) and not isinstance(value, Tensor):
+            where = statement.value.span
+            self.context.report(errors.not_to_be_unpacked(where, in_words(value)))
+            return [UNKNOWN] * count
+        items = cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value,)
         star = [i for i, target in enumerate(targets) if isinstance(target, ast.Starred)]
         if star and len(items) >= count - 1:
             first = star[0]
@@ -328,7 +339,9 @@ class Body:
 
     def _augmented(self, statement: ast.Augmented) -> None:
         name = statement.name
-        self._not_a_declared_layer(name)
+        if self._not_a_declared_layer(name):
+            self.frame.names[name.text] = UNKNOWN
+            return
         left = self.evaluator.evaluate(ast.Name(name.text, name.span))
         right = self.evaluator.evaluate(statement.value)
         value = self.evaluator.operate(
@@ -337,11 +350,14 @@ class Body:
         self.frame.names[name.text] = value
         self._continue_from(value, binding=True)
 
-    def _not_a_declared_layer(self, name: ast.Token) -> None:
+    def _not_a_declared_layer(self, name: ast.Token) -> bool:
+        """Whether a name stands for a declared layer, which a binding must not hide."""
         if isinstance(self.frame.names.get(name.text), LayerUse | BlockInstance):
             first = self.frame.layer_spans.get(name.text)
             if first is not None:
                 self.context.report(name_errors.layer_name_twice(name.span, first, name.text))
+                return True
+        return False
 
     def _introduce(self, name: ast.Token) -> None:
         if name.text in LAYER_NAMES:

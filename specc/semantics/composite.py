@@ -26,6 +26,7 @@ class Composite(Layer):
     """What is inside, for the inputs of the first use."""
 
     maximum_inputs: ClassVar[int | None] = None
+    takes_strings: ClassVar[bool] = True
 
     @property
     def kind(self) -> str:

@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Any
 from specc.diagnostics.errors import names as name_errors
 from specc.diagnostics.errors import programs as errors
 from specc.diagnostics.place import Place, Refused
-from specc.graph import Graph, Tensor
-from specc.layers import arguments
-from specc.layers.arguments import Kind
+from specc.graph import Graph
+from specc.layers.arguments import COMMON, Kind
 from specc.layers.base import Layer
 from specc.records import record
 from specc.semantics.bind import evaluate_arguments, match, missing
 from specc.semantics.composite import BlockLayer, ModelLayer
-from specc.semantics.frame import Building, Frame
 from specc.semantics.modules import Definition
-from specc.semantics.parameters import bind_parameters
-from specc.semantics.values import UNKNOWN, BlockInstance, LayerUse, in_words
+from specc.semantics.parameters import bind_parameters, check_given
+from specc.semantics.values import UNKNOWN, BlockInstance, LayerUse
 from specc.source import Span
 from specc.syntax import ast
 from specc.types import TensorType
@@ -26,7 +24,6 @@ from specc.types import TensorType
 if TYPE_CHECKING:
     from specc.semantics.evaluate import Evaluator
 
-COMMON = getattr(arguments, "COMMON", {"name": arguments.Text(), "trainable": arguments.BOOL})
 LAYER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]*")
 
 USE_KINDS: dict[str, Kind] = {name: COMMON[name] for name in ("name", "trainable")}
@@ -146,12 +143,14 @@ def named(
     """
     local, name_span = _local_name(evaluator, base, where, given, declared_as)
     instance = evaluator.frame.instance
+    evaluator.frame.made.add(local)
     if instance is not None and instance.expanded:
         known = instance.layers.get(local)
         alike = isinstance(known, LayerUse) and type(known.layer) is type(layer)
         if not alike or not _same_arguments(known.layer, layer):  # pyright: ignore
-            first = known.span if known is not None else instance.span
-            evaluator.context.report(errors.shared_block_differs(where, first, local))
+            if not evaluator.frame.current_unknown:
+                first = known.span if known is not None else instance.span
+                evaluator.context.report(errors.shared_block_differs(where, first, local))
             return None
         assert isinstance(known, LayerUse)
         return known
@@ -199,10 +198,11 @@ def _local_name(
 def claim(evaluator: Evaluator, name: str, where: Span) -> bool:
     """Take a name that inputs, layers and blocks share, if it is not taken yet."""
     names = evaluator.frame.building.names
-    first = names.setdefault(name, where)
-    if first is not where:
-        evaluator.context.report(name_errors.layer_name_twice(where, first, name))
-    return first is where
+    if name in names:
+        evaluator.context.report(name_errors.layer_name_twice(where, names[name], name))
+        return False
+    names[name] = where
+    return True
 
 
 # -------------------------------------------------------------- blocks and models
@@ -241,6 +241,7 @@ def use_of_definition(
         )
     local, name_span = _local_name(evaluator, definition.name, whole.span, given, declared_as)
     instance = evaluator.frame.instance
+    evaluator.frame.made.add(local)
     if instance is not None and instance.expanded:
         known_block = instance.layers.get(local)
         if isinstance(known_block, BlockInstance) and known_block.definition is definition:
@@ -291,22 +292,14 @@ def _bind_definition(
     values: dict[str, Any] = {}
     for name in names:
         if name in given:
-            values[name] = _parameter_value(evaluator, given[name])
+            values[name] = evaluator.evaluate(given[name])
     if common is None or not right or any([value is UNKNOWN for value in values.values()]):
         return None
     if isinstance(tree, ast.Model):
-        return values, common, places
+        fine = check_given(evaluator, definition, parameters, values, places)
+        return (values, common, places) if fine else None
     bound = bind_parameters(evaluator, definition, parameters, values, places, whole.span)
     return None if bound is None else (bound, common, places)
-
-
-def _parameter_value(evaluator: Evaluator, expression: ast.Expression) -> Any:
-    """An argument of a block may be anything: a number, a layer to apply, a declared layer."""
-    if isinstance(expression, ast.Name) and expression.text not in evaluator.frame.names:
-        layer_class = evaluator.context.find_layer(expression.text)
-        if layer_class is not None:
-            return layer_object(evaluator, expression, expression.text, None)
-    return evaluator.evaluate(expression)
 
 
 def _hashable(arguments: dict[str, Any]) -> tuple[tuple[str, str, str], ...]:
@@ -339,15 +332,3 @@ def _as_layer(
 def input_names(definition: Definition) -> list[str]:
     """The names of a definition's inputs, where no choice decides on them."""
     return [item.name.text for item in definition.tree.body if isinstance(item, ast.Input)]
-
-
-def new_frame(
-    definition: Definition, building: Building, kind: str, names: dict[str, Any]
-) -> Frame:
-    """A frame for the body of a definition."""
-    return Frame(definition.module, building, kind, definition.name, names)
-
-
-def describe(value: Any) -> str:
-    """What an argument is, for errors."""
-    return in_words(value) if isinstance(value, Tensor) else repr(value)

@@ -51,9 +51,9 @@ class Context:
         if key in self.seen:
             return
         self.seen.add(key)
-        shown: list[Span] = []
+        shown = [diagnostic.primary.span]
         for name, span in self.uses[::-1]:
-            if len(shown) < SHOWN_USES and span not in shown:
+            if len(shown) <= SHOWN_USES and span not in shown:
                 shown.append(span)
                 diagnostic.secondary.append(Label(span, f"in this use of `{name}`"))
         self.diagnostics.append(diagnostic)
@@ -72,9 +72,9 @@ class Context:
         if self.steps > MAX_STEPS:
             self.give_up(errors.too_much_work(where, MAX_STEPS, "steps"))
 
-    def node(self, where: Span) -> None:
-        """Count a use of a layer; raises as `step` does."""
-        self.nodes += 1
+    def node(self, where: Span, number: int = 1) -> None:
+        """Count a use of a layer, or several; raises as `step` does."""
+        self.nodes += number
         if self.nodes > MAX_NODES:
             self.give_up(errors.too_much_work(where, MAX_NODES, "uses of layers"))
 

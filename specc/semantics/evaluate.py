@@ -8,6 +8,7 @@ from typing import Any, cast
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import names as name_errors
 from specc.diagnostics.errors import programs as errors
+from specc.diagnostics.suggest import closest
 from specc.graph import Tensor
 from specc.layers import LAYER_NAMES
 from specc.layers.arguments import Kind
@@ -37,6 +38,7 @@ from specc.semantics.values import (
     OperationName,
     WeightOf,
     in_words,
+    is_constant,
     is_tensors,
 )
 from specc.source import Span
@@ -74,13 +76,19 @@ class Evaluator:
                 reason = f"a list of more than {MAX_LENGTH:,} items, or {MAX_NESTING} levels"
                 return self.fail(name_errors.not_computable(expression.span, reason))
             self.context.step(expression.span, size // 8)
+        elif isinstance(value, str):
+            self.context.step(expression.span, len(value) // 64)
         return value
 
     def argument(self, expression: ast.Expression, kind: Kind) -> Any:
         """The value of an expression for an argument of this kind."""
         if isinstance(expression, ast.Name) and not self._known(expression.text, kind.category):
             if expression.text not in self.frame.unknown:
-                self.context.report(name_errors.not_a_constant(expression.span))
+                self.frame.unknown.add(expression.text)
+                known = self._names_here()
+                if closest(expression.text, known) is not None:
+                    return self.fail(name_errors.unknown_name(expression.span, known))
+                return self.fail(name_errors.not_a_constant(expression.span))
             return UNKNOWN
         value = self.evaluate(expression, kind.category)
         if isinstance(value, LayerName) and kind.category in ("layer", "cell", "activation"):
@@ -121,14 +129,18 @@ class Evaluator:
 
     def _unknown_name(self, expression: ast.Name) -> Any:
         name = expression.text
-        known = list(self.frame.names)
         meant = folded(name)
         if name in self.frame.unknown:
             return UNKNOWN
         self.frame.unknown.add(name)
         if any([folded(layer) == meant for layer in LAYER_NAMES]):  # `flatten`
             return self.fail(name_errors.unknown_layer(expression.span, name, LAYER_NAMES))
-        return self.fail(name_errors.unknown_name(expression.span, known))
+        return self.fail(name_errors.unknown_name(expression.span, self._names_here()))
+
+    def _names_here(self) -> list[str]:
+        """What can be named at this point, blocks and models included."""
+        definitions = [d for d in self.frame.module.definitions if d != self.frame.title]
+        return [*self.frame.names, *definitions]
 
     def is_layer(self, expression: ast.Expression) -> bool:
         """Whether an expression is meant as something to apply, known or not."""
@@ -145,7 +157,9 @@ class Evaluator:
         value = self._find(expression.text, None)
         if value is MISSING:
             return called or expression.text[0].isupper()
-        return isinstance(value, Layer | LayerName | LayerUse | BlockInstance | Definition)
+        return isinstance(value, Layer | LayerName | LayerUse | BlockInstance | Definition) or (
+            isinstance(value, Builtin) and not called
+        )
 
     # ------------------------------------------------------------------- constants
 
@@ -231,9 +245,7 @@ class Evaluator:
             if len(several) == len(target):
                 values = list(several)
             else:
-                self.context.report(
-                    errors.wrong_number_to_bind(where, len(target), len(several))
-                )
+                self.context.report(errors.wrong_number_to_bind(where, len(target), len(several)))
         elif value is not UNKNOWN:
             self.context.report(errors.not_to_be_unpacked(where, in_words(value)))
         for name, item in zip(target, values, strict=True):
@@ -287,6 +299,10 @@ class Evaluator:
                     reason = "tensors are compared two at a time"
                     return self.fail(name_errors.not_computable(expression.span, reason))
                 return application.operator(self, sign.text, left, right, expression.span)
+            for value in (left, right):
+                if not is_constant(value) and not membership and sign.text not in ("==", "!="):
+                    reason = f"`{sign.text}` is not for {in_words(value)}"
+                    return self.fail(name_errors.not_computable(expression.span, reason))
             try:
                 result = compare(sign.text, left, right)
             except NotComputable as problem:
@@ -316,12 +332,16 @@ class Evaluator:
         """`left sign right`, for constants, lists and tensors."""
         if left is UNKNOWN or right is UNKNOWN:
             return UNKNOWN
-        lists = isinstance(left, tuple) and (isinstance(right, tuple) or is_whole(right))
-        if (isinstance(left, Tensor) or isinstance(right, Tensor)) and not lists:
-            return application.operator(self, sign, left, right, where)
         for value, expression in ((left, first), (right, second)):
             if expression is not None and isinstance(value, Layer | LayerName | LayerUse):
                 return self.fail(application.layer_as_tensor(self, expression))
+        lists = isinstance(left, tuple) and (isinstance(right, tuple) or is_whole(right))
+        if (isinstance(left, Tensor) or isinstance(right, Tensor)) and not lists:
+            return application.operator(self, sign, left, right, where)
+        for value in (left, right):
+            if not is_constant(value):
+                reason = f"`{sign}` is not for {in_words(value)}"
+                return self.fail(name_errors.not_computable(where, reason))
         try:
             return operate(sign, left, right)
         except NotComputable as problem:
@@ -394,7 +414,10 @@ class Evaluator:
         index = key[0]
         if len(key) == 1 and isinstance(index, slice):
             return several[index]
-        if len(key) != 1 or not is_whole(index):
+        if len(key) != 1:
+            reason = "a list has one index: `sizes[0][1]`"
+            return self.fail(name_errors.not_computable(expression.span, reason))
+        if not is_whole(index):
             where = expression.subscripts[0].span
             return self.fail(name_errors.not_computable(where, "a whole number is needed here"))
         if not -len(several) <= index < len(several):
@@ -413,7 +436,7 @@ class Evaluator:
                 return UNKNOWN
             if value is not None and (not is_whole(value) or (len(bounds) == 2 and value == 0)):
                 where = subscript.span if bound is None else bound.span
-                reason = "a whole number is needed here"
+                reason = "a whole number is needed here" if value != 0 else "the step is 0"
                 return self.fail(name_errors.not_computable(where, reason))
             bounds.append(value)
         return slice(*bounds)
@@ -453,12 +476,17 @@ class Evaluator:
     def _call_builtin(self, function: Builtin, expression: ast.Call) -> Any:
         values = [self.evaluate(argument) for argument in expression.positional]
         if expression.keywords:
-            keyword = expression.keywords[0].name
-            return self.fail(
-                name_errors.unknown_argument(keyword.span, function.name, ())
-            )
+            where = expression.keywords[0].span
+            reason = f"`{function.name}` takes its arguments by their places, without names"
+            return self.fail(name_errors.not_computable(where, reason))
         if UNKNOWN in values:
             return UNKNOWN
+        for value, argument in zip(values, expression.positional, strict=True):
+            if not is_constant(value):
+                reason = f"`{function.name}` is not for {in_words(value)}"
+                if isinstance(value, Tensor):
+                    reason = f"`{function.name}` is not for tensors, unlike those of `ops`"
+                return self.fail(name_errors.not_computable(argument.span, reason))
         try:
             return call_function(function.name, values)
         except NotComputable as problem:
@@ -498,7 +526,8 @@ class Evaluator:
                         return self.tensors_of(item, tree)
         if value is UNKNOWN:
             return None
-        if isinstance(value, Layer | LayerName | LayerUse | BlockInstance | Definition):
+        unapplied = Layer | LayerName | LayerUse | BlockInstance | Definition | OperationName
+        if isinstance(value, unapplied):
             self.context.report(application.layer_as_tensor(self, expression))
         else:
             self.context.report(name_errors.not_a_tensor(expression.span))

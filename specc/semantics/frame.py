@@ -57,6 +57,8 @@ class Frame:
     """The values of a model's parameters that are set from outside."""
     inputs: list[Tensor] = fresh(default_factory=list[Tensor])
     input_names: list[str] = fresh(default_factory=list[str])
+    made: set[str] = fresh(default_factory=set[str])
+    """The layers and blocks of this use of a block, by their names in it."""
     outputs: list[tuple[str, Tensor]] = fresh(default_factory=list[Any])
     output_spans: dict[str, Span] = fresh(default_factory=dict[str, Span])
     expectations: list[Any] = fresh(default_factory=list[Any])

@@ -8,7 +8,7 @@ from specc.diagnostics.errors import names as name_errors
 from specc.diagnostics.errors import programs as errors
 from specc.semantics.arithmetic import is_number, is_whole
 from specc.semantics.modules import Definition
-from specc.semantics.values import UNKNOWN, in_words
+from specc.semantics.values import UNKNOWN, shown
 from specc.source import Span
 from specc.syntax import ast
 
@@ -42,7 +42,6 @@ def check_parameter(
     """Whether a parameter may have this value; reported where not."""
     report = evaluator.context.report
     name = parameter.name.text
-    shown = in_words(value) if not isinstance(value, str | int | float | tuple | None) else value
     if parameter.type is not None:
         type_ = parameter.type.text
         if type_ not in TYPES:
@@ -50,7 +49,7 @@ def check_parameter(
             return False
         by_default = value is None and where is not parameter.name.span
         if not is_of_type(value, type_) and not by_default:
-            report(errors.wrong_parameter(where, name, TYPES[type_], shown))
+            report(errors.wrong_parameter(where, name, TYPES[type_], shown(value)))
             return False
     if parameter.choices is not None:
         choices = evaluator.evaluate(parameter.choices)
@@ -58,7 +57,7 @@ def check_parameter(
             return False
         if not isinstance(choices, tuple) or value not in choices:
             one_of = f"one of {parameter.choices.span.text}"
-            report(errors.wrong_parameter(where, name, one_of, shown))
+            report(errors.wrong_parameter(where, name, one_of, shown(value)))
             return False
     return True
 
@@ -75,15 +74,9 @@ def bind_parameters(
 
     A default is evaluated among the parameters before it.
     """
-    from specc.semantics.evaluate import Evaluator
-    from specc.semantics.frame import Building, Frame
-
     report = evaluator.context.report
     bound: dict[str, Any] = {}
-    inside = Evaluator(
-        evaluator.context,
-        Frame(definition.module, Building(definition.name), "block", definition.name, bound),
-    )
+    inside = _inside(evaluator, definition, bound)
     for parameter in parameters:
         name = parameter.name.text
         if name in bound:
@@ -100,8 +93,37 @@ def bind_parameters(
             value = inside.evaluate(parameter.default)
             if value is UNKNOWN:
                 return None
-        at = places.get(name, where)
+        default = parameter.default.span if parameter.default is not None else where
+        at = places.get(name, default)
         if not check_parameter(inside, parameter, value, at):
             return None
         bound[name] = value
     return bound
+
+
+def check_given(
+    evaluator: Evaluator,
+    definition: Definition,
+    parameters: list[ast.Parameter],
+    values: dict[str, Any],
+    places: dict[str, Span],
+) -> bool:
+    """Whether the parameters of a nested model may have the values given; reported where not."""
+    inside = _inside(evaluator, definition, {})
+    return all(
+        [
+            check_parameter(inside, parameter, values[name], places[name])
+            for parameter in parameters
+            if (name := parameter.name.text) in values
+        ]
+    )
+
+
+def _inside(evaluator: Evaluator, definition: Definition, names: dict[str, Any]) -> Evaluator:
+    """Evaluates what stands in a definition, among these names."""
+    from specc.semantics.evaluate import Evaluator
+    from specc.semantics.frame import Building, Frame
+
+    building = Building(definition.name)
+    frame = Frame(definition.module, building, "block", definition.name, names)
+    return Evaluator(evaluator.context, frame)

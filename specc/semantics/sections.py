@@ -12,7 +12,7 @@ from specc.semantics.evaluate import Evaluator
 from specc.semantics.frame import Building, Frame
 from specc.semantics.functions import FUNCTIONS
 from specc.semantics.modules import Module
-from specc.semantics.values import UNKNOWN
+from specc.semantics.values import UNKNOWN, is_constant
 from specc.source import Span
 from specc.syntax import ast
 
@@ -115,7 +115,9 @@ def _section(evaluator: Evaluator, tree: ast.Section, data: list[str]) -> Sectio
                 report(name_errors.unknown_name(value.span, data))
         else:
             found = evaluator.evaluate(value)
-            spans[key.text] = value.span
+            spans[key.text] = entry.span
+            if found is not UNKNOWN and not (is_constant(found) or isinstance(found, Described)):
+                found = evaluator.fail(name_errors.not_a_constant(value.span))
             if found is not UNKNOWN:
                 entries[key.text] = found
     return Section(kind, tree.name.text, entries, spans, tree.name.span)

@@ -86,6 +86,26 @@ def is_tensors(value: Any) -> bool:
     return isinstance(value, Tensor)
 
 
+def is_constant(value: Any) -> bool:
+    """Whether a value is a number, a string, True, False, None or a list."""
+    return isinstance(value, str | int | float | tuple | None)
+
+
+class InWords:
+    """A value that errors put in words, where they would print a constant as it is."""
+
+    def __init__(self, value: Any) -> None:
+        self._words = in_words(value)
+
+    def __repr__(self) -> str:
+        return self._words
+
+
+def shown(value: Any) -> Any:
+    """A value for an error: itself, or words for what is no constant."""
+    return value if is_constant(value) and not is_tensors(value) else InWords(value)
+
+
 def in_words(value: Any) -> str:
     """A value as errors speak of it."""
     match value:
@@ -103,5 +123,7 @@ def in_words(value: Any) -> str:
             return f"the weight `{value.variable.path}`"
         case tuple() if is_tensors(value):
             return "a list of tensors"
+        case tuple():
+            return "a list"
         case _:
             return f"`{value!r}`" if len(repr(value)) <= 40 else f"a {type(value).__name__}"

@@ -23,12 +23,18 @@ def import_cycle(where: Span, names: Sequence[str]) -> Diagnostic:
 
 
 def definition_twice(where: Span, first: Span, name: str, kind: str) -> Diagnostic:
+    """`kind` is "block", "model" or "parameter", or the word that a section starts with."""
+    message = f"two blocks or models are called `{name}`"
+    help = "choose another name for one of them"
+    if kind == "parameter":
+        message = f"two parameters are called `{name}`"
+    elif kind == "data":
+        message = f"two `data` blocks are called `{name}`"
+    elif kind in ("train", "export"):
+        message = f"two `{kind}` blocks are about `{name}`"
+        help = "put the entries of both into one"
     return Diagnostic(
-        "E0209",
-        f"two blocks or models are called `{name}`",
-        Label(where, f"the {kind} `{name}` again"),
-        [Label(first, "the first one")],
-        help="choose another name for one of them",
+        "E0209", message, Label(where, "the second one"), [Label(first, "the first one")], help=help
     )
 
 
@@ -59,8 +65,10 @@ def param_without_value(where: Span, name: str) -> Diagnostic:
 
 
 def misplaced(where: Span, statement: str, place: str, help: str | None = None) -> Diagnostic:
+    if statement == "expect" and help is None:
+        help = "the model expects it of the block's use: `expect layer NAME params = 10`"
     return Diagnostic(
-        "E0229", f"`{statement}` does not stand in {place}", Label(where), help=help
+        "E0229", f"a line of `{statement}` cannot stand in {place}", Label(where), help=help
     )
 
 
@@ -71,8 +79,8 @@ def expanded_too_deep(where: Span, name: str, depth: int, kind: str = "block") -
         hint = "a block that uses itself needs an `if` that ends it"
     return Diagnostic(
         "E0230",
-        f"`{name}` uses itself more than {depth} times over",
-        Label(where, "no end in sight"),
+        f"blocks and models use each other more than {depth} deep",
+        Label(where, f"`{name}` once more"),
         help=hint,
     )
 
@@ -91,7 +99,9 @@ def not_iterable(where: Span, what: str) -> Diagnostic:
         "E0232",
         "a loop goes over a list",
         Label(where, f"this is {what}"),
-        help="a number of times is written `for i in range(4)`",
+        help="the parts of a tensor are named by subscripts: `x[:, i]`"
+        if what.startswith("the tensor")
+        else "a number of times is written `for i in range(4)`",
     )
 
 
@@ -113,7 +123,8 @@ def index_out_of_range(where: Span, index: int, length: int) -> Diagnostic:
     return Diagnostic(
         "E0235",
         f"there is no item {index}",
-        Label(where, f"the list has {counted(length, 'item')}"),
+        Label(where, f"there {'is' if length == 1 else 'are'} {counted(length, 'item')}"),
+        help=f"items are counted from 0; the last one is {length - 1}, or -1" if length else None,
     )
 
 
@@ -127,11 +138,17 @@ def no_attribute(where: Span, name: str, what: str, known: Sequence[str]) -> Dia
 
 
 def no_truth_value(where: Span, what: str) -> Diagnostic:
+    tensor = what.startswith("the tensor") or "tensors" in what
     return Diagnostic(
         "E0237",
         "a condition is decided while compiling",
-        Label(where, f"{what} has no value then"),
-        help="between tensors choose with `ops.where(condition, a, b)`",
+        Label(
+            where,
+            "the values of a tensor are not known then"
+            if tensor
+            else f"{what} is neither true nor false",
+        ),
+        help="between tensors choose with `ops.where(condition, a, b)`" if tensor else None,
     )
 
 
@@ -139,13 +156,15 @@ def wrong_inputs_of_block(
     where: Span, name: str, declared: Sequence[str], given: int, missing: Sequence[str]
 ) -> Diagnostic:
     label = f"no tensor for {listed(missing)}" if missing else f"{counted(given, 'tensor')} given"
-    return Diagnostic(
-        "E0238",
-        f"`{name}` has {counted(len(declared), 'input')}: {listed(declared)}",
-        Label(where, label),
-        help="inputs stand to the left of `->`, or by name in a second pair of parentheses: "
-        "`x -> block()(memory=m)`",
-    )
+    has = f"{counted(len(declared), 'input')}: {listed(declared)}" if declared else "no inputs"
+    help = "each of its inputs has an `input` line" if not declared else None
+    if missing:
+        letters = ", ".join("abcdefgh"[: len(declared)])
+        help = (
+            f"give them in a list, `[{letters}] -> {name}`, or by name in a second pair of "
+            f"parentheses, `a -> {name}()({missing[0]}=b)`"
+        )
+    return Diagnostic("E0238", f"`{name}` has {has}", Label(where, label), help=help)
 
 
 def input_type_differs(where: Span, name: str, expected: str, found: str) -> Diagnostic:
@@ -170,7 +189,7 @@ def not_a_weight(where: Span, what: str) -> Diagnostic:
     return Diagnostic(
         "E0241",
         "a weight has a type, or is that of another layer",
-        Label(where, f"this is {what}"),
+        Label(where, "this has neither" if what == "`None`" else f"this is {what}"),
         help='`weight bias: float32[n] = "zeros"`, or `weight kernel = dense.kernel`',
     )
 
@@ -225,6 +244,7 @@ def result_has_no_batch(where: Span, found: object) -> Diagnostic:
         "E0247",
         "what a layer gives starts with the batch axis",
         Label(where, f"this is {found} without one"),
+        help="an output depends on an input; a weight alone is none",
     )
 
 
@@ -232,8 +252,9 @@ def batch_sizes_differ(where: Span, first: Span) -> Diagnostic:
     return Diagnostic(
         "E0248",
         "the inputs of a model have one batch size",
-        Label(where),
-        [Label(first, "another one")],
+        Label(where, "another one"),
+        [Label(first, "the first one")],
+        help="give it once, with the first input",
     )
 
 
@@ -243,4 +264,15 @@ def block_gives_nothing(where: Span, name: str) -> Diagnostic:
         f"the block `{name}` gives no tensor",
         Label(where),
         help="its last line's tensor is what it gives, or what stands on an `output` line",
+    )
+
+
+def weight_outside(where: Span, path: str) -> Diagnostic:
+    name = path.rsplit("/", 1)[-1]
+    return Diagnostic(
+        "E0241",
+        f"the weight `{path}` can be computed with in a block that takes it for its own",
+        Label(where),
+        help=f"declare it there, `weight {name} = layer.{name}`, with the layer as a parameter "
+        "of the block",
     )

@@ -1,0 +1,115 @@
+"""The parts of a generated file: its functions and classes, and the helpers they need."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, cast
+
+from specc.backends.keras_source.layout import Doc, Suite, call, items_of, keyword, lines_of
+from specc.backends.keras_source.names import constant, safe
+from specc.layers.base import Layer
+from specc.records import fresh, record
+from specc.source import Span
+
+NAMES = '''\
+class Names:
+    """Numbers the names of layers: "dense", "dense_1", ..., each after that of its block."""
+
+    def __init__(self, block=None):
+        self.prefix = "" if block is None else f"{block}."
+        self.counts = {}
+
+    def __call__(self, base):
+        number = self.counts.get(base, 0)
+        self.counts[base] = number + 1
+        return f"{self.prefix}{base}_{number}" if number else f"{self.prefix}{base}"'''
+
+COPY_OF = '''\
+def copy_of(layer, name):
+    """A layer like another one, under its own name and with weights of its own."""
+    return layer.from_config({**layer.get_config(), "name": name})'''
+
+SNAKE_CASE = '''\
+def snake_case(class_name):
+    """The name that Keras gives to the first layer of a class: `ReLU` -> `re_lu`."""
+    name = re.sub("(.)([A-Z][a-z]+)", r"\\1_\\2", class_name)
+    return re.sub("([a-z])([A-Z])", r"\\1_\\2", name).lower()'''
+
+HELPERS = {"Names": NAMES, "copy_of": COPY_OF, "snake_case": SNAKE_CASE}
+
+
+class CannotExpress(Exception):
+    """A spec says what the structured form has no words for; `reason` completes "because"."""
+
+    def __init__(self, reason: str, where: Span | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason if where is None else f"{reason} (line {where.line})"
+
+
+@record
+class Parts:
+    """A generated file in the making."""
+
+    package: str
+    """Under which the classes of the file are registered with Keras."""
+    definitions: list[Suite] = fresh(default_factory=list[Suite])
+    names: set[str] = fresh(default_factory=set[str])
+    """Of functions and classes."""
+    helpers: set[str] = fresh(default_factory=set[str])
+
+    def claim(self, name: str) -> str:
+        """A name for a function or class that nothing else in the file has."""
+        made = safe(name, self.names)
+        self.names.add(made)
+        return made
+
+    def text(self, docstring: str, ending: list[str]) -> str:
+        """The whole file."""
+        bodies = [
+            *[HELPERS[name] for name in HELPERS if name in self.helpers],
+            *["\n".join(lines_of(suite, 0)) for suite in self.definitions],
+        ]
+        code = "\n\n\n".join([*bodies, "\n".join(ending)])
+        imports = self._imports(code)
+        return "\n".join([docstring, "", *imports, "", "", code, ""])
+
+    def _imports(self, code: str) -> list[str]:
+        standard: list[str] = []
+        if re.search(r"\bre\.sub\(", code):
+            standard.append("import re")
+        if re.search(r"\bpartial\(", code):
+            standard.append("from functools import partial")
+        lines = [*standard, ""] if standard else []
+        lines.append("import keras")
+        used = [name for name in ("layers", "ops") if re.search(rf"\b{name}\.\w", code)]
+        return [*lines, f"from keras import {', '.join(used)}"] if used else lines
+
+
+def value_doc(value: Any) -> Doc:
+    """An argument of a layer as Python makes it: constants, layers, Keras's small objects."""
+    if isinstance(value, Layer):
+        return constructor_doc(value)
+    category = getattr(value, "category", None)
+    if category is not None:
+        arguments = [keyword(k, value_doc(v)) for k, v in value.keras_arguments().items()]
+        return call(object_name(value), arguments)
+    if isinstance(value, tuple):
+        several = cast("tuple[Any, ...]", value)
+        if any([isinstance(item, Layer) for item in several]):
+            return items_of([value_doc(item) for item in several])
+    return constant(value)
+
+
+def object_name(value: Any) -> str:
+    """`keras.regularizers.L2`."""
+    return f"keras.{value.category}s.{type(value).__name__}"
+
+
+def constructor_doc(layer: Layer, *more: Doc) -> Doc:
+    """`layers.Dense(units=3)` of a checked layer."""
+    from specc.semantics.composite import Composite
+
+    if isinstance(layer, Composite):
+        raise CannotExpress("a block or model is an argument of a layer")
+    arguments: list[Doc] = [keyword(k, value_doc(v)) for k, v in layer.keras_arguments().items()]
+    return call(f"layers.{type(layer).__name__}", [*arguments, *more])
