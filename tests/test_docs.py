@@ -12,7 +12,8 @@ from specc.diagnostics import errors
 from specc.source import Source
 from specc.syntax.build import MAX_DIGITS
 from specc.syntax.lalr import MAX_DEPTH, machine
-from specc.syntax.recover import LATER, MAX_ERRORS
+from specc.syntax.recover import MAX_ERRORS
+from specc.semantics.functions import FUNCTIONS
 from specc.types import DTYPES
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -33,7 +34,9 @@ def test_example_compiles(text: str) -> None:
 def test_contents_are_the_sections() -> None:
     sections = re.findall(r"^## (.+)$", LANGUAGE, re.MULTILINE)
     entries = re.findall(r"^- \[(.+)\]\(#(.+)\)$", LANGUAGE, re.MULTILINE)
-    assert entries == [(title, title.lower().replace(" ", "-")) for title in sections]
+    assert entries == [
+        (title, re.sub(r"[^a-z0-9-]", "", title.lower().replace(" ", "-"))) for title in sections
+    ]
 
 
 def test_language_names_every_keyword_and_dtype() -> None:
@@ -43,15 +46,34 @@ def test_language_names_every_keyword_and_dtype() -> None:
 
 def test_language_says_the_limits() -> None:
     from specc.files import MAX_BYTES
-    from specc.semantics.constants import MAX_BITS
+    from specc.semantics import arithmetic, context
+    from specc.semantics.modules import MAX_FILES
 
     limits = LANGUAGE.partition("## Limits")[2].partition("\n## ")[0]
-    numbers = {int(number) for number in re.findall(r"\b\d+\b", limits)}
-    assert numbers == {MAX_BYTES >> 20, MAX_DEPTH, MAX_DIGITS, MAX_BITS, MAX_ERRORS}
+    numbers = {int(number.replace(",", "")) for number in re.findall(r"\b\d[\d,]*\b", limits)}
+    assert numbers == {
+        MAX_BYTES >> 20,
+        MAX_FILES,
+        MAX_DEPTH,
+        MAX_DIGITS,
+        MAX_ERRORS,
+        arithmetic.MAX_BITS,
+        arithmetic.MAX_LENGTH,
+        arithmetic.MAX_NESTING,
+        context.MAX_DEPTH,
+        context.MAX_NODES,
+        context.MAX_STEPS,
+    }
 
 
-def test_words_for_later_are_no_keywords() -> None:
-    assert not set(LATER) & set(machine()[0].keywords)
+def test_language_names_every_function_and_standard_block() -> None:
+    from specc.library import STANDARD, standard_modules
+
+    for name in standard_modules():
+        text = (Path(STANDARD) / f"{name[4:]}.spec").read_text(encoding="utf-8")
+        for block in re.findall(r"^block (\w+)", text, re.MULTILINE):
+            assert f"`{block}`" in LANGUAGE
+    assert [name for name in FUNCTIONS if f"`{name}`" not in LANGUAGE] == []
 
 
 @pytest.mark.parametrize("page", ["language.md", "errors.md"])
