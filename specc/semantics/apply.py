@@ -45,6 +45,10 @@ if TYPE_CHECKING:
     from specc.semantics.evaluate import Evaluator
 
 
+EXPANSION_STEPS = 20
+"""What expanding a block counts for, beside what stands in it."""
+
+
 def result_of(outputs: list[Tensor]) -> Any:
     """What an expression that makes these tensors stands for."""
     return outputs[0] if len(outputs) == 1 else tuple(outputs)
@@ -404,12 +408,15 @@ def expand(
     tree = definition.tree
     assert isinstance(tree, ast.Block)
     names = {name: value for name, value in instance.arguments.items() if name}
-    inner = Frame(definition.module, frame.building, "block", definition.name, names)
+    inner = Frame(
+        definition.module, frame.building, definition, "block", definition.name, names
+    )
     inner.prefix = f"{instance.name}."
     inner.instance = instance
     inner.trainable = instance.arguments.get("", True)
     inner.given = list(inputs)
     inner.named = {name: value for name, (value, _) in named.items()}
+    context.step(span, EXPANSION_STEPS)
     mistakes = len(context.diagnostics)
     context.uses.append((definition.name, span))
     context.run_body(context, inner, tree.body)

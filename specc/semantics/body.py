@@ -9,7 +9,6 @@ from specc.diagnostics.errors import names as name_errors
 from specc.diagnostics.errors import programs as errors
 from specc.diagnostics.errors import structure as structure_errors
 from specc.graph import OwnWeight, Tensor
-from specc.layers import LAYER_NAMES
 from specc.layers.arguments import BOOL, CONSTRAINT, INITIALIZER, REGULARIZER, Kind, Optional
 from specc.layers.base import Layer, Weight
 from specc.semantics import apply as application
@@ -55,6 +54,8 @@ class Body:
         self.context = context
         self.frame = frame
         self.evaluator = Evaluator(context, frame)
+        self._first: dict[str, Span] = {}
+        """Where each `param` stands."""
 
     def run(self, statements: list[ast.Statement]) -> None:
         for statement in statements:
@@ -73,6 +74,13 @@ class Body:
             self.context.report(errors.misplaced(statement.span, "param", "a block", help))
             frame.names[name.text] = UNKNOWN
             return
+        if name.text in frame.names:
+            first = self._first.get(name.text, name.span)
+            self.context.report(
+                errors.definition_twice(name.span, first, name.text, "parameter")
+            )
+            return
+        self._first[name.text] = name.span
         where = name.span
         if name.text in frame.params:
             value = frame.params[name.text]
@@ -88,6 +96,9 @@ class Body:
     def _input(self, statement: ast.Input) -> None:
         frame, name = self.frame, statement.name
         self._introduce(name)
+        if name.text in self._first:
+            first = self._first[name.text]
+            self.context.report(name_errors.layer_name_twice(name.span, first, name.text))
         if frame.kind == "model":
             tensor = self._input_of_model(statement)
         else:
@@ -142,12 +153,7 @@ class Body:
         elif frame.given:
             given = frame.given.pop(0)
         else:
-            use = self.context.uses[-1][1] if self.context.uses else name.span
-            self.context.report(
-                errors.wrong_inputs_of_block(
-                    use, frame.title, frame.input_names, len(frame.inputs), [name.text]
-                )
-            )
+            self._input_missing(name)
             return None
         for option in statement.options:
             self.context.report(name_errors.unknown_argument(option.name.span, "input", ()))
@@ -156,6 +162,20 @@ class Body:
         if not given.name:  # of a block as a layer
             given.name, given.span = name.text, name.span
         return given if match_input(self.evaluator, statement, given) else None
+
+    def _input_missing(self, name: ast.Token) -> None:
+        """Say once which inputs of a block are given nothing."""
+        frame = self.frame
+        if frame.inputs_missing:
+            return
+        frame.inputs_missing = True
+        use = self.context.uses[-1][1] if self.context.uses else name.span
+        assert frame.definition is not None
+        every = construct.input_names(frame.definition) or frame.input_names
+        here = every.index(name.text) if name.text in every else 0
+        absent = [other for other in every[here:] if other not in frame.named]
+        given = len(frame.inputs)
+        self.context.report(errors.wrong_inputs_of_block(use, frame.title, every, given, absent))
 
     def _weight(self, statement: ast.Weight) -> None:
         frame, name = self.frame, statement.name
@@ -264,7 +284,7 @@ class Body:
         if isinstance(expression, ast.Name) and isinstance(
             frame.names.get(expression.text), LayerUse | BlockInstance
         ):
-            what = "a second name for a layer"
+            what = f"`{expression.text}`, which is declared already,"
             self.context.report(name_errors.not_a_layer(expression.span, what))
             return
         usable = application.usable_of(self.evaluator, expression, name)
@@ -360,8 +380,7 @@ class Body:
         return False
 
     def _introduce(self, name: ast.Token) -> None:
-        if name.text in LAYER_NAMES:
-            self.context.report(name_errors.name_is_a_layer(name.span))
+        self.evaluator.introduce(name)
 
     # ------------------------------------------------------------ lines and control
 
@@ -451,6 +470,7 @@ class Body:
 
     def _for(self, statement: ast.For) -> None:
         values = self.evaluator.iterate(statement.iterable)
+        self.evaluator.introduce(statement.target)
         if values is UNKNOWN:
             self._continue_unknown()
             return

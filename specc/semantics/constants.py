@@ -25,7 +25,7 @@ def constant_of_text(text: str) -> Any:
         expression: ast.Expression = run(source, builder, "expression")
         context = Context(run_body)
         module = Module(source, ast.File([], Span(source, 0, 0)))
-        frame = Frame(module, Building("param"), "model", "param")
+        frame = Frame(module, Building("param"), None, "model", "param")
         value = Evaluator(context, frame).evaluate(expression)
     except (SyntaxFault, SpecError):
         return ...

@@ -47,6 +47,13 @@ def find_object(category: str, name: str) -> Any:
     return objects.find_object(category, name)
 
 
+def category_of(name: str) -> str | None:
+    """The category of the objects that have this name, if any has."""
+    from specc.layers import objects
+
+    return next((c for c in objects.CATEGORIES if objects.find_object(c, name)), None)
+
+
 # ------------------------------------------------------------- values for arguments
 
 

@@ -60,7 +60,9 @@ def elaborate_model(
     if key not in context.graphs:
         if len(context.uses) >= MAX_DEPTH:
             context.give_up(errors.expanded_too_deep(where, definition.name, MAX_DEPTH, "model"))
-        frame = Frame(definition.module, Building(definition.name), "model", definition.name)
+        frame = Frame(
+            definition.module, Building(definition.name), definition, "model", definition.name
+        )
         frame.params = params
         nested = where is not definition.tree.name.span
         uses, context.uses = context.uses, context.uses
@@ -84,6 +86,7 @@ def elaborate_layer(
     frame = Frame(
         definition.module,
         Building(definition.name, is_layer=True),
+        definition,
         "layer",
         definition.name,
         dict(arguments),

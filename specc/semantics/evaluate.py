@@ -135,7 +135,10 @@ class Evaluator:
         self.frame.unknown.add(name)
         if any([folded(layer) == meant for layer in LAYER_NAMES]):  # `flatten`
             return self.fail(name_errors.unknown_layer(expression.span, name, LAYER_NAMES))
-        return self.fail(name_errors.unknown_name(expression.span, self._names_here()))
+        known = self._names_here()
+        if closest(name, known) is None:
+            known = list(self.frame.names)
+        return self.fail(name_errors.unknown_name(expression.span, known))
 
     def _names_here(self) -> list[str]:
         """What can be named at this point, blocks and models included."""
@@ -199,6 +202,8 @@ class Evaluator:
 
     def _comprehension(self, expression: ast.Comprehension, category: str | None) -> Any:
         before = dict(self.frame.names)
+        for part in expression.generators:
+            self.introduce(part.target)
         items: list[Any] = []
         unknown = False
 
@@ -233,6 +238,14 @@ class Evaluator:
         if value is not UNKNOWN:
             self.context.report(errors.not_iterable(expression.span, in_words(value)))
         return UNKNOWN
+
+    def introduce(self, target: ast.Target) -> None:
+        """Refuse names that layers of the catalogue have."""
+        for name in target if isinstance(target, list) else [target]:
+            if isinstance(name, list):
+                self.introduce(name)
+            elif name.text in LAYER_NAMES:
+                self.context.report(name_errors.name_is_a_layer(name.span))
 
     def bind_target(self, target: ast.Target, value: Any, where: Span) -> None:
         """Give a loop's names their values of one round."""
@@ -452,6 +465,11 @@ class Evaluator:
             if value is MISSING:
                 if callee.text in self.frame.unknown:
                     return UNKNOWN
+                other = construct.category_of(callee.text)
+                if other is not None:
+                    reason = f"`{callee.text}` is a {other}"
+                    needed = ", and not what the argument takes" if category else ""
+                    return self.fail(name_errors.not_computable(callee.span, reason + needed))
                 return self.fail(application.not_a_layer(self, callee))
         else:
             value = self.evaluate(callee)

@@ -39,6 +39,8 @@ class Frame:
 
     module: Module
     building: Building
+    definition: Definition | None
+    """What the body is of; None where there is none."""
     kind: str
     """"model", "block", or "layer" for a block that declares weights."""
     title: str
@@ -56,6 +58,8 @@ class Frame:
     params: dict[str, Any] = fresh(default_factory=dict[str, Any])
     """The values of a model's parameters that are set from outside."""
     inputs: list[Tensor] = fresh(default_factory=list[Tensor])
+    inputs_missing: bool = False
+    """Whether it has been said that a block is given too few tensors."""
     input_names: list[str] = fresh(default_factory=list[str])
     made: set[str] = fresh(default_factory=set[str])
     """The layers and blocks of this use of a block, by their names in it."""

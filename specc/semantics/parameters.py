@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from specc.diagnostics.errors import names as name_errors
 from specc.diagnostics.errors import programs as errors
+from specc.layers import LAYER_NAMES
 from specc.semantics.arithmetic import is_number, is_whole
 from specc.semantics.modules import Definition
 from specc.semantics.values import UNKNOWN, shown
@@ -83,6 +84,9 @@ def bind_parameters(
             first = next(p for p in parameters if p.name.text == name)
             report(errors.definition_twice(parameter.span, first.span, name, "parameter"))
             return None
+        if name in LAYER_NAMES:
+            report(name_errors.name_is_a_layer(parameter.name.span))
+            return None
         if name in values:
             value = values[name]
         elif parameter.default is None:
@@ -125,5 +129,5 @@ def _inside(evaluator: Evaluator, definition: Definition, names: dict[str, Any])
     from specc.semantics.frame import Building, Frame
 
     building = Building(definition.name)
-    frame = Frame(definition.module, building, "block", definition.name, names)
+    frame = Frame(definition.module, building, definition, "block", definition.name, names)
     return Evaluator(evaluator.context, frame)

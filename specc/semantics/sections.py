@@ -60,7 +60,7 @@ class _SectionEvaluator(Evaluator):
     """Evaluates entries, in which a call describes a thing and makes nothing."""
 
     def __init__(self, context: Context, module: Module) -> None:
-        super().__init__(context, Frame(module, Building("data"), "section", "data"))
+        super().__init__(context, Frame(module, Building("data"), None, "section", "data"))
 
     def _call(self, expression: ast.Call, category: str | None) -> Any:
         callee = expression.callee

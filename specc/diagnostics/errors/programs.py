@@ -162,7 +162,7 @@ def wrong_inputs_of_block(
         letters = ", ".join("abcdefgh"[: len(declared)])
         help = (
             f"give them in a list, `[{letters}] -> {name}`, or by name in a second pair of "
-            f"parentheses, `a -> {name}()({missing[0]}=b)`"
+            f"parentheses, `x -> {name}()({missing[0]}=y)`"
         )
     return Diagnostic("E0238", f"`{name}` has {has}", Label(where, label), help=help)
 
@@ -270,8 +270,8 @@ def block_gives_nothing(where: Span, name: str) -> Diagnostic:
 def weight_outside(where: Span, path: str) -> Diagnostic:
     name = path.rsplit("/", 1)[-1]
     return Diagnostic(
-        "E0241",
-        f"the weight `{path}` can be computed with in a block that takes it for its own",
+        "E0251",
+        f"the weight `{path}` is computed with in a block that makes it its own",
         Label(where),
         help=f"declare it there, `weight {name} = layer.{name}`, with the layer as a parameter "
         "of the block",
