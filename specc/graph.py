@@ -72,6 +72,9 @@ class Tensor:
     node: Node | None = None
     """What makes it; None for an input."""
 
+    def __repr__(self) -> str:  # not of what it hangs on: that is the whole graph
+        return f"<tensor {self.name!r} {self.type}>"
+
 
 @record
 class GraphLayer:
@@ -84,6 +87,9 @@ class GraphLayer:
     used_at: tuple[Span, ...] = ()
     """The uses of blocks that it stands in, the outermost first."""
     nodes: list[Node] = fresh(default_factory=list["Node"])
+
+    def __repr__(self) -> str:
+        return f"<layer {self.name!r} {self.kind}>"
 
     @property
     def kind(self) -> str:
@@ -120,6 +126,9 @@ class Node:
     """Arguments by name: constants, and where tensors are taken a `Tensor` or several."""
     outputs: list[Tensor]
     span: Span
+
+    def __repr__(self) -> str:
+        return f"<use of {self.layer.name!r}>"
 
     @property
     def taken(self) -> list[Tensor]:
@@ -195,6 +204,9 @@ class Graph:
     """Of a layer of one's own."""
     params_given: dict[str, Any] = fresh(default_factory=dict[str, Any])
     """The value of each `param`."""
+
+    def __repr__(self) -> str:
+        return f"<graph {self.name!r}, {len(self.layers)} layers>"
 
     @property
     def variables(self) -> list[Variable]:

@@ -29,7 +29,7 @@ def fresh(*, default_factory: Callable[[], Any]) -> Any:
 
 @dataclass_transform(eq_default=False, field_specifiers=(fresh,))
 def record(cls: C) -> C:
-    """Give a class an `__init__` and a `__repr__` from its annotated fields."""
+    """Give a class an `__init__` and, unless it has one, a `__repr__` from its fields."""
     names = [name for name in cls.__annotations__ if not name.startswith("_")]
     parameters: list[str] = []
     body: list[str] = []
@@ -54,5 +54,7 @@ def record(cls: C) -> C:
         fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
         return f"{cls.__name__}({fields})"
 
+    if "__repr__" in cls.__dict__:
+        return cls
     setattr(cls, "__repr__", __repr__)  # noqa: B010  (a plain assignment does not type-check)
     return cls

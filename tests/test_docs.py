@@ -76,7 +76,7 @@ def test_language_names_every_function_and_standard_block() -> None:
     assert [name for name in FUNCTIONS if f"`{name}`" not in LANGUAGE] == []
 
 
-@pytest.mark.parametrize("page", ["language.md", "errors.md"])
+@pytest.mark.parametrize("page", ["language.md", "errors.md", "lints.md"])
 def test_links_lead_somewhere(page: str) -> None:
     text = (DOCS / page).read_text(encoding="utf-8")
     targets = [t for t in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in t]
@@ -92,3 +92,13 @@ def test_errors_module_is_the_one_place_of_codes() -> None:
         if re.search(r'"E0\d{3}"', path.read_text(encoding="utf-8"))
     }
     assert {Path(name).parent.as_posix() for name in found} == {"diagnostics/errors"}
+
+
+def test_lints_package_is_the_one_place_of_their_codes() -> None:
+    package = Path(errors.__file__).parent.parent.parent
+    found = {
+        path.parent.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if re.search(r'"L\d{4}"', path.read_text(encoding="utf-8"))
+    }
+    assert found == {"lints"}

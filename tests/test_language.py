@@ -1,5 +1,8 @@
 """What programs mean: expressions against Python, expansion against specs written out."""
 
+# Programs stand in tables here, one a line where they are short.
+# ruff: noqa: E501, ISC004
+
 from __future__ import annotations
 
 import re

@@ -100,6 +100,13 @@ def _difference(keras: Any, layer: GraphLayer, found: Any) -> str | None:
 
 def _plain(value: Any) -> Any:
     """A value of a configuration: some layers make a list of a number when they are built."""
+    if isinstance(value, dict):  # a layer or an object inside
+        entries = cast("dict[str, Any]", value)
+        return {
+            key: _plain(entry)
+            for key, entry in entries.items()
+            if key not in ("name", "build_config") and not key.endswith(TRAINING_ONLY)
+        }
     if not isinstance(value, list | tuple):
         return value
     items: list[Any] = [_plain(item) for item in cast("list[Any]", value)]

@@ -9,6 +9,7 @@ from specc.graph import GraphLayer
 from specc.layers.base import Layer
 from specc.ops.base import Operation
 from specc.semantics.composite import BlockLayer, Composite, ModelLayer
+from specc.semantics.naming import snake_case
 
 
 def keras_value(keras: Any, value: Any, dtype: str | None = None) -> Any:
@@ -33,14 +34,15 @@ def keras_layer(keras: Any, layer: Layer, name: str | None, dtype: str | None = 
     """The Keras layer of a layer, without weights until it is called.
 
     Args:
-        name: None lets Keras choose one, for a layer inside another.
+        name: None for a layer inside another, which is called as the first of its class.
         dtype: the policy of the layer and all in it, whatever it says itself.
     """
-    named = {} if name is None else {"name": name}
+    if name is None:
+        name = layer.inner_name or snake_case(getattr(layer, "kind", type(layer).__name__))
     if isinstance(layer, ModelLayer):
         from specc.backends.keras_model import model_of
 
-        model = model_of(keras, layer.graph, name or layer.title, dtype)[0]
+        model = model_of(keras, layer.graph, name, dtype)[0]
         model.trainable = layer.trainable
         return model
     if isinstance(layer, BlockLayer):
@@ -53,7 +55,7 @@ def keras_layer(keras: Any, layer: Layer, name: str | None, dtype: str | None = 
     }
     if dtype is not None:
         arguments["dtype"] = dtype
-    return keras_class(keras, layer)(**named, **arguments)
+    return keras_class(keras, layer)(name=name, **arguments)
 
 
 def keras_class(keras: Any, layer: Layer) -> Any:

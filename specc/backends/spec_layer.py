@@ -151,9 +151,7 @@ def layer_class(keras: Any) -> Any:
                     **options,
                 )
                 self.own_weights.append(made)
-            shapes = input_shape if len(self.program["inputs"]) > 1 else [input_shape]
-            symbolic = [keras.KerasTensor(tuple(shape)) for shape in shapes]
-            self._run(symbolic, symbolic=True)
+            self._run(self._symbolic(input_shape), symbolic=True)
             self.built = True
 
         def call(self, inputs: Any, training: Any = None) -> Any:
@@ -166,6 +164,14 @@ def layer_class(keras: Any) -> Any:
             results = result if isinstance(result, list) else [result]
             plain = [keras.KerasTensor(x.shape, x.dtype) for x in results]
             return plain if isinstance(result, list) else plain[0]
+
+        def compute_output_shape(self, input_shape: Any) -> Any:
+            result = self._run(self._symbolic(input_shape), symbolic=True)
+            return [x.shape for x in result] if isinstance(result, list) else result.shape
+
+        def _symbolic(self, input_shape: Any) -> list[Any]:
+            shapes = input_shape if len(self.program["inputs"]) > 1 else [input_shape]
+            return [keras.KerasTensor(tuple(shape)) for shape in shapes]
 
         def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
             return None
@@ -208,7 +214,11 @@ def layer_class(keras: Any) -> Any:
                 "title": self.title,
                 "program": self.program,
                 "own": [{k: serialize(v) for k, v in item.items()} for item in self.own],
-                "inner": [serialize(layer) for layer in self.inner],
+                # Built before this layer, they would not know that they stand in it.
+                "inner": [
+                    {k: v for k, v in serialize(layer).items() if k != "build_config"}
+                    for layer in self.inner
+                ],
             }
 
         @classmethod

@@ -9,13 +9,14 @@ from specc.files import UsageError
 
 EXAMPLES = """examples:
   specc explain E0301
+  specc explain L0001
   specc explain          every code with its title"""
 
 PAGES = os.path.join(os.path.dirname(os.path.dirname(__file__)), "diagnostics", "explain")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("code", nargs="?", metavar="CODE", help="such as E0301")
+    parser.add_argument("code", nargs="?", metavar="CODE", help="such as E0301 or L0001")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -28,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     code = options.code.upper()
     if code not in codes:
         raise UsageError(
-            f"there is no error code `{options.code}`", "`specc explain` lists them all"
+            f"there is no code `{options.code}`", "`specc explain` lists them all"
         )
     print(_page(code), end="")
     return 0

@@ -25,9 +25,11 @@ from specc.files import UsageError
 COMMANDS = {
     "check": "check specs: names, shapes, parameter counts, expectations",
     "fmt": "format specs: their layout, not what they say",
+    "lint": "give advice on specs that are sound, and mend what can be mended",
     "summary": "print a model's layers, output shapes and parameters",
     "build": "build the Keras model and compare it with the spec",
     "export": "export a model, verified, to ONNX",
+    "codegen": "write a model as a Keras file in Python, for people to go on from",
     "verify": "compare an ONNX file with its spec's Keras model",
     "explain": "explain an error code",
     "doctor": "say what is installed and which devices are really there",

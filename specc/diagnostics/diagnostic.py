@@ -17,6 +17,23 @@ class Label:
 
 
 @record
+class Edit:
+    """Other text for a place in the source; at an empty span it is put in."""
+
+    span: Span
+    text: str
+
+
+@record
+class Fix:
+    """What mends a mistake."""
+
+    edits: list[Edit]
+    applicability: str = "safe"
+    """"safe" where the model goes on meaning the same, else "unsafe"."""
+
+
+@record
 class Diagnostic:
     """One mistake: its code, what it is, where it is, and how it may be mended."""
 
@@ -26,9 +43,14 @@ class Diagnostic:
     secondary: list[Label] = fresh(default_factory=list[Label])
     notes: list[str] = fresh(default_factory=list[str])
     help: str | None = None
+    severity: str = "error"
+    """"error", or of a lint "warning" or "hint"."""
+    source: str | None = None
+    """Where the advice comes from: a paper or a documentation."""
+    fix: Fix | None = None
 
     def __str__(self) -> str:
-        return f"{self.primary.span}: error[{self.code}]: {self.message}"
+        return f"{self.primary.span}: {self.severity}[{self.code}]: {self.message}"
 
 
 class SpecError(Exception):

@@ -15,16 +15,27 @@ TEXT_WIDTH = 96
 
 CUT = "..."
 
-STYLES = {"error": "\033[1;31m", "mark": "\033[1;31m", "other": "\033[1;34m", "bold": "\033[1m"}
+STYLES = {
+    "error": "\033[1;31m",
+    "warning": "\033[1;33m",
+    "hint": "\033[1;36m",
+    "other": "\033[1;34m",
+    "bold": "\033[1m",
+}
 RESET = "\033[0m"
 
 
 def render_all(diagnostics: Sequence[Diagnostic], *, color: bool, footer: str = "") -> str:
     """Every diagnostic, then how many there were and `footer`."""
     blocks = [render(diagnostic, color=color) for diagnostic in diagnostics]
-    number = len(diagnostics)
-    count = "1 error" if number == 1 else f"{number} errors"
-    return "\n\n".join(blocks) + f"\n\n{count}{footer}\n"
+    return "\n\n".join(blocks) + f"\n\n{_counted(diagnostics)}{footer}\n"
+
+
+def _counted(diagnostics: Sequence[Diagnostic]) -> str:
+    """How many there are of each severity: `2 warnings, 1 hint`."""
+    severities = [diagnostic.severity for diagnostic in diagnostics]
+    counts = {severity: severities.count(severity) for severity in ("error", "warning", "hint")}
+    return ", ".join(f"{n} {kind}{'s' * (n > 1)}" for kind, n in counts.items() if n)
 
 
 def render(diagnostic: Diagnostic, *, color: bool) -> str:
@@ -33,9 +44,9 @@ def render(diagnostic: Diagnostic, *, color: bool) -> str:
     def styled(style: str, text: str) -> str:
         return f"{STYLES[style]}{text}{RESET}" if color else text
 
-    primary = diagnostic.primary
+    primary, severity = diagnostic.primary, diagnostic.severity
     lines = [
-        styled("error", f"error[{diagnostic.code}]")
+        styled(severity, f"{severity}[{diagnostic.code}]")
         + styled("bold", f": {printable(diagnostic.message)}")
     ]
     rows = _rows(diagnostic)
@@ -57,12 +68,18 @@ def render(diagnostic: Diagnostic, *, color: bool) -> str:
                 if not mark:
                     continue
                 said = f" {printable(label.text)}" if label.text else ""
-                shown = styled("mark" if is_primary else "other", mark.strip() + said)
+                shown = styled(severity if is_primary else "other", mark.strip() + said)
                 lines.append(f"{gutter} {mark[: len(mark) - len(mark.lstrip())]}{shown}")
         lines.append(gutter)
     for note in diagnostic.notes:
         lines.append(f"{styled('bold', 'note')}: {_wrapped(note)}")
+    if diagnostic.source is not None:
+        lines.append(f"{styled('bold', 'source')}: {_wrapped(diagnostic.source)}")
     more = f"`specc explain {diagnostic.code}` says more"
+    if diagnostic.fix is not None:
+        options = " --hints" * (severity == "hint") + " --fix"
+        options += " --unsafe-fixes" * (diagnostic.fix.applicability == "unsafe")
+        more = f"`specc lint{options}` does it, {more}"
     if diagnostic.help:
         lines += [f"{styled('bold', 'help')}: {_wrapped(diagnostic.help)}", f"      {more}"]
     else:

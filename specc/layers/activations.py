@@ -16,6 +16,7 @@ from specc.layers.arguments import (
     REGULARIZER,
     Axes,
     Float,
+    KerasObject,
     Kind,
     Optional,
     arg,
@@ -38,6 +39,8 @@ class ReLU(Layer):
     Shapes: (*any) -> (*any)
     """
 
+    numbers_to_float32 = True
+
     max_value: float | None = arg(Optional(Float(at_least=0)), default=None)
     negative_slope: float = arg(Float(at_least=0), default=0.0)
     threshold: float = arg(Float(at_least=0), default=0.0)
@@ -59,6 +62,8 @@ class LeakyReLU(Layer):
 
     Shapes: (*any) -> (*any)
     """
+
+    numbers_to_float32 = True
 
     negative_slope: float = arg(Float(at_least=0), default=0.3)
 
@@ -104,9 +109,9 @@ class PReLU(Layer):
     Weights: alpha (*any), with 1 for the shared axes
     """
 
-    alpha_initializer: str = arg(INITIALIZER, default="Zeros")
-    alpha_regularizer: str | None = arg(REGULARIZER, default=None)
-    alpha_constraint: str | None = arg(CONSTRAINT, default=None)
+    alpha_initializer: str | KerasObject = arg(INITIALIZER, default="Zeros")
+    alpha_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
+    alpha_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
     shared_axes: int | tuple[int, ...] | None = arg(Optional(Axes()), default=None)
 
     def infer(self, x: TensorType) -> TensorType:

@@ -1,4 +1,4 @@
-"""The kinds of value that layer arguments take.
+"""Classes that declare their arguments, and the kinds of value that arguments take.
 
 A kind says which values it accepts, in words for errors and as data for completion and for
 the tests, which draw arguments from it. `None` is accepted by `Optional` kinds alone.
@@ -6,9 +6,10 @@ the tests, which draw arguments from it. `None` is accepted by `Optional` kinds 
 
 from __future__ import annotations
 
-from typing import Any, TypeGuard
+from typing import Any, ClassVar, TypeGuard, dataclass_transform
 
 from specc.layers import names
+from specc.types import FLOAT_DTYPES
 
 REQUIRED: Any = object()
 """The default of an argument that has none."""
@@ -25,6 +26,9 @@ class Kind:
     expected: str
     choices: tuple[str, ...] = ()
     """Every accepted string, where they can be listed."""
+    category: str | None = None
+    """Where a constructor call in this argument is looked up: among the layers for "layer",
+    "cell" and "activation", among the objects of that category otherwise."""
 
     def accepts(self, value: object) -> bool:
         raise NotImplementedError
@@ -107,14 +111,46 @@ class Choice(Kind):
 
 
 class Named(Kind):
-    """The name of one of Keras's many activations, initializers, ..."""
+    """One of Keras's many activations, initializers, ...: its name, or an object."""
 
-    def __init__(self, what: str, choices: tuple[str, ...]) -> None:
+    def __init__(self, category: str, what: str, choices: tuple[str, ...]) -> None:
+        self.category = category
         self.choices = choices
         self.expected = f"the name of {what}"
 
     def accepts(self, value: object) -> bool:
+        if isinstance(value, Configurable):
+            return value.is_a(self.category or "")
         return value in self.choices
+
+
+class Wrapped(Kind):
+    """A layer that another one makes use of; `wanted` is what it has to be."""
+
+    category = "layer"
+
+    def __init__(self, wanted: str, expected: str) -> None:
+        self.wanted = wanted
+        self.expected = expected
+
+    def accepts(self, value: object) -> bool:
+        return isinstance(value, Configurable) and value.is_a(self.wanted)
+
+
+class Cells(Kind):
+    """Several cells, or, with `alone`, a single one that does not stand in a list."""
+
+    category = "cell"
+
+    def __init__(self, alone: bool) -> None:
+        self.alone = alone
+        self.one = Wrapped("cell", "a cell, such as `LSTMCell(8)`")
+        self.expected = f"{self.one.expected}, or a list of cells" if alone else "a list of cells"
+
+    def accepts(self, value: object) -> bool:
+        if is_tuple(value):
+            return bool(value) and all(self.one.accepts(item) for item in value)
+        return self.alone and self.one.accepts(value)
 
 
 class Sizes(Kind):
@@ -236,6 +272,7 @@ class Optional(Kind):
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
         self.choices = kind.choices
+        self.category = kind.category
         self.expected = f"{kind.expected}, or None"
 
     def accepts(self, value: object) -> bool:
@@ -246,12 +283,14 @@ class Optional(Kind):
 
 
 class Argument:
-    """An argument of a layer: its name, its kind, and its default unless it is required."""
+    """An argument: its name, its kind, and its default unless it is required."""
 
-    __slots__ = ("default", "kind", "name")
+    __slots__ = ("attribute", "default", "kind", "name")
 
-    def __init__(self, kind: Kind, default: Any) -> None:
-        self.name = ""
+    def __init__(self, kind: Kind, default: Any, name: str) -> None:
+        self.attribute = ""
+        """What the class calls it."""
+        self.name = name
         self.kind = kind
         self.default = default
 
@@ -260,14 +299,88 @@ class Argument:
         return self.default is REQUIRED
 
 
-def arg(kind: Kind, *, default: Any = REQUIRED) -> Any:
-    """Declare an argument in the body of a `Layer` class."""
-    return Argument(kind, default)
+def arg(kind: Kind, *, default: Any = REQUIRED, name: str = "") -> Any:
+    """Declare an argument in the body of a class.
+
+    Args:
+        name: Keras's name for it, where the class has another use for the word.
+    """
+    return Argument(kind, default, name)
+
+
+@dataclass_transform(field_specifiers=(arg,))
+class Configurable:
+    """A class that declares its constructor's arguments, in Keras's order, in its body."""
+
+    category: ClassVar[str]
+    """What the objects are: "layer", "initializer", ..."""
+
+    signature: ClassVar[dict[str, Argument]] = {}
+    """The constructor's arguments in order."""
+
+    def __init_subclass__(cls) -> None:
+        own: dict[str, Argument] = {}
+        for attribute, argument in list(vars(cls).items()):
+            if not isinstance(argument, Argument):
+                continue
+            argument.attribute = attribute
+            argument.name = argument.name or attribute
+            own[argument.name] = argument
+            if argument.default is REQUIRED:
+                delattr(cls, attribute)
+            else:
+                setattr(cls, attribute, argument.kind.normalize(argument.default))
+        cls.signature = {**cls.signature, **own}
+
+    def __init__(self, **arguments: Any) -> None:
+        """Set arguments that were accepted by their kinds; the others have their defaults."""
+        self.given = arguments
+        """The arguments as the spec gives them; the Keras object is made from these."""
+        for name, value in arguments.items():
+            argument = self.signature[name]
+            setattr(self, argument.attribute, argument.kind.normalize(value))
+        self.validate()
+
+    def __repr__(self) -> str:
+        arguments = self.keras_arguments().items()
+        return (
+            f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in arguments)})"
+        )
+
+    def validate(self) -> None:
+        """Refuse arguments that do not go together.
+
+        Raises:
+            Refused: with the argument at fault.
+        """
+
+    def is_a(self, category: str) -> bool:
+        """Whether it can stand where one of this category is wanted."""
+        return category == self.category
+
+    def keras_arguments(self) -> dict[str, Any]:
+        """Keyword arguments for the Keras class of the same name."""
+        return self.given
+
+
+class KerasObject(Configurable):
+    """Base of the initializers, regularizers and constraints: see `objects.py`."""
+
+    def works_on(self, shape: tuple[Any, ...]) -> bool:
+        """Whether a tensor of this shape has the axes that the arguments speak of."""
+        return True
 
 
 BOOL = Bool()
-ACTIVATION = Optional(Named("an activation", names.ACTIVATIONS))
-INITIALIZER = Named("an initializer", names.INITIALIZERS)
-REGULARIZER = Optional(Named("a regularizer", names.REGULARIZERS))
-CONSTRAINT = Optional(Named("a constraint", names.CONSTRAINTS))
+ACTIVATION = Optional(Named("activation", "an activation", names.ACTIVATIONS))
+INITIALIZER = Named("initializer", "an initializer", names.INITIALIZERS)
+REGULARIZER = Optional(Named("regularizer", "a regularizer", names.REGULARIZERS))
+CONSTRAINT = Optional(Named("constraint", "a constraint", names.CONSTRAINTS))
 DATA_FORMAT = Optional(Choice("channels_last", "channels_first"))
+MIXED_POLICIES = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
+"""The dtypes that these policies compute in; their variables are float32."""
+
+DTYPE_POLICY = Optional(Choice(*FLOAT_DTYPES, *MIXED_POLICIES))
+
+COMMON: dict[str, Kind] = {"name": Text(), "trainable": BOOL, "dtype": DTYPE_POLICY}
+"""The arguments that every layer has; they are given by name."""

@@ -14,20 +14,30 @@ messages, parameter counts, the Keras call, the tests) is derived from it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple, dataclass_transform
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, cast
 
+from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import shapes as errors
-from specc.diagnostics.place import Refused
+from specc.diagnostics.place import Operand, Place, Refused
 from specc.layers import names
-from specc.layers.arguments import BOOL, REQUIRED, Argument, Kind, arg
+from specc.layers.arguments import (
+    BOOL,
+    DTYPE_POLICY,
+    MIXED_POLICIES,
+    Configurable,
+    KerasObject,
+    Kind,
+)
 from specc.types import Dimension, TensorType
 
 
 class Weight(NamedTuple):
-    """A variable that a layer owns, under Keras's name for it."""
+    """A variable that a layer owns."""
 
     name: str
+    """What comes after the last `/` is Keras's name for it, what comes before says which of
+    several it is: `forward/kernel`, `backward/kernel`."""
     shape: tuple[int, ...]
     trainable: bool = True
     dtype: str = "float32"
@@ -50,53 +60,56 @@ TENSOR = TensorArgument()
 TENSORS = TensorArgument(several=True)
 
 
-@dataclass_transform(field_specifiers=(arg,))
-class Layer:
-    """Base of every layer; see the module's text."""
+class Layer(Configurable):
+    """Base of every layer; see the module's text.
 
-    signature: ClassVar[dict[str, Argument]] = {}
-    """The constructor's arguments in order; `name` and `trainable` go without saying."""
+    The rules speak of "float32" as the dtype of the layer, whatever it is: inputs have it
+    when `infer` sees them, and where outputs and weights have it, `apply` and `variables`
+    put the layer's own dtype in its place.
+    """
+
+    category: ClassVar[str] = "layer"
 
     call_arguments: ClassVar[dict[str, Kind]] = {"training": BOOL}
     """What the second pair of parentheses may hold, besides the inputs."""
+
+    dtype_kind: ClassVar[Kind] = DTYPE_POLICY
+    """What the argument `dtype`, which every layer has, may be."""
 
     minimum_inputs: ClassVar[int] = 1
     maximum_inputs: ClassVar[int | None] = 1
     """How many tensors a use takes; None is any number."""
 
+    takes_strings: ClassVar[bool] = False
+    """Whether inputs may be strings."""
+
+    takes_trainable: ClassVar[bool] = True
+    """Whether Keras's class has the argument `trainable`."""
+
+    numbers_to_float32: ClassVar[bool] = False
+    """Whether floats that are made of whole numbers have the dtypes that `infer` says, and not
+    the layer's own: Keras casts whole numbers to its default."""
+
     shaped_by_call: ClassVar[bool] = False
     """Whether `infer` and `weights` are given the call's arguments too, by name."""
 
-    trainable: bool
+    inner_name: str | None = None
+    """The name that a spec gives a layer inside another: `Bidirectional(LSTM(8, name="lstm"))`."""
 
-    def __init_subclass__(cls) -> None:
-        own = {name: value for name, value in vars(cls).items() if isinstance(value, Argument)}
-        for name, argument in own.items():
-            argument.name = name
-            if argument.default is REQUIRED:
-                delattr(cls, name)
-            else:
-                setattr(cls, name, argument.kind.normalize(argument.default))
-        cls.signature = {**cls.signature, **own}
+    def __init__(
+        self, *, trainable: bool = True, dtype: str | None = None, **arguments: Any
+    ) -> None:
+        """Set arguments that were accepted by their kinds; the others have their defaults.
 
-    def __init__(self, *, trainable: bool = True, **arguments: Any) -> None:
-        """Set arguments that were accepted by their kinds; the others have their defaults."""
+        Args:
+            dtype: a dtype, or a policy of two; None is Keras's default, float32.
+        """
         self.trainable = trainable
-        self.given = arguments
-        """The arguments as the spec gives them; the Keras layer is made from these."""
-        for name, value in arguments.items():
-            setattr(self, name, self.signature[name].kind.normalize(value))
-        self.validate()
+        self.dtype = dtype
+        super().__init__(**arguments)
 
     # ----------------------------------------------------- what a layer may define
     # (`**_` is there for the type checker: subclasses may have any positional parameters.)
-
-    def validate(self) -> None:
-        """Refuse arguments that do not go together.
-
-        Raises:
-            Refused: with the argument at fault.
-        """
 
     @property
     def index_limit(self) -> int | None:
@@ -121,6 +134,13 @@ class Layer:
         """
         raise NotImplementedError
 
+    def check_batch(self, batch_size: int | None) -> None:
+        """Refuse a batch of this size; None is one that is not known before a run.
+
+        Raises:
+            Refused: with the argument at fault.
+        """
+
     def check_call(self, inputs: list[TensorType], **call: Any) -> None:
         """Refuse call arguments that do not fit the inputs.
 
@@ -134,6 +154,23 @@ class Layer:
     def weights(self, *inputs: Any, **_: Any) -> Weights:
         """The variables that the first use creates, in the order of Keras's `weights`."""
         return ()
+
+    def inner_variables(self, *inputs: Any, **_: Any) -> Weights:
+        """The variables of layers within this one; in `Layer.weights` they come last."""
+        return ()
+
+    def activated(self, outputs: tuple[TensorType, ...]) -> TensorType:
+        """What the arguments that are activations are called on."""
+        return outputs[0]
+
+    def computed(self, outputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        """The outputs of `infer` with the layer's own dtype in them."""
+        own = self.compute_dtype
+        return tuple(x._replace(dtype=own) if x.dtype == "float32" else x for x in outputs)
+
+    def keras_call(self, call: dict[str, Any]) -> dict[str, Any]:
+        """The call's arguments as Keras wants them, given as the spec has them."""
+        return call
 
     # --------------------------------------------------------------- what follows
 
@@ -149,44 +186,93 @@ class Layer:
         too_many = self.maximum_inputs is not None and len(inputs) > self.maximum_inputs
         if len(inputs) < self.minimum_inputs or too_many:
             raise Refused(errors.wrong_number_of_inputs, self.minimum_inputs, self.maximum_inputs)
+        for index, x in enumerate(inputs):
+            if x.dtype == "string" and not self.takes_strings:
+                raise Refused(errors.dtype_refused, "numbers", index)
         outputs = self.infer(*[autocast(x) for x in inputs], **self._shaping(call))
         outputs = (outputs,) if isinstance(outputs, TensorType) else outputs
-        self._check_regularizer("activity", *[(None, *x.shape) for x in outputs])
-        return outputs
+        for name, value in self.given.items():
+            if isinstance(value, Layer) and self.signature[name].kind.category == "activation":
+                self._check_activation(name, value, self.activated(outputs))
+        for x in outputs:
+            self._check_object("activity_regularizer", self.compute_dtype, (None, *x.shape))
+        if self.numbers_to_float32 and not any(x.is_float for x in inputs):
+            return outputs
+        return self.computed(outputs)
 
-    def variables(
-        self, inputs: list[TensorType], call: Mapping[str, Any] | None = None
-    ) -> Weights:
-        """`weights`, with `trainable=False` of the layer taken into account."""
-        own = self.weights(*inputs, **self._shaping(call))
+    def variables(self, inputs: list[TensorType], call: Mapping[str, Any] | None = None) -> Weights:
+        """`weights`, with the layer's own dtype, and with `trainable=False` taken into account."""
+        shaping = self._shaping(call)
+        own = [
+            weight._replace(dtype=self.variable_dtype) if weight.dtype == "float32" else weight
+            for weight in self.weights(*inputs, **shaping)
+        ]
         for weight in own:
             prefix = weight.arguments or weight.name
-            self._check_initializer(prefix, weight.shape)
+            self._check_object(f"{prefix}_initializer", weight.dtype, weight.shape)
+            self._check_object(f"{prefix}_constraint", weight.dtype, weight.shape)
             if self.trainable:
-                self._check_regularizer(prefix, weight.shape)
+                self._check_object(f"{prefix}_regularizer", weight.dtype, weight.shape)
+        every = (*own, *self.inner_variables(*inputs, **shaping))
         if self.trainable:
-            return own
-        return tuple(weight._replace(trainable=False) for weight in own)
+            return every
+        return tuple(weight._replace(trainable=False) for weight in every)
+
+    def is_a(self, category: str) -> bool:
+        if category == "activation":
+            return type(self).__name__ in names.ACTIVATION_LAYERS
+        return category in ("layer", self.category)
+
+    @property
+    def kind(self) -> str:
+        """What a spec calls it."""
+        return type(self).__name__
+
+    @property
+    def compute_dtype(self) -> str:
+        """What inputs are cast to, and what the layer computes in."""
+        return MIXED_POLICIES.get(self.dtype or "", self.variable_dtype)
+
+    @property
+    def variable_dtype(self) -> str:
+        if self.dtype is None or self.dtype in MIXED_POLICIES:
+            return "float32"
+        return self.dtype
 
     def keras_arguments(self) -> dict[str, Any]:
         """Keyword arguments for the Keras class of the same name."""
-        return self.given if self.trainable else {**self.given, "trainable": False}
+        arguments = dict(self.given)
+        if not self.trainable and self.takes_trainable:
+            arguments["trainable"] = False
+        if self.dtype is not None:
+            arguments["dtype"] = self.dtype
+        return arguments
 
     def _shaping(self, call: Mapping[str, Any] | None) -> Mapping[str, Any]:
-        return call if call and self.shaped_by_call else {}
+        if not call or not self.shaped_by_call:
+            return {}
+        return {name: _autocast_argument(value) for name, value in call.items()}
 
-    def _check_initializer(self, prefix: str, shape: tuple[Dimension, ...]) -> None:
-        name = getattr(self, f"{prefix}_initializer", "")
-        least, most = names.INITIALIZER_RANKS.get(name, (0, None))
-        if len(shape) < least or (most is not None and len(shape) > most):
-            raise Refused(errors.rank_refused, f"{prefix}_initializer", name, shape)
+    def _check_activation(self, argument: str, activation: Layer, x: TensorType) -> None:
+        if activation.compute_dtype != self.compute_dtype:
+            reason = f"its dtype is {activation.compute_dtype}, the layer's {self.compute_dtype}"
+            raise Refused(errors.arguments_conflict, argument, reason)
+        apply_within(activation, [x])
 
-    def _check_regularizer(self, prefix: str, *shapes: tuple[Dimension, ...]) -> None:
-        name = getattr(self, f"{prefix}_regularizer", None)
-        if name in names.MATRIX_REGULARIZERS:
-            for shape in shapes:
-                if len(shape) != 2:
-                    raise Refused(errors.rank_refused, f"{prefix}_regularizer", name, shape)
+    def _check_object(self, argument: str, dtype: str, shape: tuple[Dimension, ...]) -> None:
+        """Refuse an initializer, regularizer or constraint that cannot work on a tensor."""
+        value = getattr(self, argument, None)
+        if value is None:
+            return
+        name = type(value).__name__ if isinstance(value, KerasObject) else value
+        least, most = names.RANKS.get(name, (0, None))
+        works = len(shape) >= least and (most is None or len(shape) <= most)
+        if isinstance(value, KerasObject):
+            works = works and value.works_on(shape)
+        if not works:
+            raise Refused(errors.rank_refused, argument, name, shape)
+        if dtype not in names.DTYPES.get(name, (dtype,)):
+            raise Refused(errors.object_dtype_refused, argument, name, dtype)
 
 
 # ------------------------------------------------------- rules that many layers share
@@ -202,7 +288,49 @@ def known_size(x: TensorType, axis: int, index: int = 0) -> int:
 
 def autocast(x: TensorType) -> TensorType:
     """What a layer makes of an input: every float is cast to the layer's own dtype."""
-    return TensorType("float32", x.shape) if x.is_float else x
+    return x._replace(dtype="float32") if x.is_float else x
+
+
+def _autocast_argument(value: Any) -> Any:
+    if isinstance(value, TensorType):
+        return autocast(value)
+    if isinstance(value, list):
+        return [_autocast_argument(item) for item in cast("list[Any]", value)]
+    return value
+
+
+def apply_within(
+    layer: Layer, inputs: list[TensorType], call: Mapping[str, Any] | None = None
+) -> tuple[TensorType, ...]:
+    """`layer.apply` where another layer makes use of the layer; errors speak of the inner one."""
+    try:
+        return layer.apply(inputs, call)
+    except Refused as refused:
+        raise Refused(_within, refused, layer.kind, inputs) from refused
+
+
+def variables_within(
+    layer: Layer,
+    inputs: list[TensorType],
+    call: Mapping[str, Any] | None = None,
+    prefix: str = "",
+) -> Weights:
+    """`layer.variables` where another layer makes use of the layer, with a prefix to the names."""
+    try:
+        found = layer.variables(inputs, call)
+    except Refused as refused:
+        raise Refused(_within, refused, layer.kind, inputs) from refused
+    return tuple(weight._replace(name=prefix + weight.name) for weight in found)
+
+
+def _within(place: Place, refused: Refused, layer: str, inputs: Sequence[TensorType]) -> Diagnostic:
+    """The diagnostic of an inner layer: its inputs are made of those of the outer one."""
+    outer = place.inputs[: len(inputs)]
+    operands = [
+        Operand(operand.text, type_, operand.span, operand.shaped_by)
+        for operand, type_ in zip(outer, inputs, strict=False)
+    ]
+    return refused.at(Place(layer, place.span, {}, operands))
 
 
 def require_float(x: TensorType, index: int = 0) -> None:
@@ -275,7 +403,8 @@ def require_rank(x: TensorType, *axes: str) -> None:
 def require_call_types(argument: str, found: list[TensorType], expected: list[TensorType]) -> None:
     """Refuse tensors given to a call argument that are not of these types."""
     alike = len(found) == len(expected) and all(
-        a.dtype == b.dtype and fits(a.shape, b.shape) for a, b in zip(found, expected, strict=True)
+        autocast(a).dtype == b.dtype and fits(a.shape, b.shape)
+        for a, b in zip(found, expected, strict=True)
     )
     if not alike:
         raise Refused(errors.call_argument_refused, argument, found, expected)

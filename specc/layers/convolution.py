@@ -1,4 +1,4 @@
-"""Conv1D, Conv2D and their depthwise, separable and transposed relatives.
+"""Conv1D, Conv2D, Conv3D and their depthwise, separable and transposed relatives.
 
 With `data_format="channels_first"` the channels stand before the spatial axes.
 """
@@ -16,6 +16,7 @@ from specc.layers.arguments import (
     REGULARIZER,
     Choice,
     Int,
+    KerasObject,
     Optional,
     Sizes,
     arg,
@@ -33,7 +34,7 @@ from specc.layers.base import (
 )
 from specc.types import Dimension, TensorType
 
-SPATIAL_AXES = {1: ("steps",), 2: ("height", "width")}
+SPATIAL_AXES = {1: ("steps",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 
 
 class _Windowed(Layer):
@@ -93,15 +94,15 @@ class Conv1D(_Windowed):
     data_format: str | None = arg(DATA_FORMAT, default=None)
     dilation_rate: tuple[int, ...] = arg(Sizes(1), default=1)
     groups: int = arg(Int(at_least=1), default=1)
-    activation: str | None = arg(ACTIVATION, default=None)
+    activation: str | Layer | None = arg(ACTIVATION, default=None)
     use_bias: bool = arg(BOOL, default=True)
-    kernel_initializer: str = arg(INITIALIZER, default="glorot_uniform")
-    bias_initializer: str = arg(INITIALIZER, default="zeros")
-    kernel_regularizer: str | None = arg(REGULARIZER, default=None)
-    bias_regularizer: str | None = arg(REGULARIZER, default=None)
-    activity_regularizer: str | None = arg(REGULARIZER, default=None)
-    kernel_constraint: str | None = arg(CONSTRAINT, default=None)
-    bias_constraint: str | None = arg(CONSTRAINT, default=None)
+    kernel_initializer: str | KerasObject = arg(INITIALIZER, default="glorot_uniform")
+    bias_initializer: str | KerasObject = arg(INITIALIZER, default="zeros")
+    kernel_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
+    bias_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
+    activity_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
+    kernel_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
+    bias_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
 
     def validate(self) -> None:
         super().validate()
@@ -140,6 +141,18 @@ class Conv2D(Conv1D):
     dilation_rate: tuple[int, ...] = arg(Sizes(2), default=(1, 1))
 
 
+class Conv3D(Conv2D):
+    """Convolution over volumes.
+
+    Shapes:  (depth, height, width, channels) -> (layers, rows, columns, filters)
+    Weights: kernel (*kernel_size, channels / groups, filters); bias (filters,) if use_bias
+    """
+
+    kernel_size: tuple[int, ...] = arg(Sizes(3))
+    strides: tuple[int, ...] = arg(Sizes(3), default=(1, 1, 1))
+    dilation_rate: tuple[int, ...] = arg(Sizes(3), default=(1, 1, 1))
+
+
 class DepthwiseConv1D(_Windowed):
     """Convolution over steps, each channel by itself.
 
@@ -154,15 +167,15 @@ class DepthwiseConv1D(_Windowed):
     depth_multiplier: int = arg(Int(at_least=1), default=1)
     data_format: str | None = arg(DATA_FORMAT, default=None)
     dilation_rate: tuple[int, ...] = arg(Sizes(1), default=1)
-    activation: str | None = arg(ACTIVATION, default=None)
+    activation: str | Layer | None = arg(ACTIVATION, default=None)
     use_bias: bool = arg(BOOL, default=True)
-    depthwise_initializer: str = arg(INITIALIZER, default="glorot_uniform")
-    bias_initializer: str = arg(INITIALIZER, default="zeros")
-    depthwise_regularizer: str | None = arg(REGULARIZER, default=None)
-    bias_regularizer: str | None = arg(REGULARIZER, default=None)
-    activity_regularizer: str | None = arg(REGULARIZER, default=None)
-    depthwise_constraint: str | None = arg(CONSTRAINT, default=None)
-    bias_constraint: str | None = arg(CONSTRAINT, default=None)
+    depthwise_initializer: str | KerasObject = arg(INITIALIZER, default="glorot_uniform")
+    bias_initializer: str | KerasObject = arg(INITIALIZER, default="zeros")
+    depthwise_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
+    bias_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
+    activity_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
+    depthwise_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
+    bias_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
 
     def infer(self, x: TensorType) -> TensorType:
         return self.convolved(x, self.known_channels(x) * self.depth_multiplier)
@@ -202,18 +215,18 @@ class SeparableConv1D(_Windowed):
     data_format: str | None = arg(DATA_FORMAT, default=None)
     dilation_rate: tuple[int, ...] = arg(Sizes(1), default=1)
     depth_multiplier: int = arg(Int(at_least=1), default=1)
-    activation: str | None = arg(ACTIVATION, default=None)
+    activation: str | Layer | None = arg(ACTIVATION, default=None)
     use_bias: bool = arg(BOOL, default=True)
-    depthwise_initializer: str = arg(INITIALIZER, default="glorot_uniform")
-    pointwise_initializer: str = arg(INITIALIZER, default="glorot_uniform")
-    bias_initializer: str = arg(INITIALIZER, default="zeros")
-    depthwise_regularizer: str | None = arg(REGULARIZER, default=None)
-    pointwise_regularizer: str | None = arg(REGULARIZER, default=None)
-    bias_regularizer: str | None = arg(REGULARIZER, default=None)
-    activity_regularizer: str | None = arg(REGULARIZER, default=None)
-    depthwise_constraint: str | None = arg(CONSTRAINT, default=None)
-    pointwise_constraint: str | None = arg(CONSTRAINT, default=None)
-    bias_constraint: str | None = arg(CONSTRAINT, default=None)
+    depthwise_initializer: str | KerasObject = arg(INITIALIZER, default="glorot_uniform")
+    pointwise_initializer: str | KerasObject = arg(INITIALIZER, default="glorot_uniform")
+    bias_initializer: str | KerasObject = arg(INITIALIZER, default="zeros")
+    depthwise_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
+    pointwise_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
+    bias_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
+    activity_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
+    depthwise_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
+    pointwise_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
+    bias_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
 
     def infer(self, x: TensorType) -> TensorType:
         return self.convolved(x, self.filters)
@@ -243,29 +256,11 @@ class SeparableConv2D(SeparableConv1D):
     dilation_rate: tuple[int, ...] = arg(Sizes(2), default=(1, 1))
 
 
-class Conv1DTranspose(_Windowed):
-    """The transpose of a convolution: each step spreads over a window of the output.
+class _Transposed(_Windowed):
+    """What the transposes have in common."""
 
-    Shapes:  (steps, channels) -> (steps * stride and more, filters)
-    Weights: kernel (*kernel_size, filters, channels); bias (filters,) if use_bias
-    """
-
-    filters: int = arg(Int(at_least=1))
-    kernel_size: tuple[int, ...] = arg(Sizes(1))
-    strides: tuple[int, ...] = arg(Sizes(1), default=1)
-    padding: str = arg(Choice("valid", "same"), default="valid")
-    output_padding: tuple[int, ...] | None = arg(Optional(Sizes(1, at_least=0)), default=None)
-    data_format: str | None = arg(DATA_FORMAT, default=None)
-    dilation_rate: tuple[int, ...] = arg(Sizes(1), default=1)
-    activation: str | None = arg(ACTIVATION, default=None)
-    use_bias: bool = arg(BOOL, default=True)
-    kernel_initializer: str = arg(INITIALIZER, default="glorot_uniform")
-    bias_initializer: str = arg(INITIALIZER, default="zeros")
-    kernel_regularizer: str | None = arg(REGULARIZER, default=None)
-    bias_regularizer: str | None = arg(REGULARIZER, default=None)
-    activity_regularizer: str | None = arg(REGULARIZER, default=None)
-    kernel_constraint: str | None = arg(CONSTRAINT, default=None)
-    bias_constraint: str | None = arg(CONSTRAINT, default=None)
+    filters: int
+    output_padding: tuple[int, ...] | None
 
     def validate(self) -> None:
         super().validate()
@@ -302,6 +297,31 @@ class Conv1DTranspose(_Windowed):
         return (size - 1) * stride + (max(window, stride) if extra is None else window + extra)
 
 
+class Conv1DTranspose(_Transposed):
+    """The transpose of a convolution: each step spreads over a window of the output.
+
+    Shapes:  (steps, channels) -> (steps * stride and more, filters)
+    Weights: kernel (*kernel_size, filters, channels); bias (filters,) if use_bias
+    """
+
+    filters: int = arg(Int(at_least=1))
+    kernel_size: tuple[int, ...] = arg(Sizes(1))
+    strides: tuple[int, ...] = arg(Sizes(1), default=1)
+    padding: str = arg(Choice("valid", "same"), default="valid")
+    output_padding: tuple[int, ...] | None = arg(Optional(Sizes(1, at_least=0)), default=None)
+    data_format: str | None = arg(DATA_FORMAT, default=None)
+    dilation_rate: tuple[int, ...] = arg(Sizes(1), default=1)
+    activation: str | Layer | None = arg(ACTIVATION, default=None)
+    use_bias: bool = arg(BOOL, default=True)
+    kernel_initializer: str | KerasObject = arg(INITIALIZER, default="glorot_uniform")
+    bias_initializer: str | KerasObject = arg(INITIALIZER, default="zeros")
+    kernel_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
+    bias_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
+    activity_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
+    kernel_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
+    bias_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
+
+
 class Conv2DTranspose(Conv1DTranspose):
     """The transpose of a convolution: each pixel spreads over a window of the output.
 
@@ -313,3 +333,30 @@ class Conv2DTranspose(Conv1DTranspose):
     strides: tuple[int, ...] = arg(Sizes(2), default=(1, 1))
     output_padding: tuple[int, ...] | None = arg(Optional(Sizes(2, at_least=0)), default=None)
     dilation_rate: tuple[int, ...] = arg(Sizes(2), default=(1, 1))
+
+
+class Conv3DTranspose(_Transposed):
+    """The transpose of a convolution: each voxel spreads over a window of the output.
+
+    Shapes:  (depth, height, width, channels)
+             -> (depth * stride and more, height * stride ..., width * stride ..., filters)
+    Weights: kernel (*kernel_size, filters, channels); bias (filters,) if use_bias
+    """
+
+    # Here `output_padding` comes after `data_format`.
+    filters: int = arg(Int(at_least=1))
+    kernel_size: tuple[int, ...] = arg(Sizes(3))
+    strides: tuple[int, ...] = arg(Sizes(3), default=(1, 1, 1))
+    padding: str = arg(Choice("valid", "same"), default="valid")
+    data_format: str | None = arg(DATA_FORMAT, default=None)
+    output_padding: tuple[int, ...] | None = arg(Optional(Sizes(3, at_least=0)), default=None)
+    dilation_rate: tuple[int, ...] = arg(Sizes(3), default=(1, 1, 1))
+    activation: str | Layer | None = arg(ACTIVATION, default=None)
+    use_bias: bool = arg(BOOL, default=True)
+    kernel_initializer: str | KerasObject = arg(INITIALIZER, default="glorot_uniform")
+    bias_initializer: str | KerasObject = arg(INITIALIZER, default="zeros")
+    kernel_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
+    bias_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
+    activity_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
+    kernel_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
+    bias_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)

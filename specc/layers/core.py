@@ -12,10 +12,11 @@ from specc.layers.arguments import (
     REGULARIZER,
     Float,
     Int,
+    KerasObject,
     Named,
     arg,
 )
-from specc.layers.base import Layer, Weight, Weights, known_size
+from specc.layers.base import Layer, Weight, Weights, apply_within, known_size
 from specc.layers.names import ACTIVATIONS
 from specc.types import TensorType
 
@@ -28,15 +29,15 @@ class Dense(Layer):
     """
 
     units: int = arg(Int(at_least=1))
-    activation: str | None = arg(ACTIVATION, default=None)
+    activation: str | Layer | None = arg(ACTIVATION, default=None)
     use_bias: bool = arg(BOOL, default=True)
-    kernel_initializer: str = arg(INITIALIZER, default="glorot_uniform")
-    bias_initializer: str = arg(INITIALIZER, default="zeros")
-    kernel_regularizer: str | None = arg(REGULARIZER, default=None)
-    bias_regularizer: str | None = arg(REGULARIZER, default=None)
-    activity_regularizer: str | None = arg(REGULARIZER, default=None)
-    kernel_constraint: str | None = arg(CONSTRAINT, default=None)
-    bias_constraint: str | None = arg(CONSTRAINT, default=None)
+    kernel_initializer: str | KerasObject = arg(INITIALIZER, default="glorot_uniform")
+    bias_initializer: str | KerasObject = arg(INITIALIZER, default="zeros")
+    kernel_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
+    bias_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
+    activity_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
+    kernel_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
+    bias_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
 
     def infer(self, x: TensorType) -> TensorType:
         if x.rank < 1:
@@ -57,9 +58,9 @@ class Embedding(Layer):
 
     input_dim: int = arg(Int(at_least=1))
     output_dim: int = arg(Int(at_least=1))
-    embeddings_initializer: str = arg(INITIALIZER, default="uniform")
-    embeddings_regularizer: str | None = arg(REGULARIZER, default=None)
-    embeddings_constraint: str | None = arg(CONSTRAINT, default=None)
+    embeddings_initializer: str | KerasObject = arg(INITIALIZER, default="uniform")
+    embeddings_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
+    embeddings_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
     mask_zero: bool = arg(BOOL, default=False)
 
     @property
@@ -81,9 +82,13 @@ class Activation(Layer):
     Shapes: (*any) -> (*any)
     """
 
-    activation: str = arg(Named("an activation", ACTIVATIONS))
+    numbers_to_float32 = True
+
+    activation: str | Layer = arg(Named("activation", "an activation", ACTIVATIONS))
 
     def infer(self, x: TensorType) -> TensorType:
+        if isinstance(self.activation, Layer):
+            return apply_within(self.activation, [x])[0]
         if x.is_float or self.activation == "linear":
             return x
         if self.activation in ("relu", "relu6") and x.dtype != "bool":

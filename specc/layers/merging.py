@@ -73,9 +73,14 @@ class Average(_Elementwise):
     Shapes: (*any), ... -> (*broadcast)
     """
 
+    numbers_to_float32 = True
+
     def infer(self, *inputs: TensorType) -> TensorType:
         total = super().infer(*inputs)
         refuse_bool(total.dtype)
+        if self.compute_dtype != "float32":
+            for index, x in enumerate(inputs):
+                require_float(x, index)  # Their mean is of float32 whatever is asked for.
         wide = total.dtype in ("int32", "int64", "uint32", "uint64")
         return TensorType("float64" if wide else "float32", total.shape)
 

@@ -13,6 +13,12 @@ ACTIVATIONS = (
     "tanh_shrink",
 )  # fmt: skip
 
+ACTIVATION_LAYERS = ("Activation", "ELU", "LeakyReLU", "ReLU", "Softmax")
+"""The layers that can be the activation of another layer.
+
+Not `PReLU`: its weights would appear in the other layer at its first run, or not at all.
+"""
+
 INITIALIZERS = (
     "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "Identity",
     "IdentityInitializer", "LecunNormal", "LecunUniform", "Ones",
@@ -24,21 +30,29 @@ INITIALIZERS = (
     "zeros",
 )  # fmt: skip
 
-INITIALIZER_RANKS = {
-    **dict.fromkeys(("Identity", "IdentityInitializer", "identity"), (2, 2)),
-    **dict.fromkeys(("Orthogonal", "OrthogonalInitializer", "orthogonal"), (2, None)),
-}
-"""The least and the most axes of a weight that these can fill; the others fill any."""
-
 REGULARIZERS = (
     "L1", "L1L2", "L2", "OrthogonalRegularizer", "l1", "l1l2", "l2",
     "orthogonal_regularizer",
 )  # fmt: skip
 
-MATRIX_REGULARIZERS = ("OrthogonalRegularizer", "orthogonal_regularizer")
-"""Those that take nothing but matrices."""
-
 CONSTRAINTS = (
     "MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm", "max_norm",
     "min_max_norm", "non_neg", "unit_norm",
 )  # fmt: skip
+
+_IDENTITY = ("Identity", "IdentityInitializer", "identity")
+_ORTHOGONAL = ("Orthogonal", "OrthogonalInitializer", "orthogonal")
+_ORTHOGONAL_REGULARIZER = ("OrthogonalRegularizer", "orthogonal_regularizer")
+
+RANKS = {
+    **dict.fromkeys(_IDENTITY, (2, 2)),
+    **dict.fromkeys(_ORTHOGONAL, (2, None)),
+    **dict.fromkeys(_ORTHOGONAL_REGULARIZER, (2, 2)),
+}
+"""The least and the most axes of a tensor that these can work on; the others work on any."""
+
+DTYPES = {
+    **dict.fromkeys(_ORTHOGONAL, ("float16", "float32", "float64")),
+    **dict.fromkeys(_ORTHOGONAL_REGULARIZER, ("float32",)),
+}
+"""The dtypes that these can work on; the others work on any float."""

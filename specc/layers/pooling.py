@@ -23,6 +23,7 @@ from specc.types import Dimension, TensorType
 
 AXES_1D = ("steps",)
 AXES_2D = ("height", "width")
+AXES_3D = ("depth", "height", "width")
 
 
 class _Pooling(Layer):
@@ -83,6 +84,22 @@ class MaxPooling2D(_MaxPooling):
     strides: tuple[int, ...] | None = arg(Optional(Sizes(2)), default=None)
 
 
+class MaxPooling3D(_MaxPooling):
+    """The largest of each window of voxels.
+
+    Shapes: (depth, height, width, channels) -> (layers, rows, columns, channels)
+    """
+
+    spatial_axes = AXES_3D
+
+    pool_size: tuple[int, ...] = arg(Sizes(3), default=(2, 2, 2))
+    strides: tuple[int, ...] | None = arg(Optional(Sizes(3)), default=None)
+
+    def infer(self, x: TensorType) -> TensorType:
+        require_float(x)  # Unlike in one and two dimensions.
+        return super().infer(x)
+
+
 class AveragePooling1D(_AveragePooling):
     """The mean of each window of steps.
 
@@ -100,6 +117,18 @@ class AveragePooling2D(_AveragePooling):
 
     pool_size: tuple[int, ...] = arg(Sizes(2))
     strides: tuple[int, ...] | None = arg(Optional(Sizes(2)), default=None)
+
+
+class AveragePooling3D(_AveragePooling):
+    """The mean of each window of voxels.
+
+    Shapes: (depth, height, width, channels) -> (layers, rows, columns, channels)
+    """
+
+    spatial_axes = AXES_3D
+
+    pool_size: tuple[int, ...] = arg(Sizes(3))
+    strides: tuple[int, ...] | None = arg(Optional(Sizes(3)), default=None)
 
 
 class _GlobalPooling(Layer):
@@ -132,8 +161,19 @@ class GlobalMaxPooling2D(_GlobalPooling):
     spatial_axes = AXES_2D
 
 
+class GlobalMaxPooling3D(_GlobalPooling):
+    """The largest of all voxels.
+
+    Shapes: (depth, height, width, channels) -> (channels,), or (1, 1, 1, channels) if keepdims
+    """
+
+    spatial_axes = AXES_3D
+
+
 class _GlobalAveragePooling(_GlobalPooling):
     def infer(self, x: TensorType) -> TensorType:
+        if self.compute_dtype != "float32":
+            require_float(x)  # The mean of whole numbers is of float32 whatever is asked for.
         return TensorType("float32", super().infer(x).shape)
 
 
@@ -153,3 +193,12 @@ class GlobalAveragePooling2D(_GlobalAveragePooling):
     """
 
     spatial_axes = AXES_2D
+
+
+class GlobalAveragePooling3D(_GlobalAveragePooling):
+    """The mean of all voxels.
+
+    Shapes: (depth, height, width, channels) -> (channels,), or (1, 1, 1, channels) if keepdims
+    """
+
+    spatial_axes = AXES_3D

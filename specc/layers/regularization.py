@@ -5,8 +5,6 @@ Keras passes whole numbers on as well, but could not train with them; they are r
 
 from __future__ import annotations
 
-from typing import Any
-
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import DATA_FORMAT, Float, Int, NoiseShape, Optional, arg
@@ -62,11 +60,22 @@ class Dropout(_Dropping):
             raise Refused(errors.arguments_conflict, "noise_shape", reason)
 
 
+class AlphaDropout(Dropout):
+    """The least that a self-normalizing activation gives at random, mean and variance kept.
+
+    Shapes: (*any) -> (*any)
+    """
+
+    rate: float = arg(Float(at_least=0, below=1))
+
+
 class SpatialDropout1D(_Dropping):
     """Zeros for whole channels of a sequence at random.
 
     Shapes: (steps, channels) -> (steps, channels)
     """
+
+    takes_trainable = False
 
     rate: float = arg(RATE)
     seed: int | None = arg(SEED, default=None)
@@ -75,15 +84,14 @@ class SpatialDropout1D(_Dropping):
         split_channels(x, None, "steps")
         return super().infer(x)
 
-    def keras_arguments(self) -> dict[str, Any]:
-        return self.given  # Keras's class takes no `trainable`.
-
 
 class SpatialDropout2D(_Dropping):
     """Zeros for whole channels of an image at random.
 
     Shapes: (height, width, channels) -> (height, width, channels)
     """
+
+    takes_trainable = False
 
     rate: float = arg(RATE)
     data_format: str | None = arg(DATA_FORMAT, default=None)
@@ -93,8 +101,22 @@ class SpatialDropout2D(_Dropping):
         split_channels(x, self.data_format, "height", "width")
         return super().infer(x)
 
-    def keras_arguments(self) -> dict[str, Any]:
-        return self.given  # Keras's class takes no `trainable`.
+
+class SpatialDropout3D(_Dropping):
+    """Zeros for whole channels of a volume at random.
+
+    Shapes: (depth, height, width, channels) -> (depth, height, width, channels)
+    """
+
+    takes_trainable = False
+
+    rate: float = arg(RATE)
+    data_format: str | None = arg(DATA_FORMAT, default=None)
+    seed: int | None = arg(SEED, default=None)
+
+    def infer(self, x: TensorType) -> TensorType:
+        split_channels(x, self.data_format, "depth", "height", "width")
+        return super().infer(x)
 
 
 class GaussianNoise(Layer):
@@ -120,3 +142,17 @@ class GaussianDropout(_Dropping):
 
     rate: float = arg(Float(at_least=0, below=1))
     seed: int | None = arg(SEED, default=None)
+
+
+class ActivityRegularization(Layer):
+    """The input, whose size adds to the loss.
+
+    Shapes: (*any) -> (*any)
+    """
+
+    l1: float = arg(Float(at_least=0), default=0.0)
+    l2: float = arg(Float(at_least=0), default=0.0)
+
+    def infer(self, x: TensorType) -> TensorType:
+        require_float(x)
+        return x

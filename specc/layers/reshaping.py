@@ -127,6 +127,20 @@ class ZeroPadding2D(Layer):
         return _padded(x, self.padding, self.data_format, "height", "width")
 
 
+class ZeroPadding3D(Layer):
+    """Zeros around each volume.
+
+    Shapes: (depth, height, width, channels)
+            -> (front + depth + back, top + height + bottom, left + width + right, channels)
+    """
+
+    padding: tuple[tuple[int, int], ...] = arg(Borders(3), default=((1, 1), (1, 1), (1, 1)))
+    data_format: str | None = arg(DATA_FORMAT, default=None)
+
+    def infer(self, x: TensorType) -> TensorType:
+        return _padded(x, self.padding, self.data_format, "depth", "height", "width")
+
+
 class Cropping1D(Layer):
     """The steps without the first and the last few.
 
@@ -150,6 +164,20 @@ class Cropping2D(Layer):
 
     def infer(self, x: TensorType) -> TensorType:
         return _cropped(x, self.cropping, self.data_format, "height", "width")
+
+
+class Cropping3D(Layer):
+    """Each volume without its borders.
+
+    Shapes: (depth, height, width, channels)
+            -> (depth - front - back, height - top - bottom, width - left - right, channels)
+    """
+
+    cropping: tuple[tuple[int, int], ...] = arg(Borders(3), default=((1, 1), (1, 1), (1, 1)))
+    data_format: str | None = arg(DATA_FORMAT, default=None)
+
+    def infer(self, x: TensorType) -> TensorType:
+        return _cropped(x, self.cropping, self.data_format, "depth", "height", "width")
 
 
 class UpSampling1D(Layer):
@@ -183,6 +211,20 @@ class UpSampling2D(Layer):
 
 
 Pairs = tuple[tuple[int, int], ...]
+
+
+class UpSampling3D(Layer):
+    """Each voxel repeated along each axis.
+
+    Shapes: (depth, height, width, channels)
+            -> (size[0] * depth, size[1] * height, size[2] * width, channels)
+    """
+
+    size: tuple[int, ...] = arg(Sizes(3), default=(2, 2, 2))
+    data_format: str | None = arg(DATA_FORMAT, default=None)
+
+    def infer(self, x: TensorType) -> TensorType:
+        return _repeated(x, self.size, self.data_format, "depth", "height", "width")
 
 
 def _padded(x: TensorType, pairs: Pairs, data_format: str | None, *axes: str) -> TensorType:

@@ -71,7 +71,10 @@ def layer_object(
     """The layer of `LSTM(64)`, as an argument of another layer: without a name of its own."""
     layer_class = evaluator.context.find_layer(name)
     assert layer_class is not None
-    return _configured(evaluator, layer_class.__name__, layer_class, whole, call)[0]
+    layer, common, _ = _configured(evaluator, layer_class.__name__, layer_class, whole, call)
+    if "name" in common:
+        layer.inner_name = common["name"]
+    return layer
 
 
 def definition_object(
@@ -99,13 +102,16 @@ def _configured(
     kinds = {name: argument.kind for name, argument in signature.items()}
     if is_layer:
         kinds.update(COMMON)
+        kinds["dtype"] = cls.dtype_kind
+        if not cls.takes_trainable:
+            del kinds["trainable"]
     given, right = match(title, call, list(signature), list(kinds), report)
     values = evaluate_arguments(title, given, kinds, evaluator.argument, report)
     if missing(title, whole, given, signature, report) or values is None or not right:
         return UNKNOWN, {}, {}
     places = {argument: expression.span for argument, expression in given.items()}
     common = {"name": values.pop("name")} if is_layer and "name" in values else {}
-    if is_layer and not evaluator.frame.trainable:
+    if is_layer and not evaluator.frame.trainable and cls.takes_trainable:
         values["trainable"] = False
     try:
         return cls(**values), common, places

@@ -93,6 +93,8 @@ class Evaluator:
         value = self.evaluate(expression, kind.category)
         if isinstance(value, LayerName) and kind.category in ("layer", "cell", "activation"):
             return construct.layer_object(self, expression, value.name, None)
+        if isinstance(value, Definition) and kind.category == "layer":
+            return construct.definition_object(self, expression, value, None)
         return value
 
     def fail(self, diagnostic: Diagnostic) -> Any:

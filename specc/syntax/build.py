@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import syntax as errors
@@ -54,9 +54,9 @@ class AstBuilder:
         return ast.Block(name, parameters, body, Span(self._source, start, end))
 
     def parameter(self, children: list[Any], start: int, end: int) -> ast.Parameter:
-        name, *rest = children
+        name, rest = children[0], children[1:]
         type_, choices = rest.pop(0) if rest and isinstance(rest[0], tuple) else (None, None)
-        default = rest[0] if rest else None
+        default = cast("ast.Expression | None", rest[0] if rest else None)
         return ast.Parameter(name, type_, choices, default, Span(self._source, start, end))
 
     def annotation(
@@ -127,10 +127,10 @@ class AstBuilder:
         branches: list[tuple[ast.Expression, list[ast.Statement]]] = [(condition, body)]
         otherwise: list[ast.Statement] = []
         for part in rest:
-            if isinstance(part, tuple):
-                branches.append(part)
+            if isinstance(part, list):
+                otherwise = cast("list[ast.Statement]", part)
             else:
-                otherwise = part
+                branches.append(part)
         return ast.If(branches, otherwise, Span(self._source, start, condition.span.end))
 
     def elif_(
@@ -201,12 +201,19 @@ class AstBuilder:
     def comparator(self, children: list[Any], start: int, end: int) -> Token:
         return children[0]
 
-    def _words(self, children: list[Any], start: int, end: int) -> Token:
-        """Words with any white space between."""
-        words = " ".join(self._source.text[start:end].split())
-        return Token(words, Span(self._source, start, end))
+    # The words of an operator may have comments between them.
 
-    is_in = is_not_in = is_ = is_not = _words
+    def is_in(self, children: list[Any], start: int, end: int) -> Token:
+        return Token("in", Span(self._source, start, end))
+
+    def is_not_in(self, children: list[Any], start: int, end: int) -> Token:
+        return Token("not in", Span(self._source, start, end))
+
+    def is_(self, children: list[Any], start: int, end: int) -> Token:
+        return Token("is", Span(self._source, start, end))
+
+    def is_not(self, children: list[Any], start: int, end: int) -> Token:
+        return Token("is not", Span(self._source, start, end))
 
     def arithmetic(self, children: list[Any], start: int, end: int) -> ast.Arithmetic:
         rest = list(zip(children[1::2], children[2::2], strict=True))
@@ -286,8 +293,10 @@ class AstBuilder:
         return ast.Comprehension(children[0], children[1:], Span(self._source, start, end))
 
     def generator(self, children: list[Any], start: int, end: int) -> ast.Generator:
-        target, iterable, condition = (*children, None)[:3]
-        return ast.Generator(target, iterable, condition, Span(self._source, start, end))
+        target, iterable, *condition = children
+        return ast.Generator(
+            target, iterable, condition[0] if condition else None, Span(self._source, start, end)
+        )
 
     def formatted(self, children: list[Any], start: int, end: int) -> ast.Formatted:
         """`f"..."`: text, and expressions in braces; `{{` and `}}` are braces."""
@@ -309,7 +318,11 @@ class AstBuilder:
                     piece += 1
                 elif character == "{":
                     closing = text.find("}", position, last)
-                    closing = closing if closing >= 0 else last
+                    if closing < 0:
+                        where = Span(self._source, position, last)
+                        self.errors.append(errors.not_in_braces(where))
+                        piece = last
+                        break
                     parts.append(self._in_braces(position, closing))
                     piece = closing + 1
                 else:

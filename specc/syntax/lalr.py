@@ -110,7 +110,8 @@ def run(
                         children += child
                     else:  # a list that grows by one at its end is carried on, not copied
                         children = child
-                first, last = (starts[base], ends[-1]) if count else (start, start)
+                # What is empty starts at the next token and ends at the last: neither end counts.
+                first, last = (starts[base], ends[-1]) if count else (start, ends[-1])
                 # `f()()()` deepens the tree and not the stack, so that is counted as well.
                 if count > 1:
                     depth = max(depths[base:]) + (make is not None)

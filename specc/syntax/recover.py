@@ -6,6 +6,8 @@ on is blanked and the rest parsed again, so that one run reports every line that
 
 from __future__ import annotations
 
+import re
+
 from specc.diagnostics.diagnostic import Diagnostic, SpecError
 from specc.diagnostics.errors import syntax as syntax_errors
 from specc.diagnostics.suggest import closest
@@ -20,6 +22,20 @@ OPENING_OF = {")": "(", "]": "[", "}": "{"}
 
 STATEMENTS = ("input", "output", "layer", "expect", "param", "weight", "for", "if")
 DEFINITIONS = ("model", "block", "import", "data", "train", "export")
+
+ELSE = re.compile(r"\s*(?:else|elif)\b[^\n{]*\{")
+"""What goes on with a statement behind its `}`."""
+
+OF_PYTHON = {
+    "def": "a block is written `block name(...) { ... }`",
+    "class": "a block is written `block name(...) { ... }`",
+    "while": "loops are written `for name in values { ... }`",
+    "return": "the last line of a block or model is its result; `output a, b` names several",
+    "lambda": "a block is written `block name(...) { ... }`",
+    "elseif": "a further choice is written `} elif condition {`",
+    "from": 'a file is imported as a whole: `import "blocks/resnet.spec"`',
+}
+"""Words that people bring along, and what stands in their place."""
 
 WORDS = {
     "NAME": "a name",
@@ -88,7 +104,7 @@ def _explain(source: Source, fault: SyntaxFault) -> tuple[Diagnostic, tuple[int,
         return syntax_errors.never_closed(bracket, where), (opening_line, until)
     first_word = text[line_start : fault.start].strip()
     # Outside a model there is no statement to skip: what follows would be misread.
-    blank = line if opener is not None else None
+    blank = _statement(text, line) if opener is not None else None
     if not fault.states:
         if text[fault.start] in "\"'":
             return syntax_errors.unclosed_string(where), blank
@@ -96,22 +112,72 @@ def _explain(source: Source, fault: SyntaxFault) -> tuple[Diagnostic, tuple[int,
     if where.text in OPENING_OF and (opener is None or text[opener] != OPENING_OF[where.text]):
         return syntax_errors.nothing_to_close(where), blank
     accepted = _accepted(fault.states)
+    alone = _without_if(where, first_word)
+    if alone:
+        return syntax_errors.unexpected_token(where, _in_words(accepted), alone), blank
+    if "_LBRACE" in accepted and not text[line[0] : line[1]].rstrip().endswith("{"):
+        blank = None  # the `}` that belongs to it would be found to close too much
     if "NAME" in accepted and where.text in machine()[0].keywords:
         return syntax_errors.keyword_as_name(where), blank
     before = text[: fault.start].rstrip(" \t")
     expected = "a layer" if before.endswith("->") else _in_words(accepted)
-    hint = _misspelt(where, first_word) or _hint(where, before, accepted)
+    hint = (
+        _of_python(where, before)
+        or _condition(where, first_word)
+        or _misspelt(where, first_word)
+        or _hint(where, before, accepted)
+    )
     return syntax_errors.unexpected_token(where, expected, hint), blank
+
+
+def _statement(text: str, line: tuple[int, int]) -> tuple[int, int]:
+    """The text to leave out with a line: all of its body, but not the `}` of the one above."""
+    start, end = line
+    code = text[start:end].lstrip()
+    if code.startswith("}") and code.rstrip().endswith("{"):
+        start = text.index("}", start) + 1
+    depth = text.count("{", start, end) - text.count("}", start, end)
+    while depth > 0 and end < len(text):
+        depth += {"{": 1, "}": -1}.get(text[end], 0)
+        end += 1
+        goes_on = ELSE.match(text, end) if depth == 0 else None
+        if goes_on:
+            depth, end = 1, goes_on.end()
+    return start, end
+
+
+def _without_if(where: Span, first_word: str) -> str | None:
+    """A hint where `else` or `elif` stands on a line of its own."""
+    if where.text not in ("else", "elif") or first_word not in ("", "}"):
+        return None
+    return f"`{where.text}` follows the `}}` of an `if`"
+
+
+def _of_python(where: Span, before: str) -> str | None:
+    """A hint where a word of Python is used that the language does not have."""
+    for word in (where.text, *re.findall(r"\w+", before[-20:])[-1:]):
+        if word in OF_PYTHON:
+            return f"`{word}` is not a word of the language; {OF_PYTHON[word]}"
+    return None
+
+
+def _condition(where: Span, first_word: str) -> str | None:
+    if where.text == "=" and first_word.lstrip("} ").startswith(("if ", "elif ")):
+        return "to compare, write `==`"
+    return None
 
 
 def _misspelt(where: Span, first_word: str) -> str | None:
     """A hint where a statement starts with a word that is nearly one of the language."""
     if not where.text.strip():
         return None
-    word = first_word or where.text
+    behind_body = first_word.endswith("}")
+    word = where.text if behind_body else first_word or where.text
     if not word.isidentifier() or word in STATEMENTS or word in DEFINITIONS:
         return None
     known = STATEMENTS if first_word else DEFINITIONS
+    if behind_body:
+        known = ("else", "elif")
     guess = closest(word, known)
     return f"did you mean `{guess}`?" if guess else None
 
@@ -175,7 +241,7 @@ def _hint(where: Span, before: str, accepted: set[str]) -> str | None:
         return "a layer line ends without a comma"
     if found == ":" and "_EQUALS" in accepted:
         return "arguments are given as in Python: `name=value`"
-    if found == "=" and before.endswith("="):
+    if (found == "=" and before.endswith("=")) or (found == "==" and "_EQUALS" in accepted):
         return "one `=` is enough"
     if found == "=" and "_COMMA" in accepted and "_RPAR" in accepted:
         return "only a name can stand before `=`"
@@ -195,8 +261,12 @@ def _hint(where: Span, before: str, accepted: set[str]) -> str | None:
         return "a type is a dtype with a shape: `float32[28, 28]`"
     if {"NONE", "INT"} <= accepted and "STRING" not in accepted:
         return "a size is a whole number; `None` or a name stands for an unknown one"
-    if accepted == {"_LBRACE"}:
-        return "`{` stands on the same line: `model NAME {`"
+    if "_LBRACE" in accepted:
+        head = before[before.rfind("\n") + 1 :].lstrip("} \t").partition(" ")[0]
+        form = "model NAME" if head == "model" else f"{head} ..."
+        return f"`{{` stands on the same line: `{form} {{`"
+    if accepted == {"STRING"}:
+        return 'a path stands in quotes: `import "blocks/resnet.spec"`'
     if found.isidentifier() and {"_COMMA", "_RPAR"} <= accepted:
         return "a comma is missing before it"
     return None

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from hypothesis import reject
 from hypothesis import strategies as st
 
+from specc.diagnostics.place import Refused
+from specc.layers import (
+    LAYER_NAMES,
+    attention,
+    augmentation,
+    find_layer,
+    lookup,
+    objects,
+    projection,
+)
 from specc.layers import arguments as kinds
-from specc.layers.arguments import Kind
-from specc.layers.base import Layer
+from specc.layers.arguments import BOOL, DTYPE_POLICY, Configurable, Kind
+from specc.layers.base import TENSOR, Layer
+from specc.layers.names import ACTIVATION_LAYERS
 from specc.types import DTYPES, Dimension, TensorType
 
 Strategy = st.SearchStrategy[Any]
+
+BATCH = 7
+"""The size of every batch: no other size that is drawn, so that no axis passes for it by chance."""
 
 
 class Case(NamedTuple):
@@ -23,9 +39,32 @@ class Case(NamedTuple):
     arguments: dict[str, Any]
     inputs: list[TensorType]
     trainable: bool
+    call: Mapping[str, Any] = MappingProxyType({})
+    """The call's arguments: constants, and tensors as their types."""
+    dtype: str | None = None
+    batch: int | None = None
+    """The size of the batch where it is known."""
 
     def __str__(self) -> str:
-        return f"{self.layer}({self.arguments}) on {[str(x) for x in self.inputs]}"
+        call = {k: str(v) if isinstance(v, TensorType) else v for k, v in self.call.items()}
+        common = f"trainable={self.trainable}, dtype={self.dtype}, batch={self.batch}"
+        inputs = [str(x) for x in self.inputs]
+        return f"{self.layer}({self.arguments}, {common})({call}) on {inputs}"
+
+    def make(self) -> Layer:
+        """The layer.
+
+        Raises:
+            Refused: where the arguments do not go together.
+        """
+        cls = layer_class(self.layer)
+        return cls(trainable=self.trainable, dtype=self.dtype, **self.arguments)
+
+
+def layer_class(name: str) -> type[Layer]:
+    cls = find_layer(name)
+    assert cls is not None
+    return cls
 
 
 # ------------------------------------------------------------------- arguments
@@ -78,12 +117,101 @@ def _numbers(_: Kind) -> Strategy:
     return one | st.lists(one, min_size=1, max_size=4).map(tuple)
 
 
+def _projected(_: Kind) -> Strategy:
+    one = st.integers(1, 4)
+    return one | st.lists(one, min_size=1, max_size=2).map(tuple)
+
+
+def _partial_shape(_: Kind) -> Strategy:
+    one = st.integers(1, 4)
+    return one | st.lists(st.none() | one, max_size=2).map(tuple)
+
+
+EQUATIONS = (
+    *["...a,ab->...b", "...ab,bc->...ac", "ab...,bc->ac...", "...a,a->...a", "...a,ba->...b"] * 2,
+    *("ab,bc->ac", "abc,cd->abd", "abc,bcd->ad", "abc,cde->abde", "ab,b->a", "ab,c->abc"),
+    *("ab,bc->ca", "ab,ac->bc", "ab,cd->abe", "ab,bcd->ac", "abc,c->ac", "abc...,bd->adc..."),
+)
+
+
+def _factor(kind: Any) -> Strategy:
+    one = st.sampled_from([n for n in (-1, -0.5, 0.0, 0, 0.25, 1) if kind.accepts(n)])
+    return one | st.tuples(one, one)
+
+
+def _named(kind: Any) -> Strategy:
+    """A name, or one time in four an object."""
+    made = st.sampled_from(classes_for(kind.category)).flatmap(configured)
+    return st.integers(0, 3).flatmap(lambda n: made if n == 0 else st.sampled_from(kind.choices))
+
+
+def _wrapped(kind: Any) -> Strategy:
+    return st.sampled_from(classes_for(kind.wanted)).flatmap(configured)
+
+
+def _cells(kind: Any) -> Strategy:
+    one = _wrapped(kind.one)
+    several = st.lists(one, min_size=1, max_size=3).map(tuple)
+    return one | several if kind.alone else several
+
+
+def classes_for(category: str) -> list[type[Configurable]]:
+    """Every class of what can stand where one of this category is wanted."""
+    if category in objects.CATEGORIES:
+        found = [objects.find_object(category, name) for name in objects.object_names(category)]
+        return [cls for cls in found if cls is not None]
+    layers = [layer_class(name) for name in LAYER_NAMES]
+    if category == "activation":
+        return [cls for cls in layers if cls.__name__ in ACTIVATION_LAYERS]
+    return [cls for cls in layers if category in ("layer", cls.category)]
+
+
+@st.composite
+def configured(draw: st.DrawFn, cls: type[Configurable]) -> Configurable:
+    """An object of a class."""
+    common: dict[str, Any] = {}
+    if issubclass(cls, Layer):
+        dtypes = INNER_DTYPES if cls.dtype_kind is DTYPE_POLICY else values(cls.dtype_kind)
+        common = {"trainable": draw(st.integers(0, 3)) > 0, "dtype": draw(dtypes)}
+    arguments = draw(given_arguments(cls))
+    try:
+        return cls(**common, **arguments)
+    except Refused:
+        return reject()
+
+
+DTYPE_ARGUMENTS = st.sampled_from([*[None] * 12, *DTYPE_POLICY.choices])
+INNER_DTYPES = st.sampled_from([*[None] * 48, *DTYPE_POLICY.choices])
+
+
+def _vocabulary(kind: Any) -> Strategy:
+    numbers = [(0,), (5, 6, 7), (-1, 5), (0, -1, 5), (5, 5), (0, 1, 2, 3, 4)]
+    words = [("a",), ("a", "b", "c"), ("[UNK]", "a"), ("", "[UNK]", "a"), ("a", "a"), ("a", "")]
+    return st.sampled_from([items for items in numbers + words if kind.accepts(items)])
+
+
 STRATEGIES: dict[type[Kind], Callable[[Any], Strategy]] = {
+    kinds.Text: lambda _: st.sampled_from(["", "a", "b", "c", "bc", "ac", "[UNK]"]),
+    lookup.Boundaries: lambda _: st.sampled_from([(0,), (0.5, 1.5), (1, 2, 2, 3)]),
+    lookup.Category: lambda _: st.sampled_from(["", "a", 0, 1]),
+    lookup.Lengths: lambda _: st.sampled_from([1, 2, (1, 3), (2,)]),
+    lookup.OnlyFalse: lambda _: st.just(False),
+    lookup.Salt: lambda _: st.sampled_from([1, (2, 3)]),
+    lookup.Vocabulary: _vocabulary,
+    augmentation.Factor: _factor,
+    projection.Equation: lambda _: st.sampled_from(EQUATIONS),
+    projection.PartialShape: _partial_shape,
+    augmentation.ValueRange: lambda _: st.sampled_from([(0, 255), (0, 1), (-1.0, 1.0), (0.5, 0.5)]),
+    attention.ProjectedShape: _projected,
     kinds.Bool: lambda _: st.booleans(),
     kinds.Int: _int,
     kinds.Float: _float,
     kinds.Choice: lambda kind: st.sampled_from(kind.choices),
-    kinds.Named: lambda kind: st.sampled_from(kind.choices),
+    kinds.Named: _named,
+    kinds.Wrapped: _wrapped,
+    kinds.Cells: _cells,
+    objects.Positive: lambda _: st.sampled_from([0.5, 1, 2.0]),
+    objects.Distribution: lambda kind: st.sampled_from([*kind.choices, "Uniform"]),
     kinds.Sizes: _sizes,
     kinds.Ints: _ints,
     kinds.TargetShape: _target_shape,
@@ -104,13 +232,23 @@ def values(kind: Kind) -> Strategy:
     return STRATEGIES[type(kind)](kind)
 
 
+NEEDED = {
+    "CategoryEncoding": ("num_tokens",),
+    "Discretization": ("bin_boundaries",),
+    "GroupNormalization": ("groups",),
+    **dict.fromkeys(("IntegerLookup", "StringLookup", "TextVectorization"), ("vocabulary",)),
+}
+"""Arguments that are not required, but without which hardly any input that is drawn is taken."""
+
+
 @st.composite
-def given_arguments(draw: st.DrawFn, cls: type[Layer]) -> dict[str, Any]:
+def given_arguments(draw: st.DrawFn, cls: type[Configurable]) -> dict[str, Any]:
     """Every required argument, some of the others, and of the many that are names at most two.
 
     Initializers, regularizers, ... are most of the arguments of a layer, and hardly matter.
     """
     required = {name for name, argument in cls.signature.items() if argument.required}
+    required |= set(NEEDED.get(cls.__name__, ()))
     others = {name for name in cls.signature if name not in required}
     named = {name for name in others if is_name(cls.signature[name].kind)}
     chosen = required | {name for name in sorted(others - named) if draw(st.integers(0, 2)) == 0}
@@ -127,12 +265,12 @@ def is_name(kind: Kind) -> bool:
 # ---------------------------------------------------------------------- inputs
 
 
-def usual_rank(cls: type[Layer]) -> int | None:
-    """The number of axes of the shape that the class's text starts with; None for any number."""
+def usual_axes(cls: type[Layer]) -> list[str] | None:
+    """The axes of the shape that the class's text starts with; None for any number."""
     match = re.search(r"Shapes:\s+\(([^)]*)\)", cls.__doc__ or "")
     assert match, f"the docstring of {cls.__name__} does not say its shapes"
     axes = [axis for axis in match[1].split(",") if axis.strip()]
-    return None if any("*" in axis for axis in axes) else len(axes)
+    return None if any("*" in axis for axis in axes) else axes
 
 
 SIZES: st.SearchStrategy[Dimension] = st.sampled_from([4, 1, 2, 3, 5, 6, 4, 3, 6, None, "time"])
@@ -141,12 +279,21 @@ SIZES: st.SearchStrategy[Dimension] = st.sampled_from([4, 1, 2, 3, 5, 6, 4, 3, 6
 ELEMENTS = st.sampled_from(["float32"] * 24 + ["int32"] * 4 + ["bool"] * 2 + list(DTYPES))
 
 
+def elements(cls: type[Layer]) -> Strategy:
+    """Dtypes of which a class is likely to take one."""
+    if cls.__name__ in ("CategoryEncoding", "IntegerLookup"):
+        return st.sampled_from(["int64"] * 6 + ["int32"] * 3) | ELEMENTS
+    return st.sampled_from(["string"] * 9 + ["int64"]) | ELEMENTS if cls.takes_strings else ELEMENTS
+
+
 @st.composite
 def shapes(draw: st.DrawFn, cls: type[Layer]) -> tuple[Dimension, ...]:
-    rank = usual_rank(cls)
+    axes = usual_axes(cls)
+    if axes and all(axis.isdigit() for axis in axes) and draw(st.integers(0, 2)):
+        return tuple(map(int, axes))
     ranks = st.integers(0, 4)
-    if rank is not None:
-        ranks = st.sampled_from([rank] * 8 + [0, 1, 2, 3, 4])
+    if axes is not None:
+        ranks = st.sampled_from([len(axes)] * 8 + [0, 1, 2, 3, 4])
     return tuple(draw(SIZES) for _ in range(draw(ranks)))
 
 
@@ -165,11 +312,42 @@ def similar(draw: st.DrawFn, shape: tuple[Dimension, ...]) -> tuple[Dimension, .
 def cases(draw: st.DrawFn, cls: type[Layer]) -> Case:
     """A layer, arguments and inputs."""
     first = draw(shapes(cls))
-    most = cls.minimum_inputs if cls.maximum_inputs else 3
+    most = cls.maximum_inputs or 3
     more = draw(st.integers(cls.minimum_inputs, most)) - 1
-    dtype = draw(ELEMENTS)
+    dtype = draw(elements(cls))
     inputs = [TensorType(dtype, first)]
     for _ in range(more):
         other = draw(ELEMENTS) if draw(st.integers(0, 3)) == 0 else dtype
         inputs.append(TensorType(other, draw(similar(first))))
-    return Case(cls.__name__, draw(given_arguments(cls)), inputs, draw(st.integers(0, 3)) > 0)
+    arguments, trainable = draw(given_arguments(cls)), draw(st.integers(0, 3)) > 0
+    call = draw(calls(cls, arguments, inputs[0]))
+    batch = draw(st.sampled_from([None, None, None, BATCH]))
+    dtype = draw(DTYPE_ARGUMENTS if cls.dtype_kind is DTYPE_POLICY else values(cls.dtype_kind))
+    return Case(cls.__name__, arguments, inputs, trainable, call, dtype, batch)
+
+
+@st.composite
+def calls(
+    draw: st.DrawFn, cls: type[Layer], arguments: dict[str, Any], x: TensorType
+) -> dict[str, Any]:
+    """What the call holds besides the inputs, where that matters to shapes; no masks."""
+    call: dict[str, Any] = {}
+    for name, kind in cls.call_arguments.items() if cls.shaped_by_call else ():
+        if name == "training" or (name.endswith("mask") and kind is TENSOR):
+            continue
+        if kind is TENSOR and draw(st.integers(0, 9)) < (9 if name == "value" else 5):
+            other = draw(ELEMENTS) if draw(st.integers(0, 3)) == 0 else x.dtype
+            call[name] = TensorType(other, draw(similar(x.shape)))
+        if kind is BOOL and draw(st.integers(0, 2)) == 0:
+            call[name] = draw(st.booleans())
+        if name == "states" and draw(st.integers(0, 9)) < 9:
+            call[name] = states_of(cls, arguments)
+    return call
+
+
+def states_of(cls: type[Layer], arguments: dict[str, Any]) -> list[TensorType]:
+    """The states that a cell takes."""
+    try:
+        return getattr(cls(**arguments), "state_types", [])
+    except Refused:
+        return []

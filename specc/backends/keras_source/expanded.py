@@ -18,11 +18,12 @@ from specc.backends.keras_source.layout import (
     tuple_of,
 )
 from specc.backends.keras_source.names import camel_case, constant, quoted, safe
-from specc.backends.keras_source.parts import Parts, value_doc
+from specc.backends.keras_source.parts import Parts, names_kept, value_doc
 from specc.graph import Graph, GraphLayer, Node, Tensor
 from specc.layers.base import Layer
 from specc.ops.base import Operation
 from specc.semantics.composite import BlockLayer, ModelLayer
+from specc.semantics.naming import snake_case
 
 ATTRIBUTES = frozenset({
     *("activity_regularizer", "add_loss", "add_weight", "autocast", "build", "built", "call"),
@@ -48,12 +49,12 @@ class Expanded:
         self.made: dict[int, str] = {}
         """The function or class of a graph, by its `id`."""
 
-    def model(self, graph: Graph, docstring: list[str]) -> str:
-        """Add the function that builds a model, and give its name."""
+    def model(self, graph: Graph, docstring: list[str], name: str | None = None) -> str:
+        """Add the function that builds a model, and give its name; `name` if it has one."""
         if id(graph) in self.made:
             return self.made[id(graph)]
-        name = self.made[id(graph)] = self.parts.claim(graph.name)
-        body = Suite([*docstring])
+        name = self.made[id(graph)] = name or self.parts.claim(graph.name)
+        body = Suite([*docstring, *names_kept(self.parts, graph)])
         writer = _Writer(self, graph, body)
         for tensor in graph.inputs:
             body.assign(writer.name(tensor), input_doc(tensor, graph.batch_size))
@@ -220,7 +221,7 @@ class _Writer:
         if isinstance(value, tuple):
             several = cast("tuple[Any, ...]", value)
             docs = [self._value(item) for item in several]
-            holds_tensors = any([isinstance(item, Tensor) for item in several])
+            holds_tensors = any(isinstance(item, Tensor) for item in several)
             return items_of(docs) if holds_tensors else tuple_of(docs)
         return value_doc(value)
 
@@ -249,10 +250,11 @@ class _Writer:
 
     def _argument(self, value: Any) -> Doc:
         """An argument of a layer, which may be a model or a block."""
-        if isinstance(value, ModelLayer):
-            return call(self.expanded.model(value.graph, []), [])
-        if isinstance(value, BlockLayer):
-            named = keyword("name", quoted(value.title))
+        if isinstance(value, ModelLayer | BlockLayer):
+            name = getattr(value, "inner_name", None) or snake_case(value.title)
+            named = keyword("name", quoted(name))
+            if isinstance(value, ModelLayer):
+                return call(self.expanded.model(value.graph, []), [named])
             return call(self.expanded.layer(value.graph, value.title), [named])
         return value_doc(value)
 

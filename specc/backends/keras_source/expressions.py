@@ -24,6 +24,7 @@ from specc.graph import Tensor
 from specc.layers import find_layer
 from specc.layers.arguments import KerasObject
 from specc.semantics.functions import FUNCTIONS
+from specc.semantics.naming import snake_case
 from specc.syntax import ast
 
 CONDITIONAL, OR, AND, NOT, COMPARED, SUM, PRODUCT, UNARY, POWER, POSTFIX = range(1, 11)
@@ -51,7 +52,7 @@ class Expressions:
         """
         if isinstance(node, ast.Sequence):
             return self._sequence(node, argument)
-        doc, binds = self._METHODS[type(node)](self, node)
+        doc, binds = self._EXPRESSIONS[type(node)](self, node)
         if binds >= level:
             return doc
         return Brackets("", "(", [doc], ")", comma=False)
@@ -84,7 +85,7 @@ class Expressions:
             return "tensor" if node.text in inputs else "constant"
         if isinstance(node, ast.Arithmetic):
             every = [node.first, *[operand for _, operand in node.rest]]
-            return "tensor" if any([self.kind(x) == "tensor" for x in every]) else "constant"
+            return "tensor" if any(self.kind(x) == "tensor" for x in every) else "constant"
         if isinstance(node, ast.Call) and isinstance(node.callee, ast.Attribute):
             return "tensor"
         return "constant"
@@ -106,7 +107,7 @@ class Expressions:
             return call(made, []), POSTFIX
         found = find_layer(node.text)
         if found is not None:
-            return call(f"layers.{found.__name__}", []), POSTFIX
+            return self._inner_layer(found.__name__, None), POSTFIX
         raise CannotExpress(f"`{node.text}` has no value in Python", node.span)
 
     def _keras_object(self, node: ast.Expression) -> str | None:
@@ -119,7 +120,7 @@ class Expressions:
     def _sequence(self, node: ast.Sequence, argument: bool = False) -> Doc:
         items = [self.expr(item) for item in node.items]
         holds = {self.kind(item) for item in node.items}
-        holds_layers = "layer" in holds or any([self._is_layer_name(x) for x in node.items])
+        holds_layers = "layer" in holds or any(self._is_layer_name(x) for x in node.items)
         if holds_layers or (argument and holds & {"tensor"}):
             return items_of(items)
         return tuple_of(items)
@@ -290,14 +291,23 @@ class Expressions:
     def _signed(self, node: ast.Signed) -> tuple[Doc, int]:
         if node.operator.text == "+" and self.kind(node.operand) != "constant":
             return self.expr(node.operand, UNARY), UNARY
-        return Joined([node.operator.text, self.expr(node.operand, UNARY)]), UNARY
+        # Formatters put what is raised to a power in parentheses here.
+        level = POSTFIX if isinstance(node.operand, ast.Arithmetic) else UNARY
+        return Joined([node.operator.text, self.expr(node.operand, level)]), UNARY
 
     # -------------------------------------------------------- attributes, subscripts
 
     def _attribute(self, node: ast.Attribute) -> tuple[Doc, int]:
         if node.name.text == "dtype" and self.scope.kind == "layer":
             raise CannotExpress("a layer looks at a dtype", node.span)
+        found = self.attribute_of(node)
+        if found is not None:
+            return found
         return Joined([self.expr(node.value, POSTFIX), f".{node.name.text}"]), POSTFIX
+
+    def attribute_of(self, node: ast.Attribute) -> tuple[Doc, int] | None:
+        """An attribute that is said otherwise than the spec does."""
+        return None
 
     def _index(self, node: ast.Index) -> tuple[Doc, int]:
         subscripts = [self._subscript(item) for item in node.subscripts]
@@ -311,7 +321,7 @@ class Expressions:
             node.start, node.stop, node.step
         ]  # fmt: skip
         texts = ["" if bound is None else flat(self.expr(bound)) for bound in bounds]
-        if all([bound is None or _is_simple(bound) for bound in bounds]):
+        if all(bound is None or _is_simple(bound) for bound in bounds):
             return ":".join(texts)
         return " : ".join(texts).strip()
 
@@ -328,10 +338,19 @@ class Expressions:
         if what == "operation":
             return call(f"ops.{found}", self.arguments(node)), POSTFIX
         if what == "layer":
-            return call(f"layers.{found}", self.arguments(node)), POSTFIX
+            return self._inner_layer(found, node), POSTFIX
         if what in ("model", "block"):
             return self.definition_as_argument(node, found), POSTFIX
         raise CannotExpress("something is called that Python cannot call", node.span)
+
+    def _inner_layer(self, class_name: str, node: ast.Call | None) -> Doc:
+        """A layer as an argument of another one, which is called after its class."""
+        given = [k.value for k in node.keywords if k.name.text == "name"] if node else []
+        name = self.expr(given[0]) if given else quoted(snake_case(class_name))
+        told = [k for k in node.keywords if k.name.text == "trainable"] if node else []
+        frozen = ["trainable=trainable"] if self.scope.frozen and not told else []
+        arguments = [*self.arguments(node), *frozen, keyword("name", name)]
+        return call(f"layers.{class_name}", arguments)
 
     def definition_as_argument(self, node: ast.Call, definition: Any) -> Doc:
         """`TimeDistributed(encoder())`; where steps are written is where this is known."""
@@ -367,7 +386,7 @@ class Expressions:
     def nested_chain(self, node: ast.Chain) -> Doc:
         raise NotImplementedError
 
-    _METHODS: dict[type, Callable[[Expressions, Any], tuple[Doc, int]]] = {
+    _EXPRESSIONS: dict[type, Callable[[Expressions, Any], tuple[Doc, int]]] = {
         ast.Literal: _literal,
         ast.Name: _name,
         ast.Call: _call,

@@ -126,8 +126,7 @@ def _opened(doc: Brackets, indent: int, column: int, tail: int) -> str:
     inner = indent + INDENT
     end = "," if doc.comma else ""
     lines = [
-        " " * inner + laid_out(item, inner, inner, len(end), bare=False) + end
-        for item in doc.items
+        " " * inner + laid_out(item, inner, inner, len(end), bare=False) + end for item in doc.items
     ]
     return "\n".join([start, *lines, " " * indent + doc.closing])
 
@@ -190,7 +189,10 @@ def lines_of(suite: Suite, indent: int) -> list[str]:
     """The lines of a suite; strings in it are lines as they are."""
     lines: list[str] = []
     margin = " " * indent
+    idle = _idle_choices(suite)
     for item in suite.items:
+        if id(item) in idle:
+            continue
         match item:
             case str():
                 lines += [margin + line if line else "" for line in item.split("\n")]
@@ -202,6 +204,21 @@ def lines_of(suite: Suite, indent: int) -> list[str]:
                 lines += _statement(item.head, indent)
                 lines += lines_of(item.body, indent + INDENT) or [f"{margin}    pass"]
     return lines
+
+
+def _idle_choices(suite: Suite) -> set[int]:
+    """The `if`s of which no branch does anything."""
+    idle: set[int] = set()
+    choice: list[Compound] = []
+    for item in [*suite.items, None]:
+        start = item.head.start if isinstance(item, Compound) else ""
+        if start in ("elif ", "else") and isinstance(item, Compound):
+            choice.append(item)
+            continue
+        if not any(lines_of(branch.body, 0) for branch in choice):
+            idle |= {id(branch) for branch in choice}
+        choice = [item] if isinstance(item, Compound) and start == "if " else []
+    return idle
 
 
 def _statement(item: Statement, indent: int) -> list[str]:

@@ -11,7 +11,7 @@ from specc.backends.keras_source.layout import Doc, tuple_of
 
 RESERVED = {
     *("keras", "layers", "ops", "partial", "name", "names", "trainable", "outputs", "inputs"),
-    *("Names", "copy_of", "snake_case", "re", "self", "config", "input_shape"),
+    *("Names", "keep_names", "copy_of", "snake_case", "re", "self", "config", "input_shape"),
     *("l", "O", "I"),  # what a linter takes for 1 and 0
 }
 """What the generated file uses itself."""
@@ -22,9 +22,7 @@ def safe(name: str, taken: set[str] | frozenset[str] = frozenset()) -> str:
     made = re.sub(r"\W", "_", name) or "_"
     if made[0].isdigit():
         made = f"_{made}"
-    while (
-        keyword.iskeyword(made) or made in RESERVED or hasattr(builtins, made) or made in taken
-    ):
+    while keyword.iskeyword(made) or made in RESERVED or hasattr(builtins, made) or made in taken:
         made += "_"
     return made
 

@@ -6,9 +6,12 @@ import re
 from typing import Any, cast
 
 from specc.backends.keras_source.layout import Doc, Suite, call, items_of, keyword, lines_of
-from specc.backends.keras_source.names import constant, safe
+from specc.backends.keras_source.names import constant, quoted, safe
+from specc.graph import Graph
 from specc.layers.base import Layer
+from specc.ops.base import Operation
 from specc.records import fresh, record
+from specc.semantics.naming import snake_case
 from specc.source import Span
 
 NAMES = '''\
@@ -35,7 +38,13 @@ def snake_case(class_name):
     name = re.sub("(.)([A-Z][a-z]+)", r"\\1_\\2", class_name)
     return re.sub("([a-z])([A-Z])", r"\\1_\\2", name).lower()'''
 
-HELPERS = {"Names": NAMES, "copy_of": COPY_OF, "snake_case": SNAKE_CASE}
+KEEP_NAMES = '''\
+def keep_names(base, number):
+    """Keep Keras from giving operations the names that layers have: "add", "add_1", ..."""
+    while keras.backend.get_uid(base) < number:
+        pass'''
+
+HELPERS = {"keep_names": KEEP_NAMES, "Names": NAMES, "copy_of": COPY_OF, "snake_case": SNAKE_CASE}
 
 
 class CannotExpress(Exception):
@@ -85,17 +94,40 @@ class Parts:
         return [*lines, f"from keras import {', '.join(used)}"] if used else lines
 
 
+def names_kept(parts: Parts, graph: Graph) -> list[str]:
+    """Statements before a model whose operations Keras might call like a layer or an input.
+
+    The names of operations are Keras's to choose, and it does not look at those that are given.
+    """
+    named = [tensor.name for tensor in graph.inputs]
+    named += [layer.name for layer in graph.layers if not layer.is_operation]
+    bases = {
+        snake_case(layer.layer.keras_class)
+        for layer in graph.layers
+        if isinstance(layer.layer, Operation)
+    }
+    lines: list[str] = []
+    for base in sorted(bases):
+        found = [re.fullmatch(rf"{base}(?:_(\d+))?", name) for name in named]
+        numbers = [int(match[1] or 0) for match in found if match]
+        if numbers:
+            parts.helpers.add("keep_names")
+            lines.append(f"keep_names({quoted(base)}, {max(numbers) + 1})")
+    return lines
+
+
 def value_doc(value: Any) -> Doc:
     """An argument of a layer as Python makes it: constants, layers, Keras's small objects."""
     if isinstance(value, Layer):
-        return constructor_doc(value)
+        name = getattr(value, "inner_name", None) or snake_case(value.kind)
+        return constructor_doc(value, keyword("name", quoted(name)))
     category = getattr(value, "category", None)
     if category is not None:
         arguments = [keyword(k, value_doc(v)) for k, v in value.keras_arguments().items()]
         return call(object_name(value), arguments)
     if isinstance(value, tuple):
         several = cast("tuple[Any, ...]", value)
-        if any([isinstance(item, Layer) for item in several]):
+        if any(isinstance(item, Layer) for item in several):
             return items_of([value_doc(item) for item in several])
     return constant(value)
 

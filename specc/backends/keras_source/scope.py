@@ -9,8 +9,10 @@ from specc.backends.keras_source.names import safe
 from specc.backends.keras_source.parts import CannotExpress, Parts
 from specc.backends.keras_source.trace import Run, Trace
 from specc.layers import find_layer
+from specc.layers.base import Layer
 from specc.semantics.modules import Definition
 from specc.semantics.naming import snake_case
+from specc.semantics.values import LayerName
 from specc.syntax import ast
 
 FLOWS = ("x", "y", "h", "flow")
@@ -99,7 +101,7 @@ class Scope:
         self.read = reads(self.tree.body)
         self.python: dict[str, str] = {}
         self._choose_names()
-        self.frozen = any([not run.frame.trainable for run in runs])
+        self.frozen = any(not run.frame.trainable for run in runs)
         """Whether a use says `trainable=False`, which its layers are then told."""
         self.dynamic: set[str] = set()
         """The bases, such as "dense", whose numbers are not known before the code runs."""
@@ -117,12 +119,18 @@ class Scope:
             self.python[name] = safe(name, taken)
             taken.add(self.python[name])
         self.taken = taken
-        inputs = [n.name.text for n in self.statements if isinstance(n, ast.Input)]
+        # A model's inputs are named once more at its end.
+        is_model = self.kind == "model"
+        inputs = [n.name.text for n in self.statements if isinstance(n, ast.Input) and not is_model]
         others = {self.python[name] for name in every if name in self.read or name not in inputs}
         others |= {self.python[name] for name in self.parameters}
         free = [flow for flow in FLOWS if flow not in others and flow not in self.parts.names]
         self.flow = free[0] if free else safe("flow", taken)
         taken.add(self.flow)
+
+    def read_in(self, node: Any) -> set[str]:
+        """The spec's own names that stand in a part of the tree."""
+        return {name for name in reads(node) if name in self.python}
 
     def temporary(self) -> str:
         """A variable that nothing else is called."""
@@ -174,7 +182,7 @@ class Scope:
         for found in self.trace.nodes.values():
             for run, node in found:
                 if run in self.runs and node.layer.is_operation:
-                    operations.add(snake_case(getattr(node.layer.layer, "keras_class")))  # noqa: B009
+                    operations.add(snake_case(getattr(node.layer.layer, "keras_class")))
         self.dynamic = conditional
         shared = conditional & operations
         if shared:
@@ -199,9 +207,7 @@ class Scope:
 
     def is_template(self, name: str) -> bool:
         """Whether a parameter of a block is a layer that its uses copy."""
-        from specc.layers.base import Layer
-
-        return any([isinstance(run.params.get(name), Layer) for run in self.runs])
+        return any(isinstance(run.params.get(name), Layer | LayerName) for run in self.runs)
 
     def is_dynamic(self, base: str) -> bool:
         return self.all_dynamic or base in self.dynamic

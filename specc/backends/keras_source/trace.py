@@ -6,6 +6,8 @@ got. Both are known after an elaboration; so one is run and watched.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any, cast
 
 from specc.diagnostics.diagnostic import SpecError
@@ -13,6 +15,7 @@ from specc.graph import Graph, Node, Tensor
 from specc.layers.arguments import KerasObject
 from specc.layers.base import Layer
 from specc.records import fresh, record
+from specc.semantics import elaborate
 from specc.semantics.body import Body
 from specc.semantics.context import Context
 from specc.semantics.elaborate import elaborate_model
@@ -112,7 +115,8 @@ def trace(module: Module, name: str, params: dict[str, Any]) -> Trace | None:
     context = Context(watching.run_body)
     definition = module.definitions[name]
     try:
-        graph = elaborate_model(context, definition, params, definition.tree.name.span)
+        with _run_bodies_by(watching.run_body):
+            graph = elaborate_model(context, definition, params, definition.tree.name.span)
     except SpecError:
         return None
     if graph is None or context.diagnostics:
@@ -121,9 +125,22 @@ def trace(module: Module, name: str, params: dict[str, Any]) -> Trace | None:
     for run, node in watching.nodes:
         made.nodes.setdefault(place_of(node.span), []).append((run, node))
     for run in watching.runs:
-        if run.use is not None:
+        if run.use is not None and run.frame.kind == "block":
             made.uses.setdefault(place_of(run.use), []).append(run)
     return made
+
+
+@contextmanager
+def _run_bodies_by(run_body: Callable[..., None]) -> Generator[None]:
+    """Let the bodies of models be elaborated by a function too, as the context says it for
+    those of blocks.
+    """
+    before = elaborate.run_body
+    elaborate.run_body = run_body
+    try:
+        yield
+    finally:
+        elaborate.run_body = before
 
 
 class _Watching:
@@ -135,9 +152,7 @@ class _Watching:
         self.stack: list[tuple[Run, int]] = []
         """The bodies that are being elaborated, and how many nodes have been attributed."""
 
-    def run_body(
-        self, context: Context, frame: Frame, statements: list[ast.Statement]
-    ) -> None:
+    def run_body(self, context: Context, frame: Frame, statements: list[ast.Statement]) -> None:
         parent = self.stack[-1][0] if self.stack else None
         if parent is not None:
             self._attribute()
@@ -191,5 +206,3 @@ class WatchedEvaluator(Evaluator):
         if value is not UNKNOWN:
             self.watching.values.setdefault(id(expression), []).append(value)
         return value
-
-

@@ -125,3 +125,12 @@ def never_a_number(where: Span, output: str, weights: str) -> Diagnostic:
         Label(where, f"with the {weights} weights"),
         help="with nothing to compare, nothing is proved; look for NaN in the weights",
     )
+
+
+def layer_not_of_keras(where: Span, kind: str) -> Diagnostic:
+    return Diagnostic(
+        "E0620",
+        f"`{kind}` is not a layer of Keras, so that a Keras file cannot hold it",
+        Label(where, "defined in Python, outside the spec"),
+        help="write the layer as a block with `weight` lines, or build the model with specc",
+    )

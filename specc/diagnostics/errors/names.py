@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from specc.diagnostics.diagnostic import Diagnostic, Label
 from specc.diagnostics.errors.words import counted, did_you_mean, listed, short
+from specc.diagnostics.suggest import closest
 from specc.source import Span
 
 
@@ -23,7 +24,9 @@ def unknown_layer(where: Span, name: str, known: Iterable[str]) -> Diagnostic:
         "E0201",
         f"there is no layer `{name}`",
         Label(where),
-        help=did_you_mean(bare, every) or f"the layers are {listed(every, 200)}",
+        help=did_you_mean(bare, every)
+        or "layers have the names of their Keras classes, such as `Dense`; blocks are defined in "
+        "this file or imported",
     )
 
 
@@ -40,11 +43,12 @@ def unknown_name(where: Span, known: Iterable[str]) -> Diagnostic:
 
 def unknown_argument(where: Span, layer: str, known: Iterable[str]) -> Diagnostic:
     every = list(known)
+    takes = f"it takes {listed(every)}" if every else "it takes none here"
     return Diagnostic(
         "E0203",
         f"`{layer}` has no argument `{where.text}`",
         Label(where),
-        help=did_you_mean(where.text, every) or f"it takes {listed(every)}",
+        help=did_you_mean(where.text, every) or takes,
     )
 
 
@@ -68,18 +72,19 @@ def missing_argument(where: Span, layer: str, missing: str, expected: str) -> Di
     return Diagnostic(
         "E0205",
         f"`{layer}` needs its argument `{missing}`",
-        Label(where, f"`{missing}` is {expected}"),
+        Label(where, f"no `{missing}`" if expected == "a value" else f"`{missing}` is {expected}"),
         help=f"write `{layer}({missing}=...)`",
     )
 
 
 def too_many_arguments(where: Span, layer: str, known: Sequence[str]) -> Diagnostic:
-    takes = f"it takes {listed(known)}" if known else "it takes no arguments"
+    """`known` are those that can be given without their names."""
+    has = counted(len(known), "argument") if known else "no argument that is given without its name"
     return Diagnostic(
         "E0206",
         f"too many arguments for `{layer}`",
-        Label(where, f"`{layer}` has {counted(len(known), 'argument')}"),
-        help=takes,
+        Label(where, f"`{layer}` has {has}"),
+        help=f"it takes {listed(known)}" if known else None,
     )
 
 
@@ -104,15 +109,6 @@ def layer_name_twice(where: Span, first: Span, name: str) -> Diagnostic:
     )
 
 
-def model_name_twice(where: Span, first: Span) -> Diagnostic:
-    return Diagnostic(
-        "E0209",
-        f"two models are called `{where.text}`",
-        Label(where),
-        [Label(first, "the first one")],
-    )
-
-
 def name_is_a_layer(where: Span) -> Diagnostic:
     return Diagnostic(
         "E0210",
@@ -132,12 +128,13 @@ def unknown_dtype(where: Span, known: Sequence[str]) -> Diagnostic:
 
 
 def layer_without_input(where: Span, layer: str) -> Diagnostic:
+    operation = layer.startswith("ops.")
+    declare = f", or declare it, `layer name = {short(where.text)}`"
     return Diagnostic(
         "E0212",
-        f"`{layer}` is a layer, and a tensor is needed here",
+        f"`{layer}` is {'an operation' if operation else 'a layer'}, and a tensor is needed here",
         Label(where, "applied to nothing"),
-        help=f"apply it, `x -> {short(where.text)}`, or declare it, "
-        f"`layer name = {short(where.text)}`",
+        help=f"apply it, `x -> {short(where.text)}`" + ("" if operation else declare),
     )
 
 
@@ -160,22 +157,14 @@ def wrong_number_of_targets(where: Span, layer: str, targets: int, outputs: int)
     )
 
 
-def not_supported_yet(where: Span, what: str) -> Diagnostic:
-    return Diagnostic(
-        "E0215",
-        f"{what} cannot be compiled yet",
-        Label(where),
-        help="docs/roadmap.md says what comes next",
-    )
-
-
 def not_a_constant(where: Span) -> Diagnostic:
     text = where.text
-    hint = "constants are numbers, strings, True, False, None, and tuples of them"
+    callee = text.split("(")[0]
+    hint = "constants are numbers, strings, True, False, None, and lists of them"
     if text.isidentifier():
         hint = f'if a string is meant, it stands in quotes: `"{text}"`'
-    elif text.endswith(")"):
-        hint = 'Keras\'s objects are given by their names: `kernel_initializer="he_normal"`'
+    elif callee != text and "." in callee and not callee.startswith("ops."):
+        hint = f"name it without its module: `{callee.rsplit('.', 1)[-1]}(...)`"
     return Diagnostic(
         "E0216", "a constant is needed here", Label(where, "not a constant"), help=hint
     )
@@ -216,9 +205,7 @@ def bad_layer_name(where: Span, name: str) -> Diagnostic:
 
 
 def not_a_tensor(where: Span) -> Diagnostic:
-    return Diagnostic(
-        "E0221", "a tensor is needed here", Label(where, "a constant is not a tensor")
-    )
+    return Diagnostic("E0221", "a tensor is needed here", Label(where, "this is not one"))
 
 
 def input_in_parentheses(where: Span, layer: str) -> Diagnostic:
@@ -237,7 +224,19 @@ def input_in_parentheses(where: Span, layer: str) -> Diagnostic:
 def empty_axis(where: Span) -> Diagnostic:
     return Diagnostic(
         "E0223",
-        "an axis of size 0 holds nothing",
+        "the size of an axis is 1 or more",
         Label(where),
-        help="a size is at least 1; `None` or a name stands for an unknown one",
+        help="`None` or a name stands for an unknown size",
+    )
+
+
+def unknown_operation(where: Span, name: str, known: Sequence[str]) -> Diagnostic:
+    guess = closest(name, known)
+    return Diagnostic(
+        "E0250",
+        f"there is no operation `ops.{name}`",
+        Label(where),
+        help=f"did you mean `ops.{guess}`?"
+        if guess
+        else "operations have the names that they have in `keras.ops`, such as `ops.relu`",
     )

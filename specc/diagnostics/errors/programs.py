@@ -68,7 +68,7 @@ def misplaced(where: Span, statement: str, place: str, help: str | None = None) 
     if statement == "expect" and help is None:
         help = "the model expects it of the block's use: `expect layer NAME params = 10`"
     return Diagnostic(
-        "E0229", f"a line of `{statement}` cannot stand in {place}", Label(where), help=help
+        "E0229", f"`{statement}` lines cannot stand in {place}", Label(where), help=help
     )
 
 
@@ -114,9 +114,7 @@ def wrong_number_to_bind(where: Span, targets: int, values: int) -> Diagnostic:
 
 
 def not_to_be_unpacked(where: Span, what: str) -> Diagnostic:
-    return Diagnostic(
-        "E0234", "this is one value and not several", Label(where, f"it is {what}")
-    )
+    return Diagnostic("E0234", "this is one value and not several", Label(where, f"it is {what}"))
 
 
 def index_out_of_range(where: Span, index: int, length: int) -> Diagnostic:
@@ -129,11 +127,12 @@ def index_out_of_range(where: Span, index: int, length: int) -> Diagnostic:
 
 
 def no_attribute(where: Span, name: str, what: str, known: Sequence[str]) -> Diagnostic:
+    has = f"it has {listed(known)}" if known else None
     return Diagnostic(
         "E0236",
         f"{what} has no `{name}`",
         Label(where),
-        help=did_you_mean(name, known) or (f"it has {listed(known)}" if known else None),
+        help=has if len(known) <= 3 else did_you_mean(name, known) or has,
     )
 
 
@@ -160,9 +159,10 @@ def wrong_inputs_of_block(
     help = "each of its inputs has an `input` line" if not declared else None
     if missing:
         letters = ", ".join("abcdefgh"[: len(declared)])
+        given_by_name = f"{missing[0]}={'b' if missing[0] == 'y' else 'y'}"
         help = (
             f"give them in a list, `[{letters}] -> {name}`, or by name in a second pair of "
-            f"parentheses, `x -> {name}()({missing[0]}=y)`"
+            f"parentheses, `x -> {name}()({given_by_name})`"
         )
     return Diagnostic("E0238", f"`{name}` has {has}", Label(where, label), help=help)
 
@@ -189,7 +189,7 @@ def not_a_weight(where: Span, what: str) -> Diagnostic:
     return Diagnostic(
         "E0241",
         "a weight has a type, or is that of another layer",
-        Label(where, "this has neither" if what == "`None`" else f"this is {what}"),
+        Label(where, "this has neither" if what == "without both" else f"this is {what}"),
         help='`weight bias: float32[n] = "zeros"`, or `weight kernel = dense.kernel`',
     )
 
@@ -271,8 +271,8 @@ def weight_outside(where: Span, path: str) -> Diagnostic:
     name = path.rsplit("/", 1)[-1]
     return Diagnostic(
         "E0251",
-        f"the weight `{path}` is computed with in a block that makes it its own",
-        Label(where),
-        help=f"declare it there, `weight {name} = layer.{name}`, with the layer as a parameter "
+        f"the weight `{path}` belongs to its layer",
+        Label(where, "it cannot be computed with here"),
+        help=f"a block with the line `weight {name} = layer.{name}` can; `layer` is a parameter "
         "of the block",
     )

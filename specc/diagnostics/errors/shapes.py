@@ -206,3 +206,74 @@ def call_argument_refused(
         Label(place.span, f"`{argument}` is {listed(found)}, {listed(expected)} is needed"),
         _input_label(place, 0),
     )
+
+
+def object_dtype_refused(place: Place, argument: str, name: str, dtype: str) -> Diagnostic:
+    """An initializer or regularizer that does not work in the dtype of a layer."""
+    mixed = f', or use `dtype="mixed_{dtype}"`' if dtype in ("float16", "bfloat16") else ""
+    return Diagnostic(
+        "E0320",
+        f"`{name}` cannot be the `{argument}` of `{place.layer}`",
+        Label(place.argument(argument), f"it cannot work on {dtype}"),
+        help=f"choose another `{argument}`{mixed}",
+    )
+
+
+def call_argument_missing(place: Place, argument: str) -> Diagnostic:
+    given = place.inputs[0].text if place.inputs else "x"
+    return Diagnostic(
+        "E0330",
+        f"`{place.layer}` needs `{argument}` in its call",
+        Label(place.span, f"there is no `{argument}`"),
+        _input_label(place, 0),
+        help=f"name a tensor in a second pair of parentheses: `({argument}={given})`",
+    )
+
+
+def call_size_unknown(place: Place, argument: str, found: TensorType) -> Diagnostic:
+    return Diagnostic(
+        "E0331",
+        f"`{place.layer}` has weights that depend on an unknown size of `{argument}`",
+        Label(place.span, f"the last axis of `{argument}` is unknown: {found}"),
+        help="give the axis a size where the input is declared",
+    )
+
+
+def input_differs(
+    place: Place, axis: int, size: Dimension, expected: Dimension, index: int
+) -> Diagnostic:
+    """`axis` counts the batch axis as 0."""
+    return Diagnostic(
+        "E0332",
+        f"an input of `{place.layer}` does not fit the others",
+        Label(place.span, f"axis {axis} has {size}, {expected} is needed"),
+        _input_label(place, index),
+    )
+
+
+def nested_input_differs(place: Place, index: int, name: str, expected: TensorType) -> Diagnostic:
+    found = place.inputs[index].type if index < len(place.inputs) else None
+    return Diagnostic(
+        "E0360",
+        f"the input `{name}` of `{place.layer}` is {expected}",
+        Label(place.span, f"given {found}"),
+        _input_label(place, index),
+    )
+
+
+def shared_weights_differ(place: Place, name: str) -> Diagnostic:
+    return Diagnostic(
+        "E0361",
+        f"`{name}` would need other weights here than in its first use",
+        Label(place.span),
+        help="a layer used twice has one set of weights; make a second layer",
+    )
+
+
+def vocabulary_missing(place: Place, argument: str) -> Diagnostic:
+    return Diagnostic(
+        "E0333",
+        f"`{place.layer}` needs its `{argument}`",
+        Label(place.span, f"there is no `{argument}`"),
+        help="Keras could learn it from data with `adapt`; a spec has to give it",
+    )

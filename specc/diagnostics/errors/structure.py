@@ -9,19 +9,33 @@ from specc.diagnostics.errors.words import counted, listed, short
 from specc.source import Span
 
 
-def no_input(where: Span, model: str) -> Diagnostic:
+def no_input(where: Span, name: str, kind: str = "model") -> Diagnostic:
+    example = "input image: float32[28, 28]" if kind == "model" else "input x"
     return Diagnostic(
         "E0401",
-        f"the model `{model}` has no input",
+        f"the {_noun(kind)} `{name}` has no input",
         Label(where),
-        help="declare one first: `input image: float32[28, 28]`",
+        help=f"declare one first: `{example}`",
     )
 
 
-def no_output(where: Span, model: str) -> Diagnostic:
+def _noun(kind: str) -> str:
+    return "model" if kind == "model" else "block"
+
+
+def input_without_type(where: Span) -> Diagnostic:
+    return Diagnostic(
+        "E0407",
+        "an input of a model has a type",
+        Label(where, "of what type?"),
+        help=f"write `input {where.text}: float32[28, 28]`; the batch axis is implied",
+    )
+
+
+def no_output(where: Span, name: str, kind: str = "model") -> Diagnostic:
     return Diagnostic(
         "E0402",
-        f"the model `{model}` has no output",
+        f"the {_noun(kind)} `{name}` has no output",
         Label(where, "no line of it makes a tensor"),
         help="add a layer line",
     )

@@ -7,8 +7,8 @@ from bisect import bisect_left
 
 from specc.records import record
 
-PIECES = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|#[^\n]*|[()\[\]]')
-"""What a `#` may stand in, comments, and the brackets around them."""
+PIECES = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|#[^\n]*')
+"""Strings, in which a `#` starts nothing, and comments."""
 
 
 @record
@@ -22,8 +22,6 @@ class Comment:
     """The spaces before a trailing comment; 0 where there are tabs among them."""
     column: int
     """Where a trailing comment stands on its line; -1 where tabs leave that open."""
-    bracket: int
-    """The offset of the innermost bracket that is open there; -1 where none is."""
 
 
 class Comments:
@@ -33,8 +31,6 @@ class Comments:
         self._all = list(_comments(text)) if "#" in text else []
         self._offsets = [comment.offset for comment in self._all]
         self._taken = 0
-        self.brackets = {comment.bracket for comment in self._all}
-        """The brackets that hold a comment which no inner bracket holds."""
 
     def between(self, start: int, end: int) -> bool:
         """Whether a comment stands in a part of the text."""
@@ -51,25 +47,16 @@ class Comments:
 
 
 def _comments(text: str) -> list[Comment]:
-    found: list[Comment] = []
-    open_brackets: list[int] = [-1]
-    for piece in PIECES.finditer(text):
-        first = text[piece.start()]
-        if first in "([":
-            open_brackets.append(piece.start())
-        elif first in ")]":
-            open_brackets.pop()
-        elif first == "#":
-            found.append(_comment(text, piece.start(), piece.end(), open_brackets[-1]))
-    return found
+    pieces = PIECES.finditer(text)
+    return [_comment(text, *piece.span()) for piece in pieces if text[piece.start()] == "#"]
 
 
-def _comment(text: str, offset: int, end: int, bracket: int) -> Comment:
+def _comment(text: str, offset: int, end: int) -> Comment:
     line_start = text.rfind("\n", 0, offset) + 1
     before = text[line_start:offset]
     code = before.rstrip()
     blanks = before[len(code) :]
-    spaces_only = not blanks.strip(" ") and "\t" not in code
+    spaces_only = not blanks.strip(" ")
     return Comment(
         text[offset:end].rstrip(),
         offset,
@@ -77,5 +64,4 @@ def _comment(text: str, offset: int, end: int, bracket: int) -> Comment:
         bool(code),
         len(blanks) if spaces_only else 0,
         offset - line_start if spaces_only else -1,
-        bracket,
     )

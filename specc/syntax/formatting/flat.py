@@ -83,6 +83,26 @@ class Flat:
         self._groups = groups
         self._renamed = renamed
         self._known: dict[int, str] = {}
+        self._forms: dict[type, Callable[[Any], str]] = {
+            ast.Literal: self._literal,
+            ast.Name: self._name,
+            ast.Formatted: self._formatted,
+            ast.Sequence: self._sequence,
+            ast.KeywordArgument: self._keyword,
+            ast.Parameter: self._parameter,
+            ast.Call: self._call,
+            ast.Index: self._index,
+            ast.Slice: self._slice,
+            ast.Attribute: self._attribute,
+            ast.Chain: self._chain,
+            ast.Conditional: self._operation,
+            ast.Boolean: self._operation,
+            ast.Compared: self._operation,
+            ast.Arithmetic: self._operation,
+            ast.Negated: self._negated,
+            ast.Signed: self._signed,
+            ast.Comprehension: self._comprehension,
+        }
 
     def start(self, node: Item | ast.Type) -> int:
         """Where the text of a node starts, parentheses around it included."""
@@ -99,35 +119,43 @@ class Flat:
 
     def _holds_comment(self, node: Item) -> bool:
         groups = self._groups.get(id(node), ())
-        return any(start in self._comments.brackets for start, _ in groups)
+        return any(self._comments.between(start, end) for start, end in groups)
 
     def of(self, node: Item, least: int = EXPRESSION) -> str:
         """The node on one line, in parentheses where it binds less tightly than `least`."""
         found = self._known.get(id(node))
         if found is None:
-            found = self._known[id(node)] = FORMS[type(node)](self, node)
+            found = self._known[id(node)] = self._forms[type(node)](node)
         if self._holds_comment(node):
             return f"({found}){BREAK}"
         return f"({found})" if rank(node) < least else found
+
+    def bare(self, node: Item) -> str:
+        """The node on one line, without parentheses around it."""
+        self.of(node)
+        return self._known[id(node)]
 
     def bracketed(
         self, opening: str, items: Sequence[Item], closing: str, start: int, end: int
     ) -> str:
         """Items with commas in brackets that stand in a part of the text."""
         forms: list[str] = []
-        for item in items:  # a comprehension would take a frame more for each level
-            forms.append(self.of(item))  # noqa: PERF401
+        for item in items:  # a comprehension would take one more frame for each level
+            forms.append(self.of(item))
         must_break = BREAK if self._comments.between(start, end) else ""
         return f"{opening}{', '.join(forms)}{closing}{must_break}"
 
     def parts_of_slice(self, node: ast.Slice) -> list[tuple[str, ast.Expression | None]]:
         """The bounds of a slice, each with what stands before it."""
-        bounds = [node.start, node.stop] if node.step is None else [node.start, node.stop, node.step]
+        bounds = (
+            [node.start, node.stop] if node.step is None else [node.start, node.stop, node.step]
+        )
         spaced = not all(bound is None or _is_simple(bound) for bound in bounds)
         parts: list[tuple[str, ast.Expression | None]] = [("", bounds[0])]
-        for left, right in zip(bounds, bounds[1:], strict=False):
-            before = " " if spaced and (left is not None or len(parts) > 1) else ""
-            parts.append((before + ":" + (" " if spaced and right is not None else ""), right))
+        for bound in bounds[1:]:
+            left = " " if spaced and (parts[-1][1] is not None or len(parts) > 1) else ""
+            right = " " if spaced and bound is not None else ""
+            parts.append((f"{left}:{right}", bound))
         return parts
 
     def parts_of_parameter(self, node: ast.Parameter) -> list[tuple[str, ast.Expression | None]]:
@@ -140,7 +168,7 @@ class Flat:
             parts.append((" = " if node.type else "=", node.default))
         return parts
 
-    def type(self, node: ast.Type) -> str:
+    def tensor_type(self, node: ast.Type) -> str:
         start, end = node.dtype.span.end, node.span.end
         return node.dtype.text + self.bracketed("[", node.shape, "]", start, end)
 
@@ -150,8 +178,8 @@ class Flat:
             form += before if value is None else before + self.of(value)
         return form
 
-    # Each form stands in FORMS under its type. They call themselves through `of` alone, to
-    # stay within Python's recursion at any depth that the parser lets pass.
+    # Each kind of node has a form. They call each other through `of` alone: so they stay within
+    # Python's recursion at any depth that the parser lets pass.
 
     def _literal(self, node: ast.Literal) -> str:
         text = node.span.text
@@ -233,28 +261,6 @@ class Flat:
                 form += f" if {self.of(generator.condition, OR)}"
         holds_comment = self._comments.between(node.span.start, node.span.end)
         return f"[{form}]" + (BREAK if holds_comment else "")
-
-
-FORMS: dict[type, Callable[[Flat, Any], str]] = {
-    ast.Literal: Flat._literal,
-    ast.Name: Flat._name,
-    ast.Formatted: Flat._formatted,
-    ast.Sequence: Flat._sequence,
-    ast.KeywordArgument: Flat._keyword,
-    ast.Parameter: Flat._parameter,
-    ast.Call: Flat._call,
-    ast.Index: Flat._index,
-    ast.Slice: Flat._slice,
-    ast.Attribute: Flat._attribute,
-    ast.Chain: Flat._chain,
-    ast.Conditional: Flat._operation,
-    ast.Boolean: Flat._operation,
-    ast.Compared: Flat._operation,
-    ast.Arithmetic: Flat._operation,
-    ast.Negated: Flat._negated,
-    ast.Signed: Flat._signed,
-    ast.Comprehension: Flat._comprehension,
-}
 
 
 def least_before_dot(value: ast.Expression) -> int:

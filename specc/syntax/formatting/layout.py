@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from specc.syntax import ast
-from specc.syntax.formatting.comments import Comments
 from specc.syntax.formatting.flat import (
     BREAK,
     EXPRESSION,
@@ -33,13 +32,32 @@ Values = Sequence[tuple[str, ast.Expression | None]]
 class Layout:
     """Writes expressions, from the outermost inward: what fits on the line stays on it."""
 
-    def __init__(self, flat: Flat, writer: Writer, comments: Comments) -> None:
+    def __init__(self, flat: Flat, writer: Writer) -> None:
         self.flat = flat
         self.writer = writer
         self.indent = 0
-        self._comments = comments
         self._in_brackets = False
         """Whether a line may end anywhere, as it may inside of ( ) and [ ]."""
+        self._broken: dict[type, Callable[[Any, int], None]] = {
+            ast.Literal: self._as_it_is,
+            ast.Name: self._as_it_is,
+            ast.Formatted: self._as_it_is,
+            ast.Sequence: self._sequence,
+            ast.KeywordArgument: self._keyword,
+            ast.Parameter: self._parameter,
+            ast.Call: self._call,
+            ast.Index: self._index,
+            ast.Slice: self._slice,
+            ast.Attribute: self._attribute,
+            ast.Chain: self._chain,
+            ast.Conditional: self._operation,
+            ast.Boolean: self._operation,
+            ast.Compared: self._operation,
+            ast.Arithmetic: self._operation,
+            ast.Negated: self._negated,
+            ast.Signed: self._signed,
+            ast.Comprehension: self._comprehension,
+        }
 
     def expression(self, node: Item, least: int = EXPRESSION, tail: int = 0) -> None:
         """Write an expression.
@@ -56,9 +74,9 @@ class Layout:
         ):
             self._parentheses(node)
         else:
-            BROKEN[type(node)](self, node, tail)
+            self._broken[type(node)](node, tail)
 
-    def type(self, node: ast.Type) -> None:
+    def tensor_type(self, node: ast.Type) -> None:
         self.writer.write(node.dtype.text)
         self.items("[", node.shape, "]", node.dtype.span.end, node.span.end, 0)
 
@@ -70,21 +88,28 @@ class Layout:
         start: int,
         end: int,
         tail: int,
+        *,
+        last_comma: bool = True,
     ) -> None:
-        """Write items in brackets, which stand in a part of the text: all on this line,
-        or each on its own.
+        """Write items in brackets, all on this line or each on its own.
+
+        Args:
+            start, end: the part of the text in which they stand, the closing bracket included.
+            last_comma: whether a comma follows the last of items on lines of their own.
         """
         one_line = self.flat.bracketed(opening, items, closing, start, end)
         if self._fits(one_line, tail) or (not items and BREAK not in one_line):
             self.writer.write(one_line)
             return
-        # `x[a,]` would be read as `x[a]`; people take it for something else.
-        comma = "," if len(items) > 1 or opening == "(" or closing != "]" else ""
         outer = self._open(opening)
-        for item in items:
+        for index, item in enumerate(items, start=1):
             self.writer.new_line(self.flat.start(item), self.indent)
-            self._item(item)
-            self.writer.write(comma)
+            # In `name=value` a line may not end anywhere: operators on the lines below would
+            # seem to stand outside of the argument.
+            self._in_brackets = not isinstance(item, (ast.KeywordArgument, ast.Parameter))
+            self.expression(item, tail=1)
+            if last_comma or index < len(items):
+                self.writer.write(",")
         self._close(closing[-1], end - 1, outer)
 
     # ----------------------------------------------------------------------- parts
@@ -104,26 +129,15 @@ class Layout:
         self.writer.new_line(before, self.indent, self.indent + INDENT)
         self.writer.write(closing)
 
-    def _item(self, item: Item) -> None:
-        if isinstance(item, (ast.KeywordArgument, ast.Parameter)):
-            # Operators on the lines below would seem to stand outside of the argument.
-            self._in_brackets = False
-            self.expression(item, tail=1)
-            self._in_brackets = True
-        else:
-            self.expression(item, tail=1)
-
     def _parentheses(self, node: Item) -> None:
         end = self.flat.end(node)
         outer = self._open("(")
         self.writer.new_line(node.span.start, self.indent)
-        # The parentheses that may hold a comment are those written here.
-        form = BROKEN[type(node)]
-        one_line = self.flat.bare(node)
-        if self._fits(one_line, 0):
-            self.writer.write(one_line)
+        bare = self.flat.bare(node)
+        if self._fits(bare, 0):
+            self.writer.write(bare)
         else:
-            form(self, node, 0)
+            self._broken[type(node)](node, 0)
         self._close(")", end - 1 if end > node.span.end else end, outer)
 
     def _values(self, values: Values, tail: int) -> None:
@@ -162,7 +176,9 @@ class Layout:
     def _index(self, node: ast.Index, tail: int) -> None:
         self.expression(node.value, POSTFIX, 1)
         start, end = self.flat.end(node.value), node.span.end
-        self.items("[", node.subscripts, "]", start, end, tail)
+        # Python would make a tuple of `x[a,]`.
+        several = len(node.subscripts) > 1
+        self.items("[", node.subscripts, "]", start, end, tail, last_comma=several)
 
     def _attribute(self, node: ast.Attribute, tail: int) -> None:
         after = f".{node.name.text}"
@@ -214,25 +230,3 @@ class Layout:
                 self.writer.write("if ")
                 self.expression(generator.condition, OR)
         self._close("]", node.span.end - 1, outer)
-
-
-BROKEN: dict[type, Callable[[Layout, Any, int], None]] = {
-    ast.Literal: Layout._as_it_is,
-    ast.Name: Layout._as_it_is,
-    ast.Formatted: Layout._as_it_is,
-    ast.Sequence: Layout._sequence,
-    ast.KeywordArgument: Layout._keyword,
-    ast.Parameter: Layout._parameter,
-    ast.Call: Layout._call,
-    ast.Index: Layout._index,
-    ast.Slice: Layout._slice,
-    ast.Attribute: Layout._attribute,
-    ast.Chain: Layout._chain,
-    ast.Conditional: Layout._operation,
-    ast.Boolean: Layout._operation,
-    ast.Compared: Layout._operation,
-    ast.Arithmetic: Layout._operation,
-    ast.Negated: Layout._negated,
-    ast.Signed: Layout._signed,
-    ast.Comprehension: Layout._comprehension,
-}

@@ -55,8 +55,7 @@ class Writer:
         ends, comments = self._ended(before, after)
         starts = [comment.offset for comment in comments] + [before]
         blank = [
-            self._text.count("\n", end, start) > 1
-            for end, start in zip(ends, starts, strict=True)
+            self._text.count("\n", end, start) > 1 for end, start in zip(ends, starts, strict=True)
         ]
         if apart and not any(blank):
             blank[0] = True

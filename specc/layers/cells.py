@@ -1,0 +1,145 @@
+"""SimpleRNNCell, LSTMCell, GRUCell, and stacks of cells: one step each.
+
+`RNN` runs them over a sequence. In a chain they take their states in the call.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from specc.diagnostics.errors import shapes as errors
+from specc.diagnostics.place import Refused
+from specc.layers.arguments import (
+    ACTIVATION,
+    BOOL,
+    CONSTRAINT,
+    INITIALIZER,
+    REGULARIZER,
+    Cells,
+    Int,
+    KerasObject,
+    arg,
+)
+from specc.layers.base import Layer, Weights, apply_within, variables_within
+from specc.layers.sequence import RATE, SEED, Cell, Gated, GRUGates, LSTMGates, Structure
+from specc.types import TensorType
+
+
+class SimpleRNNCell(Gated, Cell):
+    """A step of `SimpleRNN`.
+
+    Shapes:  (features) -> (units,), then the state (units,)
+    Weights: kernel (features, units); recurrent_kernel (units, units); bias (units,) if use_bias
+    """
+
+    units: int = arg(Int(at_least=1))
+    activation: str | Layer | None = arg(ACTIVATION, default="tanh")
+    use_bias: bool = arg(BOOL, default=True)
+    kernel_initializer: str | KerasObject = arg(INITIALIZER, default="glorot_uniform")
+    recurrent_initializer: str | KerasObject = arg(INITIALIZER, default="orthogonal")
+    bias_initializer: str | KerasObject = arg(INITIALIZER, default="zeros")
+    kernel_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
+    recurrent_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
+    bias_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
+    kernel_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
+    recurrent_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
+    bias_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
+    dropout: float = arg(RATE, default=0.0)
+    recurrent_dropout: float = arg(RATE, default=0.0)
+    seed: int | None = arg(SEED, default=None)
+
+
+class LSTMCell(LSTMGates, Cell):
+    """A step of `LSTM`.
+
+    Shapes:  (features) -> (units,), then the hidden and the carry state
+    Weights: kernel (features, 4 * units); recurrent_kernel (units, 4 * units);
+             bias (4 * units,) if use_bias
+    """
+
+    units: int = arg(Int(at_least=1))
+    activation: str | Layer | None = arg(ACTIVATION, default="tanh")
+    recurrent_activation: str | Layer | None = arg(ACTIVATION, default="sigmoid")
+    use_bias: bool = arg(BOOL, default=True)
+    kernel_initializer: str | KerasObject = arg(INITIALIZER, default="glorot_uniform")
+    recurrent_initializer: str | KerasObject = arg(INITIALIZER, default="orthogonal")
+    bias_initializer: str | KerasObject = arg(INITIALIZER, default="zeros")
+    unit_forget_bias: bool = arg(BOOL, default=True)
+    kernel_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
+    recurrent_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
+    bias_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
+    kernel_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
+    recurrent_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
+    bias_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
+    dropout: float = arg(RATE, default=0.0)
+    recurrent_dropout: float = arg(RATE, default=0.0)
+    seed: int | None = arg(SEED, default=None)
+
+
+class GRUCell(GRUGates, Cell):
+    """A step of `GRU`.
+
+    Shapes:  (features) -> (units,), then the state (units,)
+    Weights: kernel (features, 3 * units); recurrent_kernel (units, 3 * units);
+             bias (2, 3 * units) if use_bias, or (3 * units,) if not reset_after
+    """
+
+    units: int = arg(Int(at_least=1))
+    activation: str | Layer | None = arg(ACTIVATION, default="tanh")
+    recurrent_activation: str | Layer | None = arg(ACTIVATION, default="sigmoid")
+    use_bias: bool = arg(BOOL, default=True)
+    kernel_initializer: str | KerasObject = arg(INITIALIZER, default="glorot_uniform")
+    recurrent_initializer: str | KerasObject = arg(INITIALIZER, default="orthogonal")
+    bias_initializer: str | KerasObject = arg(INITIALIZER, default="zeros")
+    kernel_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
+    recurrent_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
+    bias_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
+    kernel_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
+    recurrent_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
+    bias_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
+    dropout: float = arg(RATE, default=0.0)
+    recurrent_dropout: float = arg(RATE, default=0.0)
+    reset_after: bool = arg(BOOL, default=True)
+    seed: int | None = arg(SEED, default=None)
+
+
+class StackedRNNCells(Cell):
+    """Cells on top of each other: each takes what the one below gives.
+
+    Shapes:  (features) -> (units,) of the last cell, then every state of every cell
+    Weights: those of the cells, as `cell_0/kernel`
+    """
+
+    cells: tuple[Cell, ...] = arg(Cells(alone=False))
+
+    def validate(self) -> None:
+        for cell in self.cells:
+            if isinstance(cell, StackedRNNCells):
+                raise Refused(errors.arguments_conflict, "cells", "a stack stands in the stack")
+            # Keras keeps the states in the stack's dtype, and a cell gives its own.
+            if cell.compute_dtype != self.compute_dtype:
+                reason = f"the dtype of a cell is {cell.compute_dtype}, not {self.compute_dtype}"
+                raise Refused(errors.arguments_conflict, "cells", reason)
+
+    @property
+    def state_structure(self) -> Structure:
+        return tuple(cell.state_structure for cell in self.cells)
+
+    @property
+    def output_size(self) -> int:
+        return self.cells[-1].output_size
+
+    def check_step(self, x: TensorType) -> None:
+        for cell in self.cells:
+            x = apply_within(cell, [x], {"states": cell.state_types})[0]
+
+    def refuse_dropout(self) -> None:
+        for cell in self.cells:
+            cell.refuse_dropout()
+
+    def inner_variables(self, x: TensorType, **_: Any) -> Weights:
+        found: Weights = ()
+        for index, cell in enumerate(self.cells):
+            found += variables_within(cell, [x], prefix=f"cell_{index}/")
+            x = TensorType("float32", (cell.output_size,))
+        return found

@@ -1,0 +1,429 @@
+"""StringLookup, IntegerLookup, TextVectorization, CategoryEncoding, Discretization, Hashing,
+HashedCrossing: categories as whole numbers or as counts.
+
+None of them has weights. Keras can learn a vocabulary, or the bins, from data (`adapt`); here
+they stand in the spec.
+
+In the modes "multi_hot", "count" and "tf_idf" a sample is one row of categories. With more axes
+Keras counts along one axis and says that it was another, so they are refused, and so are other
+inputs for which it says a shape that it does not compute. It says float32 for the outputs of the
+lookups in these modes; inferred is int64, which it computes, and float32 for "tf_idf".
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from specc.diagnostics.errors import shapes as errors
+from specc.diagnostics.place import Refused
+from specc.layers.arguments import (
+    BOOL,
+    Choice,
+    Float,
+    Int,
+    Kind,
+    Nothing,
+    Optional,
+    Text,
+    arg,
+    is_tuple,
+)
+from specc.layers.base import TENSOR, Layer, require_call_types
+from specc.types import INTEGER_DTYPES, Dimension, TensorType
+
+
+class OnlyFalse(Kind):
+    """Whether outputs are sparse or ragged, which no other layer of a spec takes."""
+
+    expected = "False"
+
+    def accepts(self, value: object) -> bool:
+        return value is False
+
+
+class Vocabulary(Kind):
+    """The categories, in the order of their numbers."""
+
+    def __init__(self, one: Kind, expected: str) -> None:
+        self.one = one
+        self.expected = expected
+
+    def accepts(self, value: object) -> bool:
+        return is_tuple(value) and bool(value) and all(self.one.accepts(item) for item in value)
+
+
+class Boundaries(Kind):
+    """Where one bin ends and the next starts."""
+
+    expected = "a tuple of numbers in ascending order"
+
+    def accepts(self, value: object) -> bool:
+        if not is_tuple(value) or not value or not all(map(Float().accepts, value)):
+            return False
+        return list(value) == sorted(value)
+
+
+class Category(Kind):
+    """A string or a whole number."""
+
+    expected = "a string or a whole number"
+
+    def accepts(self, value: object) -> bool:
+        return Text().accepts(value) or Int().accepts(value)
+
+
+class Salt(Kind):
+    """What a hash starts from."""
+
+    expected = "a whole number or a tuple of two"
+
+    def accepts(self, value: object) -> bool:
+        items = value if is_tuple(value) else (value, value)
+        return len(items) == 2 and all(map(Int().accepts, items))
+
+
+class Lengths(Kind):
+    """Up to how many words make a term, or just how many: `2` for `(1, 2)`."""
+
+    expected = "a whole number, 1 or more, or a tuple of them"
+
+    def accepts(self, value: object) -> bool:
+        items = value if is_tuple(value) else (value,)
+        return bool(items) and all(map(Int(at_least=1).accepts, items))
+
+
+NUMBERS = Vocabulary(Float(), "a tuple of numbers")
+SPARSE = OnlyFalse()
+SALT = Optional(Salt())
+
+
+def encoded(x: TensorType, mode: str, depth: int) -> tuple[Dimension, ...]:
+    """The shape that categories have as numbers, one for each, or as counts of `depth`."""
+    if mode == "int":
+        return x.shape
+    if mode == "one_hot":
+        # An axis of size 1 at the end is replaced, any other is kept.
+        if x.rank and not isinstance(x.shape[-1], int):
+            raise Refused(errors.size_needed, "output_mode", x.rank)
+        return (*(x.shape[:-1] if x.shape[-1:] == (1,) else x.shape), depth)
+    if x.rank != 1:
+        raise Refused(errors.wrong_rank, "(categories,)", 1)
+    return (depth,)
+
+
+def require_integers(x: TensorType, index: int = 0) -> None:
+    if x.dtype not in INTEGER_DTYPES:
+        raise Refused(errors.dtype_refused, "whole numbers", index)
+
+
+# ---------------------------------------------------------------- with a vocabulary
+
+
+class _Lookup(Layer):
+    """What the layers with a vocabulary have in common; each class lists its arguments itself."""
+
+    dtype_kind = Nothing()  # It would change nothing: the output is of int64 or float32.
+
+    max_tokens: int | None
+    num_oov_indices: int
+    mask_token: Any
+    oov_token: Any
+    vocabulary: tuple[Any, ...] | None
+    idf_weights: tuple[float, ...] | None
+    invert: bool
+    output_mode: str
+    pad_to_max_tokens: bool
+
+    def validate(self) -> None:
+        if self.vocabulary is None:
+            raise Refused(errors.vocabulary_missing, "vocabulary")
+        if self.pad_to_max_tokens and self.max_tokens is None:
+            raise self.conflict("pad_to_max_tokens", "needs `max_tokens`")
+        if self.invert and self.output_mode != "int":
+            raise self.conflict("output_mode", 'with `invert`, it can only be "int"')
+        if (self.idf_weights is not None) != (self.output_mode == "tf_idf"):
+            reason = '`output_mode="tf_idf"` and `idf_weights` go together'
+            missing = self.idf_weights is None
+            raise self.conflict("output_mode" if missing else "idf_weights", reason)
+        if self.idf_weights is not None and len(self.idf_weights) != len(self.vocabulary):
+            reason = f"has {len(self.idf_weights)} numbers for {len(self.vocabulary)} words"
+            raise self.conflict("idf_weights", reason)
+        own = self.own_tokens()
+        if len(set(own)) < len(own):
+            raise self.conflict("vocabulary", "a word stands here twice")
+        for token in (self.mask_token, self.oov_token if self.invert else None):
+            if token is not None and token in own:
+                reason = f"{token!r} has a number already, and can stand at the start alone"
+                raise self.conflict("vocabulary", reason)
+        if self.max_tokens is not None and self.size() > self.max_tokens:
+            raise self.conflict("max_tokens", f"there are {self.size()} tokens")
+
+    @staticmethod
+    def conflict(argument: str, reason: str) -> Refused:
+        return Refused(errors.arguments_conflict, argument, reason)
+
+    def special_tokens(self) -> tuple[object, ...]:
+        """The tokens before those of the vocabulary, which may repeat them at its start."""
+        masks = self.mask_token is not None and self.output_mode == "int"
+        return (*[self.mask_token] * masks, *[self.oov_token] * self.num_oov_indices)
+
+    def own_tokens(self) -> tuple[Any, ...]:
+        special, every = self.special_tokens(), self.vocabulary or ()
+        return every[len(special) :] if every[: len(special)] == special else every
+
+    def size(self) -> int:
+        """How many tokens there are, the special ones included."""
+        return len(self.special_tokens()) + len(self.own_tokens())
+
+    def depth(self) -> int:
+        """How many numbers there are for a row of categories."""
+        padded = self.max_tokens if self.pad_to_max_tokens else None
+        return self.size() if padded is None else padded
+
+    def looked_up(self, x: TensorType) -> TensorType:
+        dtype = "float32" if self.output_mode == "tf_idf" else "int64"
+        return TensorType(dtype, encoded(x, self.output_mode, self.depth()))
+
+
+class StringLookup(_Lookup):
+    """The numbers of strings, or the strings of numbers with `invert`.
+
+    Shapes: (*any) -> (*any), or as `output_mode` says
+    """
+
+    takes_strings: ClassVar[bool] = True
+
+    max_tokens: int | None = arg(Optional(Int(at_least=2)), default=None)
+    num_oov_indices: int = arg(Int(at_least=0), default=1)
+    mask_token: str | None = arg(Optional(Text()), default=None)
+    oov_token: str = arg(Text(), default="[UNK]")
+    vocabulary: tuple[str, ...] | None = arg(
+        Optional(Vocabulary(Text(), "a tuple of strings")), default=None
+    )
+    idf_weights: tuple[float, ...] | None = arg(Optional(NUMBERS), default=None)
+    invert: bool = arg(BOOL, default=False)
+    output_mode: str = arg(Choice("int", "one_hot", "multi_hot", "count", "tf_idf"), default="int")
+    pad_to_max_tokens: bool = arg(BOOL, default=False)
+    sparse: bool = arg(SPARSE, default=False)
+    encoding: str = arg(Choice("utf-8"), default="utf-8")
+    salt: int | tuple[int, int] | None = arg(SALT, default=None)
+
+    def infer(self, x: TensorType) -> TensorType:
+        if self.invert:
+            require_integers(x)
+            return TensorType("string", x.shape)
+        if x.dtype != "string":
+            raise Refused(errors.dtype_refused, "strings")
+        return self.looked_up(x)
+
+
+class IntegerLookup(_Lookup):
+    """The numbers of whole numbers in a vocabulary, or the reverse with `invert`.
+
+    Shapes: (*any) -> (*any), or as `output_mode` says
+    """
+
+    max_tokens: int | None = arg(Optional(Int(at_least=2)), default=None)
+    num_oov_indices: int = arg(Int(at_least=0), default=1)
+    mask_token: int | None = arg(Optional(Int()), default=None)
+    oov_token: int = arg(Int(), default=-1)
+    vocabulary: tuple[int, ...] | None = arg(
+        Optional(Vocabulary(Int(), "a tuple of whole numbers")), default=None
+    )
+    vocabulary_dtype: str = arg(Choice("int64"), default="int64")
+    idf_weights: tuple[float, ...] | None = arg(Optional(NUMBERS), default=None)
+    invert: bool = arg(BOOL, default=False)
+    output_mode: str = arg(Choice("int", "one_hot", "multi_hot", "count", "tf_idf"), default="int")
+    sparse: bool = arg(SPARSE, default=False)
+    pad_to_max_tokens: bool = arg(BOOL, default=False)
+    oov_method: str = arg(Choice("floormod", "farmhash"), default="floormod")
+    salt: int | tuple[int, int] | None = arg(SALT, default=None)
+
+    def validate(self) -> None:
+        super().validate()
+        if self.salt is not None and self.oov_method != "farmhash":
+            raise self.conflict("salt", 'needs `oov_method="farmhash"`')
+
+    def infer(self, x: TensorType) -> TensorType:
+        require_integers(x)
+        return self.looked_up(x)
+
+
+class TextVectorization(_Lookup):
+    """Texts as the numbers of their words, or as counts.
+
+    A sample is one text: the input has no axis but the batch axis (`string[]`), or one of size 1.
+    Without `split` it is a row of words. In other modes than "int" Keras reckons with one shape
+    and computes another for the axis of size 1, which is refused then.
+
+    Shapes: () -> (words,), or (tokens,) if output_mode is not "int"
+    """
+
+    takes_strings: ClassVar[bool] = True
+
+    num_oov_indices = 1
+    mask_token = ""
+    oov_token = "[UNK]"
+    invert = False
+
+    max_tokens: int | None = arg(Optional(Int(at_least=2)), default=None)
+    standardize: str | None = arg(
+        Optional(Choice("lower_and_strip_punctuation", "lower", "strip_punctuation")),
+        default="lower_and_strip_punctuation",
+    )
+    split: str | None = arg(Optional(Choice("whitespace", "character")), default="whitespace")
+    ngrams: int | tuple[int, ...] | None = arg(Optional(Lengths()), default=None)
+    output_mode: str = arg(Choice("int", "multi_hot", "count", "tf_idf"), default="int")
+    output_sequence_length: int | None = arg(Optional(Int(at_least=1)), default=None)
+    pad_to_max_tokens: bool = arg(BOOL, default=False)
+    vocabulary: tuple[str, ...] | None = arg(
+        Optional(Vocabulary(Text(), "a tuple of strings")), default=None
+    )
+    idf_weights: tuple[float, ...] | None = arg(Optional(NUMBERS), default=None)
+    sparse: bool = arg(SPARSE, default=False)
+    ragged: bool = arg(SPARSE, default=False)
+    encoding: str = arg(Choice("utf-8"), default="utf-8")
+
+    def validate(self) -> None:
+        super().validate()
+        if self.output_mode != "int" and self.output_sequence_length is not None:
+            raise self.conflict("output_sequence_length", 'needs `output_mode="int"`')
+
+    def infer(self, x: TensorType) -> TensorType:
+        if x.dtype != "string":
+            raise Refused(errors.dtype_refused, "strings")
+        if self.split is None:
+            if x.rank != 1:
+                raise Refused(errors.wrong_rank, "(words,)", 1)
+        elif x.rank and (self.output_mode != "int" or x.shape != (1,)):
+            raise Refused(errors.wrong_rank, "()", 0)
+        if self.output_mode == "int":
+            return TensorType("int64", (self.output_sequence_length,))
+        return self.looked_up(x.with_shape(None))
+
+
+# ------------------------------------------------------------- without a vocabulary
+
+
+class CategoryEncoding(Layer):
+    """Whole numbers below `num_tokens` as counts.
+
+    Shapes: (categories,) -> (num_tokens,), or as `output_mode` says
+    """
+
+    call_arguments: ClassVar[dict[str, Kind]] = {"count_weights": TENSOR, "training": BOOL}
+
+    num_tokens: int | None = arg(Optional(Int(at_least=1)), default=None)
+    output_mode: str = arg(Choice("multi_hot", "one_hot", "count"), default="multi_hot")
+    sparse: bool = arg(SPARSE, default=False)
+
+    def validate(self) -> None:
+        if self.num_tokens is None:
+            reason = "it must be said how many categories there are"
+            raise Refused(errors.arguments_conflict, "num_tokens", reason)
+
+    @property
+    def index_limit(self) -> int | None:
+        return self.num_tokens
+
+    def infer(self, x: TensorType) -> TensorType:
+        if x.dtype not in ("int32", "int64"):
+            raise Refused(errors.dtype_refused, "int32 or int64")
+        return TensorType("float32", encoded(x, self.output_mode, self.num_tokens or 0))
+
+    def check_call(self, inputs: list[TensorType], **call: Any) -> None:
+        weights = call.get("count_weights")
+        if weights is None:
+            return
+        if self.output_mode != "count":
+            reason = 'needs `output_mode="count"`'
+            raise Refused(errors.arguments_conflict, "count_weights", reason)
+        expected = TensorType("float32", inputs[0].shape)
+        require_call_types("count_weights", [weights], [expected])
+
+
+class Discretization(Layer):
+    """The bins that numbers fall into.
+
+    Shapes: (*any) -> (*any), or as `output_mode` says
+    """
+
+    takes_trainable = False
+
+    bin_boundaries: tuple[float, ...] | None = arg(Optional(Boundaries()), default=None)
+    num_bins: int | None = arg(Optional(Int(at_least=0)), default=None)
+    epsilon: float = arg(Float(at_least=0), default=0.01)
+    output_mode: str = arg(Choice("int", "one_hot", "multi_hot", "count"), default="int")
+    sparse: bool = arg(SPARSE, default=False)
+
+    def validate(self) -> None:
+        if self.bin_boundaries is None:
+            raise Refused(errors.vocabulary_missing, "bin_boundaries")
+        if self.num_bins is not None:
+            reason = "the `bin_boundaries` say how many there are"
+            raise Refused(errors.arguments_conflict, "num_bins", reason)
+
+    def infer(self, x: TensorType) -> TensorType:
+        if x.dtype in ("uint32", "uint64"):
+            raise Refused(errors.dtype_refused, "numbers of at most 16 bits, int32 or int64")
+        bins = len(self.bin_boundaries or ()) + 1
+        dtype = "int32" if self.output_mode == "int" else "float32"
+        return TensorType(dtype, encoded(x, self.output_mode, bins))
+
+
+class Hashing(Layer):
+    """Strings or whole numbers, spread over `num_bins` numbers.
+
+    Shapes: (*any) -> (*any), or as `output_mode` says
+    """
+
+    takes_strings: ClassVar[bool] = True
+    dtype_kind = Nothing()  # Some dtypes are refused, and some are not kept.
+
+    num_bins: int = arg(Int(at_least=1))
+    mask_value: int | str | None = arg(Optional(Category()), default=None)
+    salt: int | tuple[int, int] | None = arg(SALT, default=None)
+    output_mode: str = arg(Choice("int", "one_hot", "multi_hot", "count"), default="int")
+    sparse: bool = arg(SPARSE, default=False)
+
+    def infer(self, x: TensorType) -> TensorType:
+        if x.dtype != "string" and x.dtype not in INTEGER_DTYPES:
+            raise Refused(errors.dtype_refused, "strings or whole numbers")
+        if self.mask_value is not None and isinstance(self.mask_value, str) != (
+            x.dtype == "string"
+        ):
+            reason = f"the input is of {x.dtype}"
+            raise Refused(errors.arguments_conflict, "mask_value", reason)
+        if self.output_mode == "one_hot" and x.shape != (1,):
+            raise Refused(errors.wrong_rank, "(1,)", 1)
+        dtype = "int64" if self.output_mode == "int" else "float32"
+        return TensorType(dtype, encoded(x, self.output_mode, self.num_bins))
+
+
+class HashedCrossing(Layer):
+    """Combinations of categories, spread over `num_bins` numbers.
+
+    Keras takes more inputs than two, and cannot say their shape.
+
+    Shapes: (1,), (1,) -> (1,), or (num_bins,) if output_mode is "one_hot"
+    """
+
+    takes_strings: ClassVar[bool] = True
+    dtype_kind = Nothing()  # Some dtypes are refused, and some are not kept.
+
+    minimum_inputs = 2
+    maximum_inputs = 2
+
+    num_bins: int = arg(Int(at_least=1))
+    output_mode: str = arg(Choice("int", "one_hot"), default="int")
+    sparse: bool = arg(SPARSE, default=False)
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        for index, x in enumerate(inputs):
+            if x.dtype != "string":
+                require_integers(x, index)
+            if x.shape not in ((), (1,)) or x.rank != inputs[0].rank:
+                expected = "(1,)" if inputs[0].rank else "()"
+                raise Refused(errors.wrong_rank, expected, min(1, inputs[0].rank), index)
+        dtype = "int64" if self.output_mode == "int" else "float32"
+        return TensorType(dtype, encoded(inputs[0], self.output_mode, self.num_bins))

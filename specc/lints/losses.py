@@ -1,0 +1,101 @@
+"""What a `train` block and its data say about the outputs of a model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from specc.graph import Graph
+from specc.records import record
+from specc.semantics.sections import Described, Section
+from specc.source import Span
+
+KNOWN_CLASSES: dict[str, int | None] = {
+    "boston_housing": None,
+    "california_housing": None,
+    "cifar10": 10,
+    "cifar100": 100,
+    "fashion_mnist": 10,
+    "imdb": 2,
+    "mnist": 10,
+    "reuters": 46,
+}
+"""How many classes Keras's own data sets have; None for those of numbers."""
+
+CATEGORICAL = ("categoricalcrossentropy", "sparsecategoricalcrossentropy")
+BINARY = ("binarycrossentropy", "binaryfocalcrossentropy")
+
+
+@record
+class Loss:
+    """The loss of one output."""
+
+    name: str
+    """As the spec has it."""
+    kind: str
+    """In small letters without `_`: strings and classes are named alike then."""
+    from_logits: bool
+    span: Span
+
+
+@record
+class Classes:
+    """How many classes the data have."""
+
+    number: int | None
+    """None where they are numbers to be predicted."""
+    data: str
+    """The name of the data, for messages."""
+    span: Span
+
+
+def loss_of(sections: list[Section], graph: Graph, output: int) -> Loss | None:
+    """The loss that a model's `train` block says for an output."""
+    train = _train_of(sections, graph)
+    value: Any = None if train is None else train.entries.get("loss")
+    if train is None or value is None:
+        return None
+    if isinstance(value, tuple):
+        losses: tuple[Any, ...] = value
+        value = losses[output] if len(losses) == len(graph.outputs) else None
+    elif len(graph.outputs) > 1:
+        return None
+    logits: Any = False
+    if isinstance(value, Described):
+        logits = value.keywords.get("from_logits", value.positional[0:1] == (True,))
+        value = value.name
+    if not isinstance(value, str) or not isinstance(logits, bool):
+        return None
+    return Loss(value, value.lower().replace("_", ""), logits, train.spans["loss"])
+
+
+def classes_of(sections: list[Section], graph: Graph) -> Classes | None:
+    """How many classes a model is to tell apart, as its data say."""
+    data = _data_of(sections, graph)
+    if data is None:
+        return None
+    classes = data.entries.get("classes")
+    if isinstance(classes, tuple):
+        named: tuple[Any, ...] = classes
+        return Classes(len(named), data.name, data.spans["classes"])
+    if isinstance(classes, int) and not isinstance(classes, bool):
+        return Classes(classes, data.name, data.spans["classes"])
+    source = data.entries.get("source")
+    if isinstance(source, Described) and source.name == "keras_dataset" and source.positional:
+        name = source.positional[0]
+        if name in KNOWN_CLASSES:
+            return Classes(KNOWN_CLASSES[name], str(name), data.spans["source"])
+    return None
+
+
+def _train_of(sections: list[Section], graph: Graph) -> Section | None:
+    return next((s for s in sections if s.kind == "train" and s.name == graph.name), None)
+
+
+def _data_of(sections: list[Section], graph: Graph) -> Section | None:
+    """The data block that a model is trained with; without a `train` block, the only one."""
+    every = [section for section in sections if section.kind == "data"]
+    train = _train_of(sections, graph)
+    if train is None:
+        return every[0] if len(every) == 1 else None
+    name = train.entries.get("data")
+    return next((section for section in every if section.name == name), None)
