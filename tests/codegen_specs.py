@@ -141,9 +141,7 @@ model flow_through_names {
     for width in [8, 8] {
         Dense(width)
         if deep { LayerNormalization } else { ops.relu }
-        if width > 8 { ReLU } elif deep {
-            aside = 1
-        }
+        if width > 8 { ReLU } elif deep { Dense(8) }
     }
     Dense(1)
 }
@@ -196,7 +194,8 @@ model numbers {
     TimeDistributed(Flatten)
     Bidirectional(LSTM(3, return_sequences=True), merge_mode="sum")
     RNN([LSTMCell(3), GRUCell(2)])
-    n = 2 if 1 < 2 <= 3 and not False else 3
+    k = 2
+    n = 2 if 1 < k <= 3 and not k is None else 3
     Dense(n ** 2 // 3 + -1 + (7 - (2 - 1)) % 4)
     Rescaling(1. / 255, offset=-1)
     Activation("tanh")

@@ -22,7 +22,11 @@ from specc.diagnostics import errors
 from specc.diagnostics.diagnostic import Diagnostic, Edit, Fix, Label
 from specc.lints import lints
 from specc.lints.bench import Bench
-from specc.lints.fix import _apart  # pyright: ignore[reportPrivateUsage]
+from specc.lints.fix import (
+    Mending,
+    _apart,  # pyright: ignore[reportPrivateUsage]
+    _apply_all,  # pyright: ignore[reportPrivateUsage]
+)
 from specc.lints.masks import LOSING, PASSING
 from specc.lints.run import Choice, lint
 from specc.lints.windows import _idle  # pyright: ignore[reportPrivateUsage]
@@ -299,15 +303,26 @@ def test_one_fix_that_cannot_be_made_keeps_none_of_the_others_from_it(
     assert said.count(": not fixed, since then: ") == 1
 
 
+def edit(source: Source, start: int, end: int, text: str = "") -> Diagnostic:
+    span = Span(source, start, end)
+    return Diagnostic("L0001", "", Label(span), fix=Fix([Edit(span, text)]))
+
+
 def test_fixes_that_touch_wait_for_each_other() -> None:
     source = Source("a.spec", "0123456789")
-
-    def fix(start: int, end: int) -> Diagnostic:
-        span = Span(source, start, end)
-        return Diagnostic("L0001", "", Label(span), fix=Fix([Edit(span, "")]))
-
-    given = [fix(7, 9), fix(0, 2), fix(4, 6), fix(2, 3), fix(5, 5)]
+    places = [(7, 9), (0, 2), (4, 6), (2, 3), (5, 5)]
+    given = [edit(source, *place) for place in places]
     assert _apart(given) == [given[1], given[2], given[0]]
+
+
+def test_fixes_keep_their_places_where_they_are_made_one_by_one() -> None:
+    source = Source("a.spec", "# one\n" + BIASED + "# two")
+    end, wrong = len(source.text), source.text.index("4)")
+    given = [edit(source, 2, 2, "number "), edit(source, wrong, wrong + 1, "-4")]
+    mending = Mending(source)
+    _apply_all(mending, [*given, edit(source, end - 3, end, "three")], Bench())
+    assert mending.source.text == "# number one\n" + BIASED + "# three"
+    assert [diagnostic for diagnostic, _ in mending.refused] == given[1:]
 
 
 @pytest.mark.parametrize(
@@ -333,7 +348,9 @@ def test_argument_is_put_where_it_belongs(written: str, mended: str | None, tmp_
     assert path.read_text(encoding="utf-8") == wanted
 
 
-def test_layer_given_to_a_block_is_left_alone(tmp_path: Path) -> None:
+def test_layer_given_to_a_block_is_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     text = """block normalized(inner) {
     input x
     x -> inner -> BatchNormalization -> ReLU
@@ -350,6 +367,7 @@ model m {
     path.write_text(text, encoding="utf-8")
     assert main(["lint", "--fix", str(path)]) == 1
     assert path.read_text(encoding="utf-8") == text
+    assert capsys.readouterr().err == ""
 
 
 # ----------------------------------------------------------------------- the command

@@ -88,6 +88,8 @@ def _difference(keras: Any, layer: GraphLayer, found: Any) -> str | None:
         if argument.endswith(TRAINING_ONLY) or argument not in said_config:
             continue
         said_value, found_value = said_config[argument], found_config.get(argument)
+        if said_value is None and argument not in layer.layer.given:
+            continue  # Keras fills in some defaults when it builds a layer
         if _plain(said_value) != _plain(found_value):
             return f"its {argument} is {found_value!r}, not {said_value!r}"
     said = [(v.name.rsplit("/", 1)[-1], v.shape) for v in layer.variables]

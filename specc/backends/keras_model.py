@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, cast
+from typing import Any
 
 from specc.backends.frameworks import import_keras
 from specc.backends.keras_objects import construct, weights_in_order
@@ -85,6 +85,9 @@ def model_of(
         outputs=outputs if len(outputs) > 1 else outputs[0],
         name=name,
     )
+    for layer, made in layers.items():
+        if isinstance(layer.layer, Layer) and not layer.layer.trainable:
+            made.trainable = False  # now that what is inside has been built
     return model, tensors
 
 
@@ -155,8 +158,7 @@ def run_graph(
                 )
             else:
                 result = layers[node.layer](**arguments)
-        several = len(node.outputs) > 1 or isinstance(result, list | tuple)
-        results: list[Any] = list(cast("list[Any]", result)) if several else [result]
+        results: list[Any] = import_keras().tree.flatten(result)
         values.update(zip(node.outputs, results, strict=True))
     return values
 

@@ -52,15 +52,19 @@ def keras_layer(keras: Any, layer: Layer, name: str | None, dtype: str | None = 
     arguments = {
         argument: keras_value(keras, value, dtype)
         for argument, value in layer.keras_arguments().items()
+        if argument != "trainable"
     }
     if dtype is not None:
         arguments["dtype"] = dtype
-    return keras_class(keras, layer)(name=name, **arguments)
+    made = keras_class(keras, layer)(name=name, **arguments)
+    if not layer.trainable:  # as an argument it does not reach the layers inside
+        made.trainable = False
+    return made
 
 
 def keras_class(keras: Any, layer: Layer) -> Any:
     """The class of a layer: one of `keras.layers`, or what a layer from Python says."""
-    own = getattr(layer, "keras_class", None)
+    own = getattr(layer, "keras_layer", None)
     return own() if own is not None else getattr(keras.layers, type(layer).__name__)
 
 

@@ -201,9 +201,8 @@ def layer_class(keras: Any) -> Any:
                     result = layer(taken if step["list"] else taken[0], **arguments)
                 else:
                     result = _operate(keras, step, arguments)
-                outputs = step["outputs"]
-                results = list(result) if len(outputs) > 1 else [result]
-                tensors.update(zip(outputs, results, strict=True))
+                results = keras.tree.flatten(result)
+                tensors.update(zip(step["outputs"], results, strict=True))
             results = [tensors[number] for number in self.program["outputs"]]
             return results if len(results) > 1 else results[0]
 

@@ -93,9 +93,6 @@ class Layer(Configurable):
     shaped_by_call: ClassVar[bool] = False
     """Whether `infer` and `weights` are given the call's arguments too, by name."""
 
-    inner_name: str | None = None
-    """The name that a spec gives a layer inside another: `Bidirectional(LSTM(8, name="lstm"))`."""
-
     def __init__(
         self, *, trainable: bool = True, dtype: str | None = None, **arguments: Any
     ) -> None:
@@ -104,6 +101,8 @@ class Layer(Configurable):
         Args:
             dtype: a dtype, or a policy of two; None is Keras's default, float32.
         """
+        self.inner_name: str | None = None
+        """The name of a layer inside another: `Bidirectional(LSTM(8, name="lstm"))`."""
         self.trainable = trainable
         self.dtype = dtype
         super().__init__(**arguments)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from specc.graph import Graph
 from specc.records import record
@@ -55,7 +55,7 @@ def loss_of(sections: list[Section], graph: Graph, output: int) -> Loss | None:
     if train is None or value is None:
         return None
     if isinstance(value, tuple):
-        losses: tuple[Any, ...] = value
+        losses = cast("tuple[Any, ...]", value)
         value = losses[output] if len(losses) == len(graph.outputs) else None
     elif len(graph.outputs) > 1:
         return None
@@ -75,7 +75,7 @@ def classes_of(sections: list[Section], graph: Graph) -> Classes | None:
         return None
     classes = data.entries.get("classes")
     if isinstance(classes, tuple):
-        named: tuple[Any, ...] = classes
+        named = cast("tuple[Any, ...]", classes)
         return Classes(len(named), data.name, data.spans["classes"])
     if isinstance(classes, int) and not isinstance(classes, bool):
         return Classes(classes, data.name, data.spans["classes"])

@@ -162,12 +162,15 @@ def usable_of(
     return None
 
 
-def not_a_layer(evaluator: Evaluator, callee: ast.Expression) -> Diagnostic:
+def not_a_layer(
+    evaluator: Evaluator, callee: ast.Expression, others: tuple[str, ...] = ()
+) -> Diagnostic:
+    """What to say of something that is meant to be a layer; `others` could be meant as well."""
     if isinstance(callee, ast.Name | ast.Attribute):
         known = (*LAYER_NAMES, *evaluator.frame.module.definitions)
         known = tuple([name for name in known if name != evaluator.frame.title])
         layers = [n for n, v in evaluator.frame.names.items() if isinstance(v, LayerUse)]
-        every = (*known, *layers)
+        every = (*known, *layers, *others)
         if isinstance(callee, ast.Name) and callee.text[0].islower():
             every = (*every, *FUNCTIONS)
         return name_errors.unknown_layer(callee.span, callee.span.text, every)

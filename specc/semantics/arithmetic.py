@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import isfinite
-from typing import Any
+from typing import Any, cast
 
 MAX_BITS = 256
 """Bits an integer may grow to: keeps `9 ** 9 ** 9` from taking the machine with it."""
@@ -100,18 +100,21 @@ def checked(value: int | float) -> int | float:
 
 
 def _join_or_repeat(sign: str, left: Any, right: Any) -> Any:
-    for kind in (tuple, str):
-        if sign == "+" and isinstance(left, kind) and isinstance(right, kind):
-            if len(left) + len(right) > MAX_LENGTH:  # pyright: ignore[reportUnknownArgumentType]
-                raise NotComputable(f"it would be longer than {MAX_LENGTH:,}")
-            return left + right  # pyright: ignore
-        if sign != "*":
-            continue
-        several, times = (left, right) if isinstance(left, kind) else (right, left)
-        if isinstance(several, kind) and is_whole(times):
-            if len(several) * times > MAX_LENGTH:  # pyright: ignore[reportUnknownArgumentType]
-                raise NotComputable(f"it would be longer than {MAX_LENGTH:,}")
-            return several * times  # pyright: ignore
+    length = 0
+    if sign == "+" and type(left) is type(right) and isinstance(left, tuple | str):
+        length = len(left) + len(cast("str", right))
+    elif sign == "*" and isinstance(left, tuple | str) and is_whole(right):
+        length = len(left) * right
+    elif sign == "*" and isinstance(right, tuple | str) and is_whole(left):
+        length = len(right) * left
+    else:
+        _refuse_operands(sign, left, right)
+    if length > MAX_LENGTH:
+        raise NotComputable(f"it would be longer than {MAX_LENGTH:,}")
+    return OPERATORS[sign](left, right)
+
+
+def _refuse_operands(sign: str, left: Any, right: Any) -> None:
     for value in (left, right):
         if value is None:
             raise NotComputable(f"`{sign}` is not for None, such as a size that is not known")
@@ -156,9 +159,12 @@ def is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def kind_of(value: Any) -> str:
+def kind_of(value: object) -> str:
     """What a constant is, in words."""
     if isinstance(value, float):
         return f"{value:g}" if value % 1 else f"{value:.1f}"
-    kinds = {int: "a number", str: "a string", tuple: "a list"}
-    return kinds.get(type(value), repr(value) if value is None or isinstance(value, bool) else "it")
+    if is_number(value):
+        return "a number"
+    if isinstance(value, str):
+        return "a string"
+    return "a list" if isinstance(value, tuple) else repr(value)

@@ -75,10 +75,12 @@ class Body:
             frame.names[name.text] = UNKNOWN
             return
         if name.text in frame.names:
-            first = self._first.get(name.text, name.span)
+            known = frame.names[name.text]
+            first = known.span if isinstance(known, Tensor) else self._first.get(name.text)
             self.context.report(
-                errors.definition_twice(name.span, first, name.text, "parameter")
+                name_errors.layer_name_twice(name.span, first or name.span, name.text)
             )
+            frame.names[name.text] = UNKNOWN
             return
         self._first[name.text] = name.span
         where = name.span
@@ -252,8 +254,9 @@ class Body:
                 self.context.report(name_errors.not_one_tensor(expression.span, len(tensors)))
                 continue
             for tensor in tensors:
-                single = isinstance(expression, ast.Name) and isinstance(value, Tensor)
-                name = expression.text if single else tensor.name  # pyright: ignore
+                name = tensor.name
+                if isinstance(expression, ast.Name) and isinstance(value, Tensor):
+                    name = expression.text
                 self._add_output(name, tensor, expression.span)
 
     def _add_output(self, name: str, tensor: Tensor, where: Span) -> None:

@@ -19,14 +19,18 @@ class Poisoned(Exception):
 class Composite(Layer):
     """A layer made of layers."""
 
-    title: str
-    """The name of the model or block that it is."""
-
-    graph: Graph
-    """What is inside, for the inputs of the first use."""
-
     maximum_inputs: ClassVar[int | None] = None
     takes_strings: ClassVar[bool] = True
+
+    def __init__(self, title: str, *, trainable: bool = True) -> None:
+        super().__init__(trainable=trainable)
+        self.title = title
+        """The name of the model or block that it is."""
+
+    @property
+    def graph(self) -> Graph:
+        """What is inside, for the inputs of the first use."""
+        raise NotImplementedError
 
     @property
     def kind(self) -> str:
@@ -60,12 +64,15 @@ class ModelLayer(Composite):
     """A model inside another one: one layer, whose weights all its uses share."""
 
     def __init__(self, title: str, graph: Graph, *, trainable: bool = True) -> None:
-        super().__init__(trainable=trainable)
-        self.title = title
-        self.graph = graph
+        super().__init__(title, trainable=trainable)
+        self._graph = graph
         self._outputs: dict[tuple[TensorType, ...], tuple[TensorType, ...]] = {
             tuple([t.type for t in graph.inputs]): tuple([t.type for t in graph.outputs])
         }
+
+    @property
+    def graph(self) -> Graph:
+        return self._graph
 
     def infer(self, *inputs: TensorType, **_: Any) -> tuple[TensorType, ...]:
         graph = self.graph
@@ -96,11 +103,14 @@ class BlockLayer(Composite):
         *,
         trainable: bool = True,
     ) -> None:
-        super().__init__(trainable=trainable)
-        self.title = title
+        super().__init__(title, trainable=trainable)
         self.input_names = inputs
         self._elaborate = elaborate
         self._graphs: dict[tuple[TensorType, ...], Graph] = {}
+
+    @property
+    def graph(self) -> Graph:
+        return next(iter(self._graphs.values()))
 
     @property
     def takes_list(self) -> bool:
@@ -124,8 +134,6 @@ class BlockLayer(Composite):
             if graph is None:
                 raise Poisoned
             self._graphs[inputs] = graph
-            if len(self._graphs) == 1:
-                self.graph = graph
         return graph
 
 

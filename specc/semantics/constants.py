@@ -10,7 +10,7 @@ from specc.semantics.context import Context
 from specc.semantics.evaluate import Evaluator
 from specc.semantics.frame import Building, Frame
 from specc.semantics.modules import Module
-from specc.semantics.values import UNKNOWN
+from specc.semantics.values import UNKNOWN, is_constant
 from specc.source import Source, Span
 from specc.syntax import ast
 from specc.syntax.build import AstBuilder
@@ -31,4 +31,4 @@ def constant_of_text(text: str) -> Any:
         return ...
     if builder.errors or context.diagnostics or value is UNKNOWN:
         return ...
-    return value if isinstance(value, str | int | float | tuple | None) else ...
+    return value if is_constant(value) else ...

@@ -47,6 +47,13 @@ def find_object(category: str, name: str) -> Any:
     return objects.find_object(category, name)
 
 
+def names_of(category: str | None) -> tuple[str, ...]:
+    """The names of a category's objects."""
+    from specc.layers import objects
+
+    return objects.object_names(category) if category in objects.CATEGORIES else ()
+
+
 def category_of(name: str) -> str | None:
     """The category of the objects that have this name, if any has."""
     from specc.layers import objects
@@ -138,7 +145,8 @@ def use_of_layer(
     if layer is UNKNOWN:
         return None
     given = (common["name"], places["name"]) if "name" in common else None
-    return named(evaluator, title, layer, places, whole.span, given, declared_as)
+    base = getattr(layer_class, "keras_class", title)  # what Keras names such layers after
+    return named(evaluator, base, layer, places, whole.span, given, declared_as)
 
 
 def named(
@@ -180,15 +188,7 @@ def _same_arguments(first: Layer, second: Layer) -> bool:
 
     if isinstance(first, Composite):
         return True
-    return _plain(first.given) == _plain(second.given)
-
-
-def _plain(given: dict[str, Any]) -> dict[str, Any]:
-    """Arguments with objects told apart by what they are made of."""
-    return {
-        name: (type(value).__name__, _plain(value.given)) if hasattr(value, "given") else value
-        for name, value in given.items()
-    }
+    return repr(first) == repr(second)
 
 
 def _local_name(

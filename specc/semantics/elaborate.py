@@ -101,7 +101,7 @@ def elaborate_layer(
 def _graph(context: Context, frame: Frame, definition: Definition) -> Graph | None:
     tree = definition.tree
     mistakes = len(context.diagnostics)
-    run_body(context, frame, tree.body)
+    context.run_body(context, frame, tree.body)
     if len(context.diagnostics) > mistakes or (frame.current_unknown and not frame.outputs):
         return None
     if frame.given:

@@ -472,7 +472,8 @@ class Evaluator:
                     reason = f"`{callee.text}` is a {other}"
                     needed = ", and not what the argument takes" if category else ""
                     return self.fail(name_errors.not_computable(callee.span, reason + needed))
-                return self.fail(application.not_a_layer(self, callee))
+                others = construct.names_of(category)
+                return self.fail(application.not_a_layer(self, callee, others))
         else:
             value = self.evaluate(callee)
         match value:

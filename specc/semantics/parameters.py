@@ -56,7 +56,10 @@ def check_parameter(
         choices = evaluator.evaluate(parameter.choices)
         if choices is UNKNOWN:
             return False
-        if not isinstance(choices, tuple) or value not in choices:
+        if not isinstance(choices, tuple):
+            report(name_errors.not_computable(parameter.choices.span, "a list is needed here"))
+            return False
+        if value not in choices:
             one_of = f"one of {parameter.choices.span.text}"
             report(errors.wrong_parameter(where, name, one_of, shown(value)))
             return False

@@ -74,7 +74,10 @@ class _SectionEvaluator(Evaluator):
             return UNKNOWN
         return Described(callee.text, positional, keywords)
 
-    _METHODS = {**Evaluator._METHODS, ast.Call: _call}  # noqa: SLF001, RUF012
+    _METHODS = {  # pyright: ignore[reportAssignmentType]  (dispatch by type of expression)
+        **Evaluator._METHODS,  # noqa: SLF001
+        ast.Call: _call,
+    }
 
 
 def read_sections(context: Context, module: Module) -> list[Section]:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from specc.backends.keras_source.expressions import OR
 from specc.backends.keras_source.flow import Around, Flow, Known, Merged, Nothing
+from specc.backends.keras_source.given import Given
 from specc.backends.keras_source.layout import (
     Compound,
     Doc,
@@ -20,9 +21,8 @@ from specc.backends.keras_source.layout import (
 from specc.backends.keras_source.names import quoted
 from specc.backends.keras_source.parts import CannotExpress
 from specc.backends.keras_source.scope import Scope, bound_by, walk
-from specc.backends.keras_source.steps import Given, Steps
+from specc.backends.keras_source.steps import Steps
 from specc.graph import Tensor
-from specc.semantics.arithmetic import is_whole
 from specc.source import Span
 from specc.syntax import ast
 
@@ -87,7 +87,7 @@ class Bodies(Steps):
     def parameter_default(self, parameter: ast.Parameter) -> None:
         """A default that looks at other values is worked out in the body."""
         default = parameter.default
-        if default is not None and self.scope.read_in(default):
+        if default is not None and self.scope.is_worked_out(default):
             name = self.scope.python[parameter.name.text]
             body = Suite()
             body.assign(name, self.expr(default))

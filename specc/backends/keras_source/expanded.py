@@ -36,6 +36,13 @@ ATTRIBUTES = frozenset({
 """What every Keras layer has: no weight or layer of a class of one's own may hide it."""
 
 
+OUTPUT_SHAPE = (
+    "def compute_output_shape(self, input_shape):",
+    "    return self.call(keras.KerasTensor(input_shape)).shape",
+)
+"""What wrappers such as `TimeDistributed` ask a layer."""
+
+
 def attribute(name: str, taken: set[str] | frozenset[str] = frozenset()) -> str:
     """A name as an attribute of a layer."""
     return safe(name, ATTRIBUTES | taken)
@@ -66,8 +73,12 @@ class Expanded:
         self.parts.definitions.append(Suite([Compound(head, body)]))
         return name
 
-    def layer(self, graph: Graph, title: str) -> str:
-        """Add the class of a block that is a layer, and give its name."""
+    def layer(self, graph: Graph, title: str, *, wrapped: bool = False) -> str:
+        """Add the class of a block that is a layer, and give its name.
+
+        Args:
+            wrapped: whether it is an argument of another layer.
+        """
         if id(graph) in self.made:
             return self.made[id(graph)]
         name = self.made[id(graph)] = self.parts.claim(camel_case(title))
@@ -98,6 +109,10 @@ class Expanded:
                 start.assign(f"self.{made}", writer.constructor(layer))
                 writer.variables[layer] = f"self.{made}"
         several = len(graph.inputs) > 1
+        if writer.variables:
+            shapes = "[keras.KerasTensor(shape) for shape in input_shape]"
+            build.add("# A first call builds the layers within.")
+            build.add(f"self.call({shapes if several else 'keras.KerasTensor(input_shape)'})")
         names = [writer.name(tensor) for tensor in graph.inputs]
         taken = "inputs" if several else names[0]
         if several:
@@ -112,6 +127,8 @@ class Expanded:
         if build.items:
             body.items += ["", Compound(Statement("def build(self, input_shape):", ""), build)]
         body.items += ["", Compound(Statement(f"def call(self, {taken}):", ""), run)]
+        if wrapped:
+            body.items += ["", *OUTPUT_SHAPE]
         self.parts.definitions.append(class_suite(self.parts, name, body))
         return name
 
@@ -244,19 +261,20 @@ class _Writer:
             return call(self.expanded.layer(made.graph, made.title), [*tied, *frozen, named])
         assert isinstance(made, Layer)
         arguments: list[Doc] = [
-            keyword(name, self._argument(value)) for name, value in made.keras_arguments().items()
+            keyword(name, self._argument(value, frozen=not made.trainable))
+            for name, value in made.keras_arguments().items()
         ]
         return call(f"layers.{made.kind}", [*arguments, named])
 
-    def _argument(self, value: Any) -> Doc:
+    def _argument(self, value: Any, *, frozen: bool) -> Doc:
         """An argument of a layer, which may be a model or a block."""
         if isinstance(value, ModelLayer | BlockLayer):
             name = getattr(value, "inner_name", None) or snake_case(value.title)
             named = keyword("name", quoted(name))
             if isinstance(value, ModelLayer):
                 return call(self.expanded.model(value.graph, []), [named])
-            return call(self.expanded.layer(value.graph, value.title), [named])
-        return value_doc(value)
+            return call(self.expanded.layer(value.graph, value.title, wrapped=True), [named])
+        return value_doc(value, frozen=frozen)
 
 
 def _is_frozen(layer: GraphLayer) -> bool:

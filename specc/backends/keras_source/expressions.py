@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from specc.backends.keras_source.layout import (
     Brackets,
@@ -43,6 +43,8 @@ class Expressions:
         self.scope = scope
         self.depth = 0
         """How many conditions and loops there are around an expression within its statement."""
+        self.told: Doc | None = None
+        """What the layer that is being written says of `trainable`; layers within it are told."""
 
     def expr(self, node: ast.Expression, level: int = 0, *, argument: bool = False) -> Doc:
         """An expression, in parentheses where it binds less tightly than `level`.
@@ -273,8 +275,10 @@ class Expressions:
         return self._infix(node, lambda x: self.expr(x, binds + 1)), binds
 
     def _infix(self, node: ast.Arithmetic, take: Callable[[ast.Expression], Doc]) -> Infix:
-        rest = [(sign.text, take(operand)) for sign, operand in node.rest]
-        return Infix([("", take(node.first)), *rest])
+        # In this order: chains within an expression may become statements before it.
+        operands: list[tuple[str, Doc]] = [("", take(node.first))]
+        operands += [(sign.text, take(operand)) for sign, operand in node.rest]
+        return Infix(operands)
 
     def _same_in_call(
         self, node: ast.Expression, sign: str, left: ast.Expression, right: ast.Expression
@@ -305,7 +309,7 @@ class Expressions:
             return found
         return Joined([self.expr(node.value, POSTFIX), f".{node.name.text}"]), POSTFIX
 
-    def attribute_of(self, node: ast.Attribute) -> tuple[Doc, int] | None:
+    def attribute_of(self, node: ast.Attribute) -> tuple[Doc, int] | None:  # noqa: ARG002
         """An attribute that is said otherwise than the spec does."""
         return None
 
@@ -348,7 +352,9 @@ class Expressions:
         given = [k.value for k in node.keywords if k.name.text == "name"] if node else []
         name = self.expr(given[0]) if given else quoted(snake_case(class_name))
         told = [k for k in node.keywords if k.name.text == "trainable"] if node else []
-        frozen = ["trainable=trainable"] if self.scope.frozen and not told else []
+        frozen: list[Doc] = []
+        if not told and (self.told is not None or self.scope.frozen):
+            frozen.append(keyword("trainable", self.told or "trainable"))
         arguments = [*self.arguments(node), *frozen, keyword("name", name)]
         return call(f"layers.{class_name}", arguments)
 
@@ -360,8 +366,12 @@ class Expressions:
         """The arguments of a call as the spec has them; `name` is left out."""
         if node is None:
             return []
+        before = self.told
+        for item in node.keywords:
+            if item.name.text == "trainable":
+                self.told = self.expr(item.value)
         positional = [self.expr(item, argument=True) for item in node.positional]
-        return [
+        written = [
             *positional,
             *[
                 keyword(item.name.text, self.expr(item.value, argument=True))
@@ -369,6 +379,8 @@ class Expressions:
                 if item.name.text != "name"
             ],
         ]
+        self.told = before
+        return written
 
     def _builtin(self, node: ast.Call, name: str) -> Doc:
         if name in LAZY:
@@ -386,7 +398,7 @@ class Expressions:
     def nested_chain(self, node: ast.Chain) -> Doc:
         raise NotImplementedError
 
-    _EXPRESSIONS: dict[type, Callable[[Expressions, Any], tuple[Doc, int]]] = {
+    _EXPRESSIONS: ClassVar[dict[type, Callable[[Expressions, Any], tuple[Doc, int]]]] = {
         ast.Literal: _literal,
         ast.Name: _name,
         ast.Call: _call,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from specc.backends.keras_source.given import Given
 from specc.backends.keras_source.layout import Doc, Suite, flat
 from specc.backends.keras_source.parts import CannotExpress
-from specc.backends.keras_source.steps import Given
 from specc.records import record
 
 
@@ -24,7 +24,7 @@ class Flow:
 class Known(Flow):
     given: Given
 
-    def read(self, variable: str) -> Given:
+    def read(self, variable: str) -> Given:  # noqa: ARG002
         return self.given
 
     def peek(self) -> str | None:
@@ -34,7 +34,7 @@ class Known(Flow):
 class Nothing(Flow):
     """Nothing stands above."""
 
-    def read(self, variable: str) -> Given:
+    def read(self, variable: str) -> Given:  # noqa: ARG002
         raise CannotExpress("a line goes on from nothing")
 
 

@@ -1,4 +1,4 @@
-"""A block with weights as a `keras.layers.Layer`: what it has in `build`, what it does in `call`."""
+"""A block with weights as a Keras layer: what it has in `build`, and what it does in `call`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from specc.backends.keras_source.bodies import Bodies
-from specc.backends.keras_source.expanded import attribute
+from specc.backends.keras_source.expanded import OUTPUT_SHAPE, attribute
 from specc.backends.keras_source.layout import (
     Brackets,
     Compound,
@@ -36,6 +36,7 @@ class OwnLayer(Bodies):
         self.build = Suite()
         self.in_build = False
         self.looping = 0
+        self.has_layers = False
         self.attributes: set[str] = set()
         self.input_names = [s.name.text for s in scope.tree.body if isinstance(s, ast.Input)]
         self.others: list[str] = []
@@ -149,19 +150,11 @@ class OwnLayer(Bodies):
         name = attribute(local, self.attributes)
         self.attributes.add(name)
         self.build.assign(f"self.{name}", made)
+        self.has_layers = True
         return f"self.{name}"
 
-    def declare(self, name: str, expression: ast.Expression) -> Doc:
+    def declare(self, name: str, expression: ast.Expression) -> Doc:  # noqa: ARG002
         raise CannotExpress("a block with weights declares layers", expression.span)
-
-    def _apply_own_layer(self, constructor: Any, *rest: Any) -> Doc:
-        raise CannotExpress("a block with weights uses another one", constructor.span)
-
-    def _apply_model(self, constructor: Any, *rest: Any) -> Doc:
-        raise CannotExpress("a block with weights uses a model", constructor.span)
-
-    def _apply_block(self, constructor: Any, *rest: Any) -> Doc:
-        raise CannotExpress("a block with weights uses another block", constructor.span)
 
     # ------------------------------------------------------------------- statements
 
@@ -246,10 +239,17 @@ class OwnLayer(Bodies):
             Statement("return ", Joined([part for doc in results for part in (doc, ", ")][:-1]))
         )
         body = Suite([Compound(Statement("def ", self._constructor(tree), ":"), start)])
+        if self.has_layers:
+            several = len(self.inputs) > 1
+            given = "[keras.KerasTensor(shape) for shape in input_shape]"
+            self.build.add("# A first call builds the layers within.")
+            self.build.add(f"self.call({given if several else 'keras.KerasTensor(input_shape)'})")
         if self.build.items:
             head = Statement("def build(self, input_shape):", "")
             body.items += ["", Compound(head, self.build)]
         body.items += ["", Compound(Statement(f"def call(self, {taken}):", ""), run)]
+        if self.structured.is_wrapped(self.scope.definition):
+            body.items += ["", *OUTPUT_SHAPE]
         kept: list[Doc] = [
             Joined([f"{quoted(self.variables[name])}: {self.scope.python[name]}"])
             for name in self.scope.parameters
@@ -269,8 +269,8 @@ class OwnLayer(Bodies):
             name = self.variables[parameter.name.text]
             if parameter.default is None:
                 items.append(name)
-            elif self.scope.read_in(parameter.default):
-                raise CannotExpress("a default depends on another parameter", parameter.span)
+            elif self.scope.is_worked_out(parameter.default):
+                raise CannotExpress("a default has to be worked out", parameter.span)
             else:
                 items.append(keyword(name, self.expr(parameter.default)))
         return call("__init__", [*items, "**kwargs"])

@@ -116,11 +116,16 @@ def names_kept(parts: Parts, graph: Graph) -> list[str]:
     return lines
 
 
-def value_doc(value: Any) -> Doc:
-    """An argument of a layer as Python makes it: constants, layers, Keras's small objects."""
+def value_doc(value: Any, *, frozen: bool = False) -> Doc:
+    """An argument of a layer as Python makes it: constants, layers, Keras's small objects.
+
+    Args:
+        frozen: whether the layer is not trainable, which those within it are told.
+    """
     if isinstance(value, Layer):
+        told = [keyword("trainable", "False")] if frozen and value.trainable else []
         name = getattr(value, "inner_name", None) or snake_case(value.kind)
-        return constructor_doc(value, keyword("name", quoted(name)))
+        return constructor_doc(value, *told, keyword("name", quoted(name)))
     category = getattr(value, "category", None)
     if category is not None:
         arguments = [keyword(k, value_doc(v)) for k, v in value.keras_arguments().items()]
@@ -128,7 +133,7 @@ def value_doc(value: Any) -> Doc:
     if isinstance(value, tuple):
         several = cast("tuple[Any, ...]", value)
         if any(isinstance(item, Layer) for item in several):
-            return items_of([value_doc(item) for item in several])
+            return items_of([value_doc(item, frozen=frozen) for item in several])
     return constant(value)
 
 
@@ -143,5 +148,8 @@ def constructor_doc(layer: Layer, *more: Doc) -> Doc:
 
     if isinstance(layer, Composite):
         raise CannotExpress("a block or model is an argument of a layer")
-    arguments: list[Doc] = [keyword(k, value_doc(v)) for k, v in layer.keras_arguments().items()]
+    frozen = not layer.trainable
+    arguments: list[Doc] = [
+        keyword(k, value_doc(v, frozen=frozen)) for k, v in layer.keras_arguments().items()
+    ]
     return call(f"layers.{type(layer).__name__}", [*arguments, *more])

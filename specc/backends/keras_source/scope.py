@@ -10,6 +10,7 @@ from specc.backends.keras_source.parts import CannotExpress, Parts
 from specc.backends.keras_source.trace import Run, Trace
 from specc.layers import find_layer
 from specc.layers.base import Layer
+from specc.ops.base import Operation
 from specc.semantics.modules import Definition
 from specc.semantics.naming import snake_case
 from specc.semantics.values import LayerName
@@ -132,10 +133,21 @@ class Scope:
         """The spec's own names that stand in a part of the tree."""
         return {name for name in reads(node) if name in self.python}
 
+    def is_worked_out(self, default: ast.Expression) -> bool:
+        """Whether a default cannot stand in the head of a function: it reads other parameters,
+        or makes a layer, of which each call wants its own.
+        """
+        parts = list(walk(default))
+        return (
+            bool(self.read_in(default))
+            or any(isinstance(x, ast.Call) for x in parts)
+            or any(isinstance(x, ast.Name) and find_layer(x.text) is not None for x in parts)
+        )
+
     def temporary(self) -> str:
         """A variable that nothing else is called."""
-        made = safe("part", self.taken)
         number = 1
+        made = "part"
         while made in self.taken:
             number += 1
             made = f"part_{number}"
@@ -181,8 +193,9 @@ class Scope:
             visit(statement, 0)
         for found in self.trace.nodes.values():
             for run, node in found:
-                if run in self.runs and node.layer.is_operation:
-                    operations.add(snake_case(getattr(node.layer.layer, "keras_class")))
+                operation = node.layer.layer
+                if run in self.runs and isinstance(operation, Operation):
+                    operations.add(snake_case(operation.keras_class))
         self.dynamic = conditional
         shared = conditional & operations
         if shared:

@@ -24,6 +24,7 @@ from specc.backends.keras_source.parts import CannotExpress, Parts, names_kept
 from specc.backends.keras_source.scope import Scope
 from specc.backends.keras_source.trace import Run, Trace
 from specc.graph import Graph, Tensor
+from specc.semantics.composite import BlockLayer
 from specc.semantics.modules import Definition
 from specc.source import Span
 from specc.syntax import ast
@@ -109,7 +110,7 @@ class Structured:
         equals = " = " if annotation else "="
         if name in given:
             value = constant(given[name])
-        elif parameter.default is None or scope.read_in(parameter.default):
+        elif parameter.default is None or scope.is_worked_out(parameter.default):
             value = "None"
             annotation += " | None" if annotation else ""
         else:
@@ -135,7 +136,7 @@ class Structured:
             variable = scope.python[parameter.name.text]
             if default is None:
                 parameters.append(variable)
-            elif scope.read_in(default):
+            elif scope.is_worked_out(default):
                 if any(run.params.get(parameter.name.text) is None for run in scope.runs):
                     raise CannotExpress("a default that is None is worked out", parameter.span)
                 parameters.append(f"{variable}=None")
@@ -206,6 +207,14 @@ class Structured:
     def is_frozen(self, definition: Definition) -> bool:
         runs = self.trace.runs_of(definition.tree)
         return any(not run.frame.trainable for run in runs)
+
+    def is_wrapped(self, definition: Definition) -> bool:
+        """Whether a block is an argument of a layer somewhere."""
+        return any(
+            isinstance(value, BlockLayer) and value.title == definition.name
+            for values in self.trace.values.values()
+            for value in values
+        )
 
     def graphs_of(self, definition: Definition) -> list[Graph]:
         """The graphs of a model, one for each choice of its parameters."""
