@@ -155,9 +155,7 @@ class Program:
         raise KeyError(f"there is no model {name!r}")
 
 
-def compile(
-    path: str | os.PathLike[str], *, params: Mapping[str, Any] | None = None
-) -> Program:
+def compile(path: str | os.PathLike[str], *, params: Mapping[str, Any] | None = None) -> Program:
     """Check the spec in a file, and the files beside it that it imports.
 
     Args:

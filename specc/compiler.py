@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -50,7 +51,7 @@ def compile_source(
         SpecError: with all the mistakes of the first stage that finds any.
         UsageError: where there are no such parameters.
     """
-    with _collector_paused():
+    with _collector_paused(), _room_to_recurse():
         file = parse(source)
         module = link(file, source, loader)
         settings = settings_for(module, params or {})
@@ -59,6 +60,22 @@ def compile_source(
     if unmet:
         raise SpecError(unmet)
     return Compilation(module, graphs, sections)
+
+
+RECURSION = 20_000
+"""Python's frames that the deepest program within the bounds may take; they are bounded in
+`semantics/context.py`, by levels of the program."""
+
+
+@contextmanager
+def _room_to_recurse() -> Generator[None]:
+    """With a recursion limit that the bounds on nesting keep clear of."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, RECURSION))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
 
 
 @contextmanager

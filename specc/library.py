@@ -20,7 +20,7 @@ def standard_modules() -> list[str]:
     return [f"std/{name[:-5]}" for name in names if name.endswith(".spec")]
 
 
-def standard_library_only(importer: Source, path: str) -> Source:
+def standard_library_only(_: Source, path: str) -> Source:
     """The loader of a text that stands in no file."""
     found = _standard(path)
     if found is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from functools import cache
 from types import ModuleType
+from typing import Any
 
 from specc.files import UsageError, reason
 from specc.layers.base import Layer
@@ -23,9 +24,7 @@ def plugin_layer(name: str) -> type[Layer] | None:
     Raises:
         UsageError: where the package cannot be imported.
     """
-    from importlib.metadata import entry_points
-
-    for entry in entry_points(group=GROUP, name=name):
+    for entry in _offered().get(name, []):
         try:
             found = entry.load()
         except Exception as error:  # a stranger's module raises what it likes
@@ -36,6 +35,17 @@ def plugin_layer(name: str) -> type[Layer] | None:
             return found
         raise UsageError(f"`{entry.value}` is no subclass of specc.layers.base.Layer")
     return None
+
+
+@cache
+def _offered() -> dict[str, list[Any]]:
+    """Every entry point of the group, by name: reading them takes a look at each package."""
+    from importlib.metadata import entry_points
+
+    found: dict[str, list[Any]] = {}
+    for entry in entry_points(group=GROUP):
+        found.setdefault(entry.name, []).append(entry)
+    return found
 
 
 def layers_of_file(path: str) -> dict[str, type[Layer]]:

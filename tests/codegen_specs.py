@@ -337,6 +337,31 @@ model tied_weights {
     tied(embed)
 }
 """,
+    "standard_blocks": """\
+import "std/resnet"
+import "std/transformer"
+import "std/mlp"
+import "std/unet"
+
+model translator {
+    input source: int32[6]
+    input target: int32[5]
+    memory = source -> token_and_position_embedding(50, 8) -> transformer_encoder(2, 4, 16)
+    first = memory -> transformer_encoder(2, 4, 16, norm_first=True)
+    y = target -> Embedding(50, 8) -> position_embedding(initializer="uniform")
+    y = y -> transformer_decoder(2, 4, 16)(memory=first)
+    y = y -> gated_mlp(16, 8)
+    y -> Flatten -> mlp([8, 4], dropout=0.1)
+}
+
+model pictures {
+    input image: float32[64, 64, 3]
+    a = image -> resnet_backbone([1, 2], bottleneck=False, filters=4)
+    b = image -> unet_backbone([4, 8, 16])
+    c = image -> patch_embedding(16, 8)
+    output a, b, c
+}
+""",
     "words": """\
 model words {
     input lambda: float32[4]

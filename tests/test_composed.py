@@ -260,7 +260,7 @@ def test_own_weights_compute_what_the_spec_says() -> None:
     assert [(w.name, tuple(w.shape)) for w in layer.weights][:2] == [
         ("kernel", (5, 3)), ("scale", (3,)),
     ]  # fmt: skip
-    assert [w.name for w in layer.non_trainable_weights][0] == "scale"
+    assert next(w.name for w in layer.non_trainable_weights) == "scale"
     x = drawn(2, 5)
     kernel, scale, dense, bias = (w.numpy() for w in layer.weights[:4])
     assert scale.tolist() == [2.0, 2.0, 2.0]

@@ -9,11 +9,10 @@ import pytest
 
 from specc.compiler import compile_source
 from specc.diagnostics import errors
+from specc.semantics.functions import FUNCTIONS
 from specc.source import Source
 from specc.syntax.build import MAX_DIGITS
-from specc.syntax.lalr import MAX_DEPTH, machine
-from specc.syntax.recover import MAX_ERRORS
-from specc.semantics.functions import FUNCTIONS
+from specc.syntax.lalr import MAX_DEPTH, MAX_ERRORS, machine
 from specc.types import DTYPES
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -61,6 +60,8 @@ def test_language_says_the_limits() -> None:
         arithmetic.MAX_LENGTH,
         arithmetic.MAX_NESTING,
         context.MAX_DEPTH,
+        context.MAX_MISTAKES,
+        context.MAX_NESTING,
         context.MAX_NODES,
         context.MAX_STEPS,
     }

@@ -468,3 +468,47 @@ def test_what_would_not_end_is_refused(case: str) -> None:
 def test_what_holds_itself_is_refused(text: str) -> None:
     with pytest.raises(SpecError):
         specc.compile_text(text)
+
+
+# ------------------------------------------------------------------- acceptance programs
+
+ACCEPTANCE = Path(__file__).with_name("acceptance")
+ACCEPTED = {
+    "bn_after": (271_346, 268_978),
+    "wide_and_deep": (1_207, 1_207),
+    "resnet34": (21_306_826, 21_289_802),  # published with the network
+}
+
+
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_acceptance_program(name: str) -> None:
+    """The programs that the language was designed with, as they were written then."""
+    model = specc.compile(ACCEPTANCE / f"{name}.spec").model()
+    assert (model.params.total, model.params.trainable) == ACCEPTED[name]
+
+
+def test_every_acceptance_program_is_tested() -> None:
+    assert {path.stem for path in ACCEPTANCE.glob("*.spec")} == set(ACCEPTED)
+
+
+def test_acceptance_program_with_another_parameter() -> None:
+    program = specc.compile(ACCEPTANCE / "resnet34.spec", params={"classes": 100})
+    assert program.model().outputs[0].type.shape == (100,)
+    assert program.model().params.total == 21_306_826 + 90 * 513
+
+
+def test_sections_are_read() -> None:
+    sections = specc.compile(ACCEPTANCE / "bn_after.spec").sections
+    assert [(s.kind, s.name) for s in sections] == [
+        ("data", "fashion_mnist"), ("train", "bn_after"), ("export", "bn_after"),
+    ]  # fmt: skip
+    data, train, export = (s.entries for s in sections)
+    assert (data["source"].name, data["source"].positional) == (
+        "keras_dataset",
+        ("fashion_mnist",),
+    )
+    assert data["scale"] == 1 / 255
+    assert (data["validation"].name, data["validation"].positional) == ("first", (5000,))
+    assert train["data"] == "fashion_mnist"
+    assert train["optimizer"].keywords == {"learning_rate": 1e-3}
+    assert export == {"opset": 18}

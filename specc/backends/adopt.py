@@ -54,9 +54,7 @@ def adopt(graph: Graph, keras_model: Any) -> BuiltModel:
     return BuiltModel(graph, keras_model)
 
 
-def _first_difference(
-    keras: Any, graph: Graph, keras_model: Any
-) -> tuple[GraphLayer, str] | None:
+def _first_difference(keras: Any, graph: Graph, keras_model: Any) -> tuple[GraphLayer, str] | None:
     """The first layer that is missing or different, models inside models included."""
     present = {layer.name: layer for layer in keras_model.layers}
     for layer in graph.layers:

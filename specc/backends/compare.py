@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from specc.backends.keras_model import BuiltModel, run_graph
+from specc.backends.keras_objects import weights_in_order
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
-from specc.backends.keras_objects import weights_in_order
 from specc.graph import GraphLayer, Params, Tensor, total_of
 from specc.layers.base import Layer
 from specc.semantics.expectations import Measured
@@ -69,7 +69,8 @@ def measure_keras(built: BuiltModel) -> Measured:
     inside = graph.layers_by_block()
     for block in graph.blocks:
         params[block.name] = total_of([layers[layer.name] for layer in inside[block.name]])
-        outputs[block.name] = types[block.outputs[0]]
+        if block.outputs[0] in types:  # it is not where nothing uses it
+            outputs[block.name] = types[block.outputs[0]]
     return Measured(
         total_of(list(layers.values())),
         params,

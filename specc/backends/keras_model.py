@@ -140,6 +140,7 @@ def run_graph(
         inference: call every layer with `training=False`, as Keras's `predict` does, also
             those whose call in the spec says `training=True`.
     """
+    flatten = import_keras().tree.flatten
     values: dict[Tensor, Any] = dict(zip(graph.inputs, inputs, strict=True))
     for node in graph.nodes:
         arguments = {
@@ -153,12 +154,10 @@ def run_graph(
                     arguments["training"] = False
                 taken = [values[tensor] for tensor in node.inputs]
                 arguments = layer.keras_call(arguments)
-                result = layers[node.layer](
-                    taken if layer.takes_list else taken[0], **arguments
-                )
+                result = layers[node.layer](taken if layer.takes_list else taken[0], **arguments)
             else:
                 result = layers[node.layer](**arguments)
-        results: list[Any] = import_keras().tree.flatten(result)
+        results: list[Any] = flatten(result)
         values.update(zip(node.outputs, results, strict=True))
     return values
 

@@ -19,13 +19,12 @@ def keras_value(keras: Any, value: Any, dtype: str | None = None) -> Any:
     category = getattr(value, "category", None)
     if category is not None:
         arguments = {
-            name: keras_value(keras, argument)
-            for name, argument in value.keras_arguments().items()
+            name: keras_value(keras, argument) for name, argument in value.keras_arguments().items()
         }
         return getattr(getattr(keras, f"{category}s"), type(value).__name__)(**arguments)
     if isinstance(value, tuple):
         items = cast("tuple[Any, ...]", value)
-        if any([isinstance(item, Layer) for item in items]):
+        if any(isinstance(item, Layer) for item in items):
             return [keras_value(keras, item, dtype) for item in items]
     return value
 

@@ -142,7 +142,9 @@ def layer_class(keras: Any) -> Any:
             for item in self.own:
                 if item["shared"]:
                     continue
-                options = {k: item[k] for k in ("initializer", "regularizer", "constraint") if k in item}
+                options = {
+                    k: item[k] for k in ("initializer", "regularizer", "constraint") if k in item
+                }
                 made = self.add_weight(
                     name=item["name"],
                     shape=tuple(item["shape"]),
@@ -154,11 +156,11 @@ def layer_class(keras: Any) -> Any:
             self._run(self._symbolic(input_shape), symbolic=True)
             self.built = True
 
-        def call(self, inputs: Any, training: Any = None) -> Any:
+        def call(self, inputs: Any, training: Any = None) -> Any:  # noqa: ARG002  (Keras looks)
             several = len(self.program["inputs"]) > 1
             return self._run(list(inputs) if several else [inputs])
 
-        def compute_output_spec(self, inputs: Any, training: Any = None) -> Any:
+        def compute_output_spec(self, inputs: Any, **_: Any) -> Any:
             several = len(self.program["inputs"]) > 1
             result = self._run(list(inputs) if several else [inputs], symbolic=True)
             results = result if isinstance(result, list) else [result]
@@ -173,7 +175,7 @@ def layer_class(keras: Any) -> Any:
             shapes = input_shape if len(self.program["inputs"]) > 1 else [input_shape]
             return [keras.KerasTensor(tuple(shape)) for shape in shapes]
 
-        def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        def compute_mask(self, *_: Any) -> Any:
             return None
 
         def _variables(self, symbolic: bool) -> list[Any]:
@@ -222,16 +224,13 @@ def layer_class(keras: Any) -> Any:
 
         @classmethod
         def from_config(cls, config: dict[str, Any]) -> Any:
-            deserialize = keras.saving.deserialize_keras_object
-            return cls(
-                **{
-                    **config,
-                    "own": [
-                        {k: deserialize(v) for k, v in item.items()} for item in config["own"]
-                    ],
-                    "inner": [deserialize(layer) for layer in config["inner"]],
-                }
-            )
+            read = keras.saving.deserialize_keras_object
+            given: dict[str, Any] = {
+                **config,
+                "own": [{k: read(v) for k, v in item.items()} for item in config["own"]],
+                "inner": [read(layer) for layer in config["inner"]],
+            }
+            return cls(**given)
 
     return SpecLayer
 

@@ -44,7 +44,11 @@ def convert(built: BuiltModel, opset: int) -> Any:
     # What it cannot convert it logs and leaves in the graph; that is found below.
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
     inputs = [
-        tf.TensorSpec((built.graph.batch_size, *_sizes(tensor.type.shape)), tensor.type.dtype, name=f"x{index}")
+        tf.TensorSpec(
+            (built.graph.batch_size, *_sizes(tensor.type.shape)),
+            tensor.type.dtype,
+            name=f"x{index}",
+        )
         for index, tensor in enumerate(built.graph.inputs)
     ]
     weights = [
@@ -52,7 +56,9 @@ def convert(built: BuiltModel, opset: int) -> Any:
         for index, (variable, _) in enumerate(pair_variables(built))
     ]
     signature = [*inputs, *weights]
-    function = tf.function(_traced(built, len(inputs)), input_signature=signature)
+    function = tf.function(
+        _traced(built, len(inputs)), input_signature=signature, autograph=False
+    )
     try:
         model, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=opset)
     except Exception as error:  # tf2onnx raises what happens to come up

@@ -34,9 +34,14 @@ def run(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     diagnostics: list[Diagnostic] = []
     checked: list[tuple[str, Graph]] = []
+    blocks: list[tuple[str, int]] = []
+    """Files of blocks alone, with their number."""
     for path in options.specs:
         try:
-            checked += [(path, model.graph) for model in program_of(options, path).models]
+            program = program_of(options, path)
+            checked += [(path, model.graph) for model in program.models]
+            if not program.models:
+                blocks.append((path, len(program.module.file.blocks)))
         except SpecError as error:
             diagnostics += error.diagnostics
     if diagnostics:
@@ -46,6 +51,8 @@ def _run(options: argparse.Namespace) -> int:
 
         print(json.dumps({"ok": True, "models": [_as_json(*item) for item in checked]}, indent=2))
         return 0
+    for path, number in blocks:
+        print(f"{path}: {_counted(number, 'block')}, read; they are checked where a model uses them")
     for path, graph in checked:
         total, trainable, _ = graph.params
         types = f"{_types(graph, 'inputs')} -> {_types(graph, 'outputs')}"

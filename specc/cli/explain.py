@@ -28,9 +28,7 @@ def run(options: argparse.Namespace) -> int:
         return 0
     code = options.code.upper()
     if code not in codes:
-        raise UsageError(
-            f"there is no code `{options.code}`", "`specc explain` lists them all"
-        )
+        raise UsageError(f"there is no code `{options.code}`", "`specc explain` lists them all")
     print(_page(code), end="")
     return 0
 

@@ -96,15 +96,15 @@ def _seed(text: str) -> int:
     return int(text)
 
 
-def chosen_models(
-    options: argparse.Namespace, path: str, name: str | None
-) -> tuple[Model, ...]:
+def chosen_models(options: argparse.Namespace, path: str, name: str | None) -> tuple[Model, ...]:
     """The models of a spec, or the one that was asked for.
 
     Raises:
         UsageError: where the spec has no model of that name.
     """
     program = program_of(options, path)
+    if not program.models:
+        raise UsageError(f"`{path}` has no model", "its blocks are for models that import it")
     if name is None:
         return program.models
     try:

@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
+MAX_LETTERS = 64
+MAX_CANDIDATES = 1_000
+MAX_DIFFERENCE = 16
+"""Bounds on what is compared: hostile texts have thousands of names, or very long ones."""
+
+
 def closest(word: str, known: Iterable[str]) -> str | None:
     """The known word that `word` most probably stands for, or None.
 
@@ -12,7 +18,10 @@ def closest(word: str, known: Iterable[str]) -> str | None:
     """
     from difflib import get_close_matches
 
-    candidates = list(known)
+    if len(word) > MAX_LETTERS:
+        return None
+    candidates = [name for name in known if abs(len(name) - len(word)) <= MAX_DIFFERENCE]
+    candidates = candidates[:MAX_CANDIDATES]
     folded = word.casefold()
     for candidate in candidates:
         if candidate.casefold() == folded:

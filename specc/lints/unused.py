@@ -61,7 +61,7 @@ def line_removed(where: Span) -> Edit:
 
 
 def _blocks(subject: Subject, report: Report) -> None:
-    if subject.imported_elsewhere:
+    if subject.imported_elsewhere or not subject.module.file.models:
         return
     definitions = subject.module.file.definitions
     blocks = {item.name.text: item for item in definitions if isinstance(item, ast.Block)}

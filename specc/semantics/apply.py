@@ -21,7 +21,7 @@ from specc.graph import (
 from specc.layers import LAYER_NAMES
 from specc.layers.base import Layer, TensorArgument
 from specc.semantics import construct
-from specc.semantics.bind import match
+from specc.semantics.bind import evaluate_arguments, match
 from specc.semantics.composite import BlockLayer, Composite, Poisoned
 from specc.semantics.context import MAX_DEPTH
 from specc.semantics.frame import Frame
@@ -54,7 +54,9 @@ def result_of(outputs: list[Tensor]) -> Any:
     return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
 
-def apply_all(evaluator: Evaluator, steps: list[ast.Expression], inputs: list[Tensor] | None) -> Any:
+def apply_all(
+    evaluator: Evaluator, steps: list[ast.Expression], inputs: list[Tensor] | None
+) -> Any:
     """`inputs -> step -> step`."""
     value: Any = UNKNOWN
     for step in steps:
@@ -63,9 +65,7 @@ def apply_all(evaluator: Evaluator, steps: list[ast.Expression], inputs: list[Te
     return value
 
 
-def apply_step(
-    evaluator: Evaluator, step: ast.Expression, inputs: list[Tensor] | None
-) -> Any:
+def apply_step(evaluator: Evaluator, step: ast.Expression, inputs: list[Tensor] | None) -> Any:
     """`inputs -> step`; without inputs, what stands there is still looked at for mistakes."""
     evaluator.context.step(step.span)
     if isinstance(step, ast.Conditional):
@@ -91,8 +91,10 @@ def apply_step(
             return UNKNOWN
         return expand(evaluator, usable, inputs, given, step.span)
     if isinstance(usable.layer, Composite):
-        inputs = _inputs_of_composite(evaluator, usable, inputs, call)
-        return UNKNOWN if inputs is None else apply_layer(evaluator, usable, inputs, {}, step.span)
+        inputs, training = _inputs_of_composite(evaluator, usable, inputs, call)
+        if inputs is None:
+            return UNKNOWN
+        return apply_layer(evaluator, usable, inputs, training, step.span)
     arguments = bind_call(evaluator, usable, call)
     if inputs is None or arguments is None:
         return UNKNOWN
@@ -189,9 +191,7 @@ def layer_as_tensor(evaluator: Evaluator, expression: ast.Expression) -> Diagnos
 # -------------------------------------------------------------------------- layers
 
 
-def bind_call(
-    evaluator: Evaluator, use: LayerUse, call: ast.Call | None
-) -> dict[str, Any] | None:
+def bind_call(evaluator: Evaluator, use: LayerUse, call: ast.Call | None) -> dict[str, Any] | None:
     """The call arguments of a use: constants, and tensors where they are taken."""
     if call is None:
         return {}
@@ -357,8 +357,8 @@ def _named_inputs(
 
 def _inputs_of_composite(
     evaluator: Evaluator, use: LayerUse, inputs: list[Tensor] | None, call: ast.Call | None
-) -> list[Tensor] | None:
-    """The inputs of a model or of a block with weights, in their order."""
+) -> tuple[list[Tensor] | None, dict[str, Any]]:
+    """The inputs of a model or of a block with weights, in their order, and `training`."""
     layer = use.layer
     assert isinstance(layer, Composite)
     if isinstance(layer, BlockLayer):
@@ -368,10 +368,14 @@ def _inputs_of_composite(
     if call is not None and call.positional:
         where = call.positional[0].span
         evaluator.context.report(name_errors.input_in_parentheses(where, layer.title))
-        return None
-    given, right = match(layer.title, call, [], names, evaluator.context.report)
-    if inputs is None or not right:
-        return None
+        return None, {}
+    kinds = layer.call_arguments
+    report = evaluator.context.report
+    given, right = match(layer.title, call, [], [*names, *kinds], report)
+    own = {name: given.pop(name) for name in kinds if name in given and name not in names}
+    training = evaluate_arguments(layer.title, own, kinds, evaluator.argument, report)
+    if inputs is None or not right or training is None:
+        return None, {}
     left = iter(inputs)
     ordered: list[Tensor] = []
     missing: list[str] = []
@@ -379,7 +383,7 @@ def _inputs_of_composite(
         if name in given:
             tensors = evaluator.tensors_of(evaluator.evaluate(given[name]), given[name])
             if tensors is None:
-                return None
+                return None, {}
             ordered += tensors
         else:
             tensor = next(left, None)
@@ -392,8 +396,8 @@ def _inputs_of_composite(
         evaluator.context.report(
             errors.wrong_inputs_of_block(where, layer.title, names, len(inputs), missing)
         )
-        return None
-    return ordered
+        return None, {}
+    return ordered, training
 
 
 def expand(
@@ -411,9 +415,7 @@ def expand(
     tree = definition.tree
     assert isinstance(tree, ast.Block)
     names = {name: value for name, value in instance.arguments.items() if name}
-    inner = Frame(
-        definition.module, frame.building, definition, "block", definition.name, names
-    )
+    inner = Frame(definition.module, frame.building, definition, "block", definition.name, names)
     inner.prefix = f"{instance.name}."
     inner.instance = instance
     inner.trainable = instance.arguments.get("", True)

@@ -100,15 +100,20 @@ def checked(value: int | float) -> int | float:
 
 
 def _join_or_repeat(sign: str, left: Any, right: Any) -> Any:
+    lengths = [
+        len(cast("str", value)) if isinstance(value, tuple | str) else None
+        for value in (left, right)
+    ]
     length = 0
-    if sign == "+" and type(left) is type(right) and isinstance(left, tuple | str):
-        length = len(left) + len(cast("str", right))
-    elif sign == "*" and isinstance(left, tuple | str) and is_whole(right):
-        length = len(left) * right
-    elif sign == "*" and isinstance(right, tuple | str) and is_whole(left):
-        length = len(right) * left
-    else:
-        _refuse_operands(sign, left, right)
+    match sign, lengths:
+        case "+", [int(first), int(second)] if type(left) is type(right):
+            length = first + second
+        case "*", [int(first), None] if is_whole(right):
+            length = first * right
+        case "*", [None, int(second)] if is_whole(left):
+            length = left * second
+        case _:
+            _refuse_operands(sign, left, right)
     if length > MAX_LENGTH:
         raise NotComputable(f"it would be longer than {MAX_LENGTH:,}")
     return OPERATORS[sign](left, right)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from specc.diagnostics.errors import names as name_errors
 from specc.diagnostics.errors import programs as errors
@@ -60,7 +60,9 @@ class Body:
     def run(self, statements: list[ast.Statement]) -> None:
         for statement in statements:
             self.context.step(statement.span)
+            self.context.enter(statement.span)
             self._METHODS[type(statement)](self, statement)
+            self.context.depth -= 1
 
     # ---------------------------------------------------------------- declarations
 
@@ -188,7 +190,7 @@ class Body:
             place = "a model" if frame.kind == "model" else "this block"
             self.context.report(errors.misplaced(statement.span, "weight", place, help))
             return
-        if any([item.weight.name == name.text for item in frame.building.weights]):
+        if any(item.weight.name == name.text for item in frame.building.weights):
             first = frame.layer_spans[name.text]
             self.context.report(name_errors.layer_name_twice(name.span, first, name.text))
             return
@@ -231,7 +233,7 @@ class Body:
         )
         if options is None:
             return None
-        if any([not isinstance(size, int) for size in type_.shape]):
+        if any(not isinstance(size, int) for size in type_.shape):
             what = f"the size of `{name.text}`, {type_},"
             self.context.report(errors.size_not_known(statement.type.span, what))
             return None
@@ -322,10 +324,8 @@ class Body:
             self._not_a_declared_layer(name)
         values = self._unpacked(statement, value)
         for target, name, item in zip(statement.targets, names, values, strict=True):
-            plain = not isinstance(target, ast.Starred)
-            if plain and isinstance(item, Tensor) and item.node is not None:
-                if item.name == item.node.layer.name:
-                    item.name = name.text
+            if not isinstance(target, ast.Starred) and _is_named_after_its_layer(item):
+                item.name = name.text
             self.frame.names[name.text] = item
         self._continue_from(value, binding=True)
 
@@ -353,9 +353,7 @@ class Body:
                 self.context.report(errors.wrong_number_to_bind(where, count, len(items)))
             else:
                 self.context.report(
-                    name_errors.wrong_number_of_targets(
-                        where, maker.layer.kind, count, len(items)
-                    )
+                    name_errors.wrong_number_of_targets(where, maker.layer.kind, count, len(items))
                 )
             return [UNKNOWN] * count
         return list(items)
@@ -435,7 +433,7 @@ class Body:
             return True
         first = next(iter(cls.signature))
         return bool(expression.positional) or any(
-            [keyword.name.text == first for keyword in expression.keywords]
+            keyword.name.text == first for keyword in expression.keywords
         )
 
     def _line_above(self, where: Span) -> list[Tensor] | None:
@@ -493,7 +491,7 @@ class Body:
                 return
         self.run(statement.otherwise)
 
-    _METHODS: dict[type, Callable[[Body, Any], None]] = {
+    _METHODS: ClassVar[dict[type, Callable[[Body, Any], None]]] = {
         ast.Param: _param,
         ast.Input: _input,
         ast.Weight: _weight,
@@ -506,6 +504,13 @@ class Body:
         ast.For: _for,
         ast.If: _if,
     }
+
+
+def _is_named_after_its_layer(value: Any) -> bool:
+    """Whether a value is a tensor that no line has given a name."""
+    if not isinstance(value, Tensor) or value.node is None:
+        return False
+    return value.name == value.node.layer.name
 
 
 def _of_one_layer(value: Any) -> bool:

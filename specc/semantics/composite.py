@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.graph import Graph, Node, Tensor, replace_tensors
+from specc.layers.arguments import BOOL, Kind
 from specc.layers.base import Layer, Weight, Weights, fits
 from specc.types import TensorType
 
@@ -21,6 +22,7 @@ class Composite(Layer):
 
     maximum_inputs: ClassVar[int | None] = None
     takes_strings: ClassVar[bool] = True
+    call_arguments: ClassVar[dict[str, Kind]] = {"training": BOOL}
 
     def __init__(self, title: str, *, trainable: bool = True) -> None:
         super().__init__(trainable=trainable)
@@ -44,7 +46,7 @@ class Composite(Layer):
     def output_count(self) -> int:
         return len(self.graph.outputs)
 
-    def weights(self, *inputs: TensorType, **_: Any) -> Weights:
+    def weights(self, *_: TensorType, **__: Any) -> Weights:
         return weights_inside(self.graph)
 
 
@@ -52,10 +54,7 @@ def weights_inside(graph: Graph) -> Weights:
     """The variables of a graph, named as seen from outside: `dense/kernel`."""
     own = tuple([item.weight for item in graph.weights if item.shared_with is None])
     inner = tuple(
-        [
-            Weight(f"{v.layer}/{v.name}", v.shape, v.trainable, v.dtype)
-            for v in graph.variables
-        ]
+        [Weight(f"{v.layer}/{v.name}", v.shape, v.trainable, v.dtype) for v in graph.variables]
     )
     return (*own, *inner)
 
@@ -143,9 +142,7 @@ def infer_through(graph: Graph, inputs: list[TensorType]) -> tuple[TensorType, .
     Raises:
         Refused: where a layer inside does not take what reaches it then.
     """
-    types: dict[Tensor, TensorType] = {
-        tensor: type_ for tensor, type_ in zip(graph.inputs, inputs, strict=True)
-    }
+    types: dict[Tensor, TensorType] = dict(zip(graph.inputs, inputs, strict=True))
     types.update({item.tensor: item.tensor.type for item in graph.weights})
     for node in graph.nodes:
         outputs = types_of_node(node, types)

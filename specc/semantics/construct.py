@@ -249,9 +249,7 @@ def use_of_definition(
         layer = _as_layer(evaluator, definition, arguments, trainable, whole.span)
         if layer is UNKNOWN:
             return None
-        return named(
-            evaluator, definition.name, layer, places, whole.span, given, declared_as
-        )
+        return named(evaluator, definition.name, layer, places, whole.span, given, declared_as)
     local, name_span = _local_name(evaluator, definition.name, whole.span, given, declared_as)
     instance = evaluator.frame.instance
     evaluator.frame.made.add(local)
@@ -306,7 +304,7 @@ def _bind_definition(
     for name in names:
         if name in given:
             values[name] = evaluator.evaluate(given[name])
-    if common is None or not right or any([value is UNKNOWN for value in values.values()]):
+    if common is None or not right or any(value is UNKNOWN for value in values.values()):
         return None
     if isinstance(tree, ast.Model):
         fine = check_given(evaluator, definition, parameters, values, places)

@@ -7,6 +7,7 @@ from typing import Any
 
 from specc.diagnostics.diagnostic import Diagnostic, Label, SpecError
 from specc.diagnostics.errors import programs as errors
+from specc.diagnostics.errors.syntax import nested_too_deeply
 from specc.layers import find_layer
 from specc.layers.base import Layer
 from specc.records import fresh, record
@@ -22,6 +23,12 @@ MAX_NODES = 40_000
 
 MAX_DEPTH = 40
 """How many blocks may stand inside each other."""
+
+MAX_NESTING = 1_000
+"""How many expressions and bodies may be open at once, over all the blocks around them."""
+
+MAX_MISTAKES = 100
+"""After so many, the rest would hardly be read."""
 
 SHOWN_USES = 3
 """How many of the blocks around a mistake an error shows."""
@@ -39,6 +46,7 @@ class Context:
     graphs: dict[Any, Any] = fresh(default_factory=dict[Any, Any])
     """Graphs that are there already, by definition and parameters."""
     steps: int = 0
+    depth: int = 0
     nodes: int = 0
     seen: set[tuple[str, str, int, int, str]] = fresh(default_factory=set[Any])
 
@@ -57,6 +65,14 @@ class Context:
                 shown.append(span)
                 diagnostic.secondary.append(Label(span, f"in this use of `{name}`"))
         self.diagnostics.append(diagnostic)
+        if len(self.diagnostics) >= MAX_MISTAKES:
+            raise SpecError(self.diagnostics)
+
+    def enter(self, where: Span) -> None:
+        """Go one level deeper; whoever comes back takes one off `depth`."""
+        self.depth += 1
+        if self.depth > MAX_NESTING:
+            self.give_up(nested_too_deeply(where))
 
     @property
     def used_at(self) -> tuple[Span, ...]:

@@ -61,9 +61,8 @@ def _dimension(evaluator: Evaluator, size: ast.Expression) -> Any:
             return UNKNOWN
         if value is None and size.text in evaluator.frame.names:
             return None
-        if not is_whole(value) and not isinstance(value, _NamedSize):
-            if value is None or isinstance(value, Tensor):
-                return size.text
+        if value is None or isinstance(value, Tensor):
+            return size.text
     else:
         value = evaluator.evaluate(size)
     if value is UNKNOWN or value is None:

@@ -108,9 +108,7 @@ def _graph(context: Context, frame: Frame, definition: Definition) -> Graph | No
         declared = frame.input_names
         where = context.uses[-1][1]
         number = len(frame.inputs) + len(frame.given)
-        context.report(
-            errors.wrong_inputs_of_block(where, definition.name, declared, number, [])
-        )
+        context.report(errors.wrong_inputs_of_block(where, definition.name, declared, number, []))
         return None
     outputs = frame.outputs or _last_line(frame)
     building = frame.building

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import names as name_errors
@@ -68,8 +68,11 @@ class Evaluator:
             category: what a name stands for that several things bear, such as "initializer"
                 for `Identity`; the category of the argument that takes the value.
         """
-        self.context.step(expression.span)
-        value = self._METHODS[type(expression)](self, expression, category)
+        context = self.context
+        context.step(expression.span)
+        context.enter(expression.span)
+        value: Any = self._METHODS[type(expression)](self, expression, category)
+        context.depth -= 1
         if isinstance(value, tuple):
             size = size_within_bounds(cast("tuple[Any, ...]", value))
             if size is None:
@@ -78,7 +81,7 @@ class Evaluator:
             self.context.step(expression.span, size // 8)
         elif isinstance(value, str):
             self.context.step(expression.span, len(value) // 64)
-        return value
+        return cast("Any", value)
 
     def argument(self, expression: ast.Expression, kind: Kind) -> Any:
         """The value of an expression for an argument of this kind."""
@@ -135,7 +138,7 @@ class Evaluator:
         if name in self.frame.unknown:
             return UNKNOWN
         self.frame.unknown.add(name)
-        if any([folded(layer) == meant for layer in LAYER_NAMES]):  # `flatten`
+        if any(folded(layer) == meant for layer in LAYER_NAMES):  # `flatten`
             return self.fail(name_errors.unknown_layer(expression.span, name, LAYER_NAMES))
         known = self._names_here()
         if closest(name, known) is None:
@@ -168,7 +171,7 @@ class Evaluator:
 
     # ------------------------------------------------------------------- constants
 
-    def _literal(self, expression: ast.Literal, category: str | None) -> Any:
+    def _literal(self, expression: ast.Literal, _: str | None) -> Any:
         if expression.value is ...:
             return self.fail(
                 name_errors.not_computable(expression.span, "`...` is for subscripts of tensors")
@@ -186,7 +189,7 @@ class Evaluator:
                 )
         return tuple(items)
 
-    def _formatted(self, expression: ast.Formatted, category: str | None) -> Any:
+    def _formatted(self, expression: ast.Formatted, _: str | None) -> Any:
         pieces: list[str] = []
         for part in expression.parts:
             value = part if isinstance(part, str) else self.evaluate(part)
@@ -286,7 +289,7 @@ class Evaluator:
             return UNKNOWN
         return self.evaluate(expression.then if holds else expression.otherwise, category)
 
-    def _boolean(self, expression: ast.Boolean, category: str | None) -> Any:
+    def _boolean(self, expression: ast.Boolean, _: str | None) -> Any:
         value: Any = UNKNOWN
         for operand in expression.operands:
             value = self.evaluate(operand)
@@ -297,11 +300,11 @@ class Evaluator:
                 return value
         return value
 
-    def _negated(self, expression: ast.Negated, category: str | None) -> Any:
+    def _negated(self, expression: ast.Negated, _: str | None) -> Any:
         holds = self.condition(expression.operand)
         return UNKNOWN if holds is None else not holds
 
-    def _compared(self, expression: ast.Compared, category: str | None) -> Any:
+    def _compared(self, expression: ast.Compared, _: str | None) -> Any:
         left = self.evaluate(expression.first)
         result: Any = True
         for sign, operand in expression.rest:
@@ -327,7 +330,7 @@ class Evaluator:
             left = right
         return result
 
-    def _arithmetic(self, expression: ast.Arithmetic, category: str | None) -> Any:
+    def _arithmetic(self, expression: ast.Arithmetic, _: str | None) -> Any:
         value = self.evaluate(expression.first)
         for sign, operand in expression.rest:
             right = self.evaluate(operand)
@@ -353,16 +356,17 @@ class Evaluator:
         lists = isinstance(left, tuple) and (isinstance(right, tuple) or is_whole(right))
         if (isinstance(left, Tensor) or isinstance(right, Tensor)) and not lists:
             return application.operator(self, sign, left, right, where)
-        for value in (left, right):
-            if not is_constant(value):
-                reason = f"`{sign}` is not for {in_words(value)}"
-                return self.fail(name_errors.not_computable(where, reason))
+        operands: list[Any] = [left, right]
+        others = [value for value in operands if not is_constant(value)]
+        if others:
+            reason = f"`{sign}` is not for {in_words(others[0])}"
+            return self.fail(name_errors.not_computable(where, reason))
         try:
             return operate(sign, left, right)
         except NotComputable as problem:
             return self._not_computable(where, problem)
 
-    def _signed(self, expression: ast.Signed, category: str | None) -> Any:
+    def _signed(self, expression: ast.Signed, _: str | None) -> Any:
         value = self.evaluate(expression.operand)
         if value is UNKNOWN:
             return UNKNOWN
@@ -379,7 +383,7 @@ class Evaluator:
 
     # ------------------------------------------------------- attributes, subscripts
 
-    def _attribute(self, expression: ast.Attribute, category: str | None) -> Any:
+    def _attribute(self, expression: ast.Attribute, _: str | None) -> Any:
         name = expression.name
         owner = expression.value
         if isinstance(owner, ast.Name) and owner.text == "ops" and "ops" not in self.frame.names:
@@ -413,7 +417,7 @@ class Evaluator:
         known = [variable.name for variable in layer.variables]
         return self.fail(errors.no_attribute(name.span, name.text, in_words(use), known))
 
-    def _index(self, expression: ast.Index, category: str | None) -> Any:
+    def _index(self, expression: ast.Index, _: str | None) -> Any:
         value = self.evaluate(expression.value)
         key = [self._subscript(subscript) for subscript in expression.subscripts]
         if value is UNKNOWN or UNKNOWN in key:
@@ -421,9 +425,7 @@ class Evaluator:
         if isinstance(value, Tensor):
             return application.get_item(self, value, tuple(key), expression.span)
         if not isinstance(value, tuple | str):
-            what = name_errors.not_computable(
-                expression.span, f"{in_words(value)} has no items"
-            )
+            what = name_errors.not_computable(expression.span, f"{in_words(value)} has no items")
             return self.fail(what)
         several = cast("tuple[Any, ...] | str", value)
         index = key[0]
@@ -515,7 +517,7 @@ class Evaluator:
 
     # ---------------------------------------------------------------------- tensors
 
-    def _chain(self, expression: ast.Chain, category: str | None) -> Any:
+    def _chain(self, expression: ast.Chain, _: str | None) -> Any:
         value = self.evaluate(expression.source)
         tensors = self.tensors_of(value, expression.source)
         return application.apply_all(self, expression.steps, tensors)
@@ -554,7 +556,7 @@ class Evaluator:
             self.context.report(name_errors.not_a_tensor(expression.span))
         return None
 
-    _METHODS: dict[type, Callable[[Evaluator, Any, str | None], Any]] = {
+    _METHODS: ClassVar[dict[type, Callable[[Evaluator, Any, str | None], Any]]] = {
         ast.Literal: _literal,
         ast.Name: _name,
         ast.Sequence: _sequence,

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from specc.semantics.arithmetic import MAX_LENGTH, NotComputable, checked, is_number, is_whole, kind_of
+from specc.semantics.arithmetic import (
+    MAX_LENGTH,
+    NotComputable,
+    checked,
+    is_number,
+    is_whole,
+    kind_of,
+)
 
 
 def _several(value: Any) -> tuple[Any, ...]:

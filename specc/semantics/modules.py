@@ -68,7 +68,7 @@ def _declares_weights(body: list[ast.Statement]) -> bool:
             return True
         if isinstance(statement, ast.If):
             bodies = [body for _, body in statement.branches] + [statement.otherwise]
-            if any([_declares_weights(body) for body in bodies]):
+            if any(_declares_weights(body) for body in bodies):
                 return True
     return False
 
@@ -133,7 +133,7 @@ class _Linker:
         pending = [source for source, _ in self.importing] + [module.source]
         names = [other.name for other in pending]
         if source.name in names:
-            cycle = names[names.index(source.name) :] + [source.name]
+            cycle = [*names[names.index(source.name) :], source.name]
             self.diagnostics.append(errors.import_cycle(where, cycle))
             return
         imported = self.modules.get(source.name)

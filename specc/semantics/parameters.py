@@ -117,13 +117,12 @@ def check_given(
 ) -> bool:
     """Whether the parameters of a nested model may have the values given; reported where not."""
     inside = _inside(evaluator, definition, {})
-    return all(
-        [
-            check_parameter(inside, parameter, values[name], places[name])
-            for parameter in parameters
-            if (name := parameter.name.text) in values
-        ]
-    )
+    fine = True
+    for parameter in parameters:  # each, so that every mistake is reported
+        name = parameter.name.text
+        if name in values:
+            fine = check_parameter(inside, parameter, values[name], places[name]) and fine
+    return fine
 
 
 def _inside(evaluator: Evaluator, definition: Definition, names: dict[str, Any]) -> Evaluator:

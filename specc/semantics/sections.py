@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from specc.diagnostics.errors import names as name_errors
 from specc.diagnostics.errors import programs as errors
@@ -74,10 +74,7 @@ class _SectionEvaluator(Evaluator):
             return UNKNOWN
         return Described(callee.text, positional, keywords)
 
-    _METHODS = {  # pyright: ignore[reportAssignmentType]  (dispatch by type of expression)
-        **Evaluator._METHODS,  # noqa: SLF001
-        ast.Call: _call,
-    }
+    _METHODS: ClassVar[dict[type, Any]] = {**Evaluator._METHODS, ast.Call: _call}
 
 
 def read_sections(context: Context, module: Module) -> list[Section]:

@@ -25,6 +25,7 @@ def check_structure(graph: Graph, kind: str, unused_layers: dict[str, Span]) -> 
         return [structure_errors.no_output(graph.span, graph.name, kind)]
     diagnostics = _outputs_twice(graph)
     used_nodes, used_tensors = _reached(graph)
+    _leave_out(graph, used_nodes)
     names = graph.output_names
     # One mistake, one error: of a dead branch only its end is named.
     taken = {tensor for node in graph.nodes for tensor in node.taken}
@@ -42,6 +43,21 @@ def check_structure(graph: Graph, kind: str, unused_layers: dict[str, Span]) -> 
     for name, span in unused_layers.items():
         diagnostics.append(structure_errors.unused_layer(span, f"the layer `{name}`", names))
     return diagnostics
+
+
+def _leave_out(graph: Graph, used: set[Node]) -> None:
+    """Take out what a block makes without weights for an output that its user leaves unused."""
+
+    def left_out(node: Node) -> bool:
+        return node not in used and bool(node.layer.used_at) and not node.layer.variables
+
+    dropped = [node for node in graph.nodes if left_out(node)]
+    if not dropped:
+        return
+    graph.nodes = [node for node in graph.nodes if not left_out(node)]
+    for node in dropped:
+        node.layer.nodes.remove(node)
+    graph.layers = [layer for layer in graph.layers if layer.nodes]
 
 
 def _with_uses(node: Node, what: str, outputs: list[str]) -> Diagnostic:

@@ -82,7 +82,7 @@ Constant = int | float | str | bool | tuple[Any, ...] | None
 def is_tensors(value: Any) -> bool:
     """Whether a value is a tensor, or a list that holds one somewhere."""
     if isinstance(value, tuple):
-        return any([is_tensors(item) for item in value])  # pyright: ignore[reportUnknownVariableType]
+        return any(is_tensors(item) for item in value)  # pyright: ignore[reportUnknownVariableType]
     return isinstance(value, Tensor)
 
 

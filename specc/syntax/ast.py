@@ -407,3 +407,7 @@ class File:
     @property
     def models(self) -> list[Model]:
         return [item for item in self.definitions if isinstance(item, Model)]
+
+    @property
+    def blocks(self) -> list[Block]:
+        return [item for item in self.definitions if isinstance(item, Block)]

@@ -18,6 +18,9 @@ from specc.syntax.ast import Token
 from specc.syntax.automaton import Tables
 from specc.syntax.tables import load_tables
 
+MAX_ERRORS = 20
+"""After so many, the rest would hardly be read."""
+
 MAX_DEPTH = 256
 """How many symbols may be open at once, and how deep the tree may be: bounds every recursion."""
 

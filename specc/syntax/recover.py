@@ -13,10 +13,7 @@ from specc.diagnostics.errors import syntax as syntax_errors
 from specc.diagnostics.suggest import closest
 from specc.source import Source, Span
 from specc.syntax.build import AstBuilder
-from specc.syntax.lalr import SyntaxFault, machine, run
-
-MAX_ERRORS = 20
-"""After so many, the rest would hardly be read."""
+from specc.syntax.lalr import MAX_ERRORS, SyntaxFault, machine, run
 
 OPENING_OF = {")": "(", "]": "[", "}": "{"}
 
@@ -78,7 +75,7 @@ def all_errors(source: Source, fault: SyntaxFault) -> list[Diagnostic]:
         except SpecError as error:
             return found + error.diagnostics
         else:
-            return found + builder.errors
+            return (found + builder.errors)[:MAX_ERRORS]
 
 
 def _blanked(text: str, lines: tuple[int, int]) -> str:

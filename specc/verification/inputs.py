@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from specc.graph import Graph, Tensor
+from specc.graph import Graph, Node, Tensor
+from specc.layers.base import Layer
+from specc.semantics.composite import Composite
 
 BATCH_SIZES = (1, 2, 17)
 KINDS = ("normal", "zeros", "large", "one-hot")
@@ -93,16 +95,25 @@ def _draw(
     return (random.standard_normal(shape) * scale).astype(dtype)
 
 
+def _limits_of(node: Node, reached: set[Tensor]) -> list[int]:
+    """The limits of a node that takes whole numbers, those of what is inside it included."""
+    layer = node.layer.layer
+    if isinstance(layer, Composite):
+        inside = zip(node.inputs, layer.graph.inputs, strict=True)
+        found = [_limit(layer.graph, inner) for taken, inner in inside if taken in reached]
+        return [limit for limit in found if limit is not None]
+    limit = layer.index_limit if isinstance(layer, Layer) else None
+    return [] if limit is None else [limit]
+
+
 def _limit(graph: Graph, tensor: Tensor) -> int | None:
     """The number that an integer input must stay below, from the layers that it reaches."""
     limits: list[int] = []
     reached = {tensor}
     for node in graph.nodes:
-        if reached.isdisjoint(node.inputs):
+        if reached.isdisjoint(node.taken):
             continue
-        limit = node.layer.layer.index_limit
-        if limit is not None:
-            limits.append(limit)
+        limits += _limits_of(node, reached)
         # What is still whole numbers behind a layer, such as Reshape, may be looked up there.
         reached.update(t for t in node.outputs if not t.type.is_float)
     return min(limits, default=None)

@@ -26,6 +26,9 @@ from specc.graph import Tensor
 from specc.source import Span
 from specc.syntax import ast
 
+Way = tuple[Statement, Callable[[], None], Any]
+"""A branch: its head, what writes it, and its part of the tree."""
+
 
 def comments_above(span: Span) -> list[str]:
     """The comment lines right above a place."""
@@ -260,8 +263,16 @@ class Bodies(Steps):
             branches = (expression.then, expression.otherwise)
             self._choose(
                 [
-                    (Statement("if ", condition, ":"), lambda: self._line_of(branches[0], steps)),
-                    (Statement("else", "", ":"), lambda: self._line_of(branches[1], steps)),
+                    (
+                        Statement("if ", condition, ":"),
+                        lambda: self._line_of(branches[0], steps),
+                        branches[0],
+                    ),
+                    (
+                        Statement("else", "", ":"),
+                        lambda: self._line_of(branches[1], steps),
+                        branches[1],
+                    ),
                 ]
             )
             return
@@ -323,16 +334,17 @@ class Bodies(Steps):
             self.flow = around
 
     def _if(self, statement: ast.If) -> None:
-        ways: list[tuple[Statement, Callable[[], None]]] = []
+        ways: list[Way] = []
         for index, (condition, body) in enumerate(statement.branches):
             start = "elif " if index else "if "
             head = Statement(start, self.expr(condition), ":")
-            ways.append((head, lambda body=body: self.write(body)))
+            ways.append((head, lambda body=body: self.write(body), body))
         if statement.otherwise:
-            ways.append((Statement("else", "", ":"), lambda: self.write(statement.otherwise)))
+            body = statement.otherwise
+            ways.append((Statement("else", "", ":"), lambda body=body: self.write(body), body))
         self._choose(ways)
 
-    def _choose(self, ways: list[tuple[Statement, Callable[[], None]]]) -> None:
+    def _choose(self, ways: list[Way]) -> None:
         """`if ...: ... else: ...`, and what the line below goes on from."""
         place = self._enter()
         before = self.flow
@@ -340,17 +352,29 @@ class Bodies(Steps):
         outer = self.suite
         ends: list[tuple[Suite, Flow]] = []
         every = set(bound)
-        for head, write in ways:
+        for head, write, tree in ways:
             self.flow = before
             self.inputs_alone = alone
             self.scope.bound = set(bound)
             inner, end = Suite(), Suite()
             self.suite = inner
-            write()
+            written = set(self.structured.written)
+            nesting = self.nesting
+            try:
+                write()
+                ends.append((end, self.flow))
+            except CannotExpress:
+                if self._was_reached(tree):
+                    raise
+                self.structured.written = written
+                self.nesting = nesting
+                inner.items = [
+                    "# No use in the spec comes here.",
+                    "raise NotImplementedError",
+                ]
             every |= self.scope.bound
             inner.add(end)
             outer.add(Compound(head, inner))
-            ends.append((end, self.flow))
         self.suite = outer
         self.scope.bound = every
         if ways[-1][0].start != "else":
@@ -359,6 +383,15 @@ class Bodies(Steps):
         flows = {id(flow) for _, flow in ends}
         self.flow = before if flows == {id(before)} else Merged(ends)
         self.inputs_alone = False
+
+    def _was_reached(self, tree: Any) -> bool:
+        """Whether the elaboration came to a part of the tree."""
+        trace = self.scope.trace
+        return any(
+            id(node) in trace.values or trace.nodes_at(node.span) or trace.uses_at(node.span)
+            for node in walk(tree)
+            if hasattr(node, "span")
+        )
 
     def _enter(self) -> Suite:
         """Start a loop or a choice; gives a place before it."""

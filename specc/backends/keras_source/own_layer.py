@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from specc.backends.keras_source.bodies import Bodies
+from specc.backends.keras_source.bodies import Bodies, Way
 from specc.backends.keras_source.expanded import OUTPUT_SHAPE, attribute
 from specc.backends.keras_source.layout import (
     Brackets,
@@ -101,6 +101,9 @@ class OwnLayer(Bodies):
         owner = node.value
         if not (self.in_build and isinstance(owner, ast.Name) and node.name.text == "shape"):
             return None
+        weights = [x.name.text for x in self.scope.statements if isinstance(x, ast.Weight)]
+        if owner.text in weights:
+            return None
         if owner.text not in self.input_names:
             raise CannotExpress("a weight's size depends on a tensor within", node.span)
         return self._shape_of(owner.text), 10
@@ -193,7 +196,7 @@ class OwnLayer(Bodies):
         super()._for(statement)
         self.looping -= 1
 
-    def _choose(self, ways: list[tuple[Statement, Callable[[], None]]]) -> None:
+    def _choose(self, ways: list[Way]) -> None:
         outer = self.build
         parts: list[tuple[Statement, Suite]] = []
 
@@ -205,7 +208,7 @@ class OwnLayer(Bodies):
 
             return run
 
-        super()._choose([(head, within(head, write)) for head, write in ways])
+        super()._choose([(head, within(head, write), tree) for head, write, tree in ways])
         self.build = outer
         while parts and not parts[-1][1].items:
             parts.pop()

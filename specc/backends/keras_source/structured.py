@@ -103,8 +103,6 @@ class Structured:
         self, scope: Scope, writer: Bodies, parameter: ast.Parameter, given: dict[str, Any]
     ) -> Doc:
         name = scope.python[parameter.name.text]
-        if name != parameter.name.text:
-            raise CannotExpress(f"the param `{parameter.name.text}` is a word of Python")
         type_ = parameter.type.text if parameter.type is not None else ""
         annotation = f": {TYPES.get(type_, 'tuple')}" if type_ else ""
         equals = " = " if annotation else "="
@@ -195,7 +193,8 @@ class Structured:
         tree = definition.tree
         taken = set(self.parts.names)
         if isinstance(tree, ast.Model):
-            return {}
+            params = [x.parameter.name.text for x in tree.body if isinstance(x, ast.Param)]
+            return {name: safe(name, taken) for name in params}
         every = [parameter.name.text for parameter in tree.parameters]
         every += [item.name.text for item in tree.body if isinstance(item, ast.Input)]
         names: dict[str, str] = {}

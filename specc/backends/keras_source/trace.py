@@ -6,8 +6,6 @@ got. Both are known after an elaboration; so one is run and watched.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from typing import Any, cast
 
 from specc.diagnostics.diagnostic import SpecError
@@ -15,7 +13,6 @@ from specc.graph import Graph, Node, Tensor
 from specc.layers.arguments import KerasObject
 from specc.layers.base import Layer
 from specc.records import fresh, record
-from specc.semantics import elaborate
 from specc.semantics.body import Body
 from specc.semantics.context import Context
 from specc.semantics.elaborate import elaborate_model
@@ -115,8 +112,7 @@ def trace(module: Module, name: str, params: dict[str, Any]) -> Trace | None:
     context = Context(watching.run_body)
     definition = module.definitions[name]
     try:
-        with _run_bodies_by(watching.run_body):
-            graph = elaborate_model(context, definition, params, definition.tree.name.span)
+        graph = elaborate_model(context, definition, params, definition.tree.name.span)
     except SpecError:
         return None
     if graph is None or context.diagnostics:
@@ -128,19 +124,6 @@ def trace(module: Module, name: str, params: dict[str, Any]) -> Trace | None:
         if run.use is not None and run.frame.kind == "block":
             made.uses.setdefault(place_of(run.use), []).append(run)
     return made
-
-
-@contextmanager
-def _run_bodies_by(run_body: Callable[..., None]) -> Generator[None]:
-    """Let the bodies of models be elaborated by a function too, as the context says it for
-    those of blocks.
-    """
-    before = elaborate.run_body
-    elaborate.run_body = run_body
-    try:
-        yield
-    finally:
-        elaborate.run_body = before
 
 
 class _Watching:
