@@ -89,7 +89,10 @@ def keras_types(built: BuiltModel) -> dict[Tensor, TensorType]:
     Keras says float32 for many a tensor of whole numbers, such as the sum of two. Where its
     word differs from the checker's, a run on zeros decides.
     """
-    types = {tensor: keras_type(symbolic) for tensor, symbolic in built.tensors.items()}
+    types = {
+        tensor: keras_type(symbolic, tensor.type.batched)
+        for tensor, symbolic in built.tensors.items()
+    }
     if all(types[tensor].dtype == tensor.type.dtype for tensor in types):
         return types
     import numpy as np
@@ -105,9 +108,13 @@ def keras_types(built: BuiltModel) -> dict[Tensor, TensorType]:
     return types
 
 
-def keras_type(tensor: Any) -> TensorType:
-    """The type of a Keras tensor, the batch axis taken off."""
-    return TensorType(str(tensor.dtype), tuple(tensor.shape)[1:])
+def keras_type(tensor: Any, batched: bool = True) -> TensorType:
+    """The type of a Keras tensor, the batch axis taken off where there is one.
+
+    A tensor of constants is none of Keras's own, and its dtype an object with a name.
+    """
+    dtype = str(getattr(tensor.dtype, "name", tensor.dtype))
+    return TensorType(dtype, tuple(tensor.shape)[batched:], batched)
 
 
 def _keras_variables(layer: Layer, keras_layer: Any) -> list[tuple[str, tuple[int, ...], bool]]:

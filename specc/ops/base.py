@@ -45,6 +45,9 @@ class Operation:
     may_merge_batch: ClassVar[bool] = False
     """Whether the first axis of the result may be the batch axis together with others."""
 
+    makes_constants: ClassVar[bool] = False
+    """Whether it takes no tensors at all, and makes one of constants."""
+
     def __init_subclass__(cls, *, name: str = "", keras_class: str = "") -> None:
         own = {key: value for key, value in vars(cls).items() if isinstance(value, Argument)}
         for key, argument in own.items():
@@ -125,7 +128,7 @@ class Operation:
             Refused: where Keras would not take these operands, or samples of a batch would mix.
         """
         tensors = self.tensors
-        if not tensors:
+        if not tensors and not self.makes_constants:
             raise Refused(errors.no_tensor)
         for index, x in enumerate(tensors):
             if x.dtype == "string":

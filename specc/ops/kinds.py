@@ -165,6 +165,26 @@ class Shape(Kind):
         return is_tuple(value) and all(Int(at_least=1).accepts(item) for item in value)
 
 
+class Extent(Shape):
+    """A tuple of sizes, or a single one for a tensor of one axis."""
+
+    expected = "a size or a tuple of sizes"
+
+    def accepts(self, value: object) -> bool:
+        return Int(at_least=1).accepts(value) or super().accepts(value)
+
+
+class Constants(Kind):
+    """A number, or lists of lists of numbers; whether they make a tensor is seen later."""
+
+    expected = "a number or a list of numbers, or of lists of them"
+
+    def accepts(self, value: object) -> bool:
+        if is_tuple(value):
+            return all([self.accepts(item) for item in value])
+        return is_number(value)
+
+
 class BatchShape(Kind):
     """A tuple of sizes, the first of which may be None: the batch."""
 
@@ -207,4 +227,5 @@ TENSOR = Tensor()
 OPERAND = Operand()
 TENSORS = Tensors()
 CONSTANT = Constant()
+SIZE = Int(at_least=1)
 DTYPE = Choice(*(dtype for dtype in DTYPES if dtype != "string"))

@@ -13,11 +13,11 @@ from specc.diagnostics.diagnostic import SpecError
 from specc.diagnostics.errors import programs as errors
 from specc.graph import Graph, Tensor
 from specc.layers.base import Layer
-from specc.semantics.apply import with_batch
 from specc.semantics.body import run_body
 from specc.semantics.context import MAX_DEPTH, Context
 from specc.semantics.frame import Building, Frame
 from specc.semantics.modules import Definition, Module
+from specc.semantics.nodes import with_batch
 from specc.semantics.sections import Section, read_sections
 from specc.semantics.structure import check_structure
 from specc.source import Span

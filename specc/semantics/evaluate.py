@@ -14,7 +14,7 @@ from specc.layers import LAYER_NAMES
 from specc.layers.arguments import Kind
 from specc.layers.base import Layer
 from specc.semantics import apply as application
-from specc.semantics import construct
+from specc.semantics import construct, operations
 from specc.semantics.arithmetic import (
     MAX_LENGTH,
     MAX_NESTING,
@@ -316,7 +316,7 @@ class Evaluator:
                 if len(expression.rest) > 1:
                     reason = "tensors are compared two at a time"
                     return self.fail(name_errors.not_computable(expression.span, reason))
-                return application.operator(self, sign.text, left, right, expression.span)
+                return operations.operator(self, sign.text, left, right, expression.span)
             for value in (left, right):
                 if not is_constant(value) and not membership and sign.text not in ("==", "!="):
                     reason = f"`{sign.text}` is not for {in_words(value)}"
@@ -355,7 +355,7 @@ class Evaluator:
                 return self.fail(application.layer_as_tensor(self, expression))
         lists = isinstance(left, tuple) and (isinstance(right, tuple) or is_whole(right))
         if (isinstance(left, Tensor) or isinstance(right, Tensor)) and not lists:
-            return application.operator(self, sign, left, right, where)
+            return operations.operator(self, sign, left, right, where)
         operands: list[Any] = [left, right]
         others = [value for value in operands if not is_constant(value)]
         if others:
@@ -372,7 +372,7 @@ class Evaluator:
             return UNKNOWN
         minus = expression.operator.text == "-"
         if isinstance(value, Tensor):
-            return application.negative(self, value, expression.span) if minus else value
+            return operations.negative(self, value, expression.span) if minus else value
         try:
             return negate(value) if minus else negate(negate(value))
         except NotComputable as problem:
@@ -423,7 +423,7 @@ class Evaluator:
         if value is UNKNOWN or UNKNOWN in key:
             return UNKNOWN
         if isinstance(value, Tensor):
-            return application.get_item(self, value, tuple(key), expression.span)
+            return operations.get_item(self, value, tuple(key), expression.span)
         if not isinstance(value, tuple | str):
             what = name_errors.not_computable(expression.span, f"{in_words(value)} has no items")
             return self.fail(what)
@@ -482,7 +482,7 @@ class Evaluator:
             case Builtin():
                 return self._call_builtin(value, expression)
             case OperationName():
-                return application.operation(self, value.name, expression, expression)
+                return operations.operation(self, value.name, expression, expression)
             case construct.ObjectName():
                 return construct.keras_object(self, expression, value, expression)
             case LayerName():

@@ -242,7 +242,7 @@ def _hint(where: Span, before: str, accepted: set[str]) -> str | None:
         return "one `=` is enough"
     if found == "=" and "_COMMA" in accepted and "_RPAR" in accepted:
         return "only a name can stand before `=`"
-    if found == "=" and "_ARROW" in accepted:
+    if found == "=" and accepted & {"_ARROW", "_NL"}:
         return "the name stands first: `name = x -> Dense(10)`"
     if found == "->" and "NAME" in accepted:
         return "`a -> Layer` needs a tensor on its left"

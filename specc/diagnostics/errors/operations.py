@@ -1,4 +1,4 @@
-"""E034 and E035: operands that an operation of a tensor expression does not take.
+"""E034, E035 and E0362: operands that an operation of a tensor expression does not take.
 
 Operations raise these through `Refused`, which gives the place as the first argument. The
 operation's name is the place's `layer`, its tensors are the place's `inputs`.
@@ -170,7 +170,7 @@ def number_out_of_range(place: Place, number: float, dtype: str) -> Diagnostic:
         f"the number {number} is no {dtype}",
         Label(place.span, f"`{place.layer}` computes with {dtype} here"),
         _operand_label(place, 0),
-        help='cast the tensor first: `ops.cast(x, "float32")`',
+        help='cast the tensor first: `ops.cast(x, "float32")`' if place.inputs else None,
     )
 
 
@@ -242,4 +242,12 @@ def not_together(place: Place, argument: str, other: str) -> Diagnostic:
         f"`{argument}` of `{place.layer}` does not go with this `{other}`",
         Label(place.argument(argument), f"leave it out, or change `{other}`"),
         _operand_label(place, 0),
+    )
+
+
+def no_tensor_of_constants(place: Place, argument: str, why: str) -> Diagnostic:
+    return Diagnostic(
+        "E0362",
+        f"`{place.layer}` cannot make a tensor of these constants",
+        Label(place.argument(argument), why),
     )
