@@ -52,7 +52,7 @@ def _run(options: argparse.Namespace) -> int:
         print(json.dumps({"ok": True, "models": [_as_json(*item) for item in checked]}, indent=2))
         return 0
     for path, number in blocks:
-        print(f"{path}: {_counted(number, 'block')}, read; they are checked where a model uses them")
+        print(f"{path}: {_counted(number, 'block')}, read and checked where a model uses them")
     for path, graph in checked:
         total, trainable, _ = graph.params
         types = f"{_types(graph, 'inputs')} -> {_types(graph, 'outputs')}"

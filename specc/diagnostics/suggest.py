@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-
 MAX_LETTERS = 64
 MAX_CANDIDATES = 1_000
 MAX_DIFFERENCE = 16

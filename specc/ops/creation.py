@@ -40,7 +40,7 @@ def rounded(number: float, dtype: str) -> float:
         (single,) = struct.unpack("<e", struct.pack("<e", single))
     elif dtype == "bfloat16":  # the upper half of a float32, rounded to even
         (bits,) = struct.unpack("<I", struct.pack("<f", single))
-        bits = bits + 0x7FFF + (bits >> 16 & 1) & 0xFFFF0000
+        bits = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000
         (single,) = struct.unpack("<f", struct.pack("<I", bits))
     if math.isinf(single):
         raise OverflowError
@@ -242,7 +242,7 @@ def _in_words(shape: tuple[int, ...]) -> str:
 
 def numbers_in(x: Nested) -> list[float]:
     """The numbers in nested lists."""
-    if not is_tuple(x):
+    if isinstance(x, int | float):
         return [x]
     return [number for item in x for number in numbers_in(item)]
 
@@ -279,9 +279,8 @@ class Array(_Creation, name="array"):
 
 def _dtype_of(numbers: list[float]) -> str:
     """What TensorFlow makes of numbers that are all of one kind, or of whole ones and others."""
-    if any([isinstance(number, float) for number in numbers]) or not numbers:
+    if any(isinstance(number, float) for number in numbers) or not numbers:
         return "float32"
     if isinstance(numbers[0], bool):
         return "bool"
-    whole = [number for number in numbers if isinstance(number, int)]
-    return "int32" if all([holds("int32", number) for number in whole]) else "int64"
+    return "int32" if all(holds("int32", number) for number in numbers) else "int64"

@@ -181,7 +181,7 @@ class Constants(Kind):
 
     def accepts(self, value: object) -> bool:
         if is_tuple(value):
-            return all([self.accepts(item) for item in value])
+            return all(self.accepts(item) for item in value)
         return is_number(value)
 
 

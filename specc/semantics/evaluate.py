@@ -438,7 +438,7 @@ class Evaluator:
             where = expression.subscripts[0].span
             return self.fail(name_errors.not_computable(where, "a whole number is needed here"))
         if not -len(several) <= index < len(several):
-            return self.fail(errors.index_out_of_range(expression.span, index, len(several)))
+            return self.fail(errors.no_such_item(expression.span, index, len(several)))
         return several[index]
 
     def _subscript(self, subscript: ast.Expression | ast.Slice) -> Any:

@@ -12,6 +12,7 @@ import itertools
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -43,6 +44,9 @@ from specc.source import Source, Span
 from specc.types import BATCH, DTYPES, Dimension, TensorType
 
 pytestmark = pytest.mark.filterwarnings("ignore")
+
+OF_TENSORS = [name for name in OPERATION_NAMES if name not in FAMILIES["creation"]]
+"""The others make tensors of constants, and have a test of their own below."""
 
 SAMPLES = 7
 """The batch size of runs: no other size that is drawn."""
@@ -629,7 +633,7 @@ def check(name: str, examples: int) -> None:
     assert accepted * 20 >= examples, f"only {accepted} of {examples} examples were accepted"
 
 
-@pytest.mark.parametrize("name", OPERATION_NAMES)
+@pytest.mark.parametrize("name", OF_TENSORS)
 def test_agrees_with_keras(name: str) -> None:
     # Most of these families are one class under many names.
     alike = name in (*FAMILIES["unary"], *FAMILIES["reductions"])
@@ -637,7 +641,7 @@ def test_agrees_with_keras(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", OPERATION_NAMES)
+@pytest.mark.parametrize("name", OF_TENSORS)
 def test_agrees_with_keras_on_many(name: str) -> None:
     check(name, 600)
 
@@ -678,9 +682,7 @@ def test_every_name_of_keras_is_spoken_of() -> None:
 
 
 def test_every_kind_can_be_drawn() -> None:
-    used = {
-        type(a.kind) for name in OPERATION_NAMES for a in operation_class(name).signature.values()
-    }
+    used = {type(a.kind) for name in OF_TENSORS for a in operation_class(name).signature.values()}
     assert used <= set(STRATEGIES)
 
 
@@ -699,6 +701,140 @@ def test_unary_operators() -> None:
     x: Any = keras.Input((3,))
     node = (-x)._keras_history.operation
     assert type(node).__name__ == operation_class(UNARY_OPERATORS["-"]).keras_class
+
+
+# --------------------------------------------------------- tensors of constants
+
+WHOLE = st.sampled_from([3, 0, 1, 5, -2, -4, 10, 257, 1000, 2**24 + 1, 2**31, 2**40])
+FRACTION = st.sampled_from([0.5, 1.0, 0.1, -0.3, 2.7, 7.0, 1e-3, 70000.0, 1e39, 1e-46, 1 / 3])
+NUMBER = WHOLE | WHOLE | FRACTION
+EXTENT = st.sampled_from([3, 4, 1, 2, 50])
+DIAGONAL = st.integers(-6, 6)
+SHAPE = st.lists(EXTENT, max_size=3).map(tuple)
+TRUTHS = st.booleans()
+MAYBE_DTYPE = st.sampled_from([None, None, *(dtype for dtype in DTYPES if dtype != "string")])
+
+
+def rows(number: Strategy) -> Strategy:
+    """A number, a list of numbers, a matrix, or rows that need not be of one length."""
+    row = st.lists(number, min_size=1, max_size=3).map(tuple)
+    matrix = st.integers(1, 3).flatmap(
+        lambda n: st.lists(st.tuples(*[number] * n), min_size=1, max_size=3).map(tuple)
+    )
+    return number | row | matrix | st.lists(number | row, max_size=3).map(tuple)
+
+
+LISTS = rows(WHOLE) | rows(NUMBER) | rows(TRUTHS) | rows(NUMBER | TRUTHS)
+
+CREATED: dict[str, dict[str, Strategy]] = {
+    "arange": {"start": NUMBER, "stop": st.none() | NUMBER, "step": st.none() | NUMBER},
+    "array": {"x": LISTS},
+    "convert_to_tensor": {"x": LISTS},
+    "eye": {"N": EXTENT, "M": st.none() | EXTENT, "k": DIAGONAL},
+    "full": {"shape": SHAPE, "fill_value": NUMBER | TRUTHS},
+    "identity": {"n": EXTENT},
+    "linspace": {
+        "start": NUMBER,
+        "stop": NUMBER,
+        "num": EXTENT,
+        "endpoint": TRUTHS,
+        "axis": st.integers(-2, 1),
+    },
+    "ones": {"shape": EXTENT | SHAPE},
+    "tri": {"N": EXTENT, "M": st.none() | EXTENT, "k": DIAGONAL},
+    "zeros": {"shape": EXTENT | SHAPE},
+}
+
+
+@st.composite
+def creations(draw: st.DrawFn, name: str) -> dict[str, Any]:
+    signature = operation_class(name).signature
+    drawn = {
+        key: draw(strategy)
+        for key, strategy in CREATED[name].items()
+        if signature[key].required or draw(st.integers(0, 2))
+    }
+    dtype = draw(MAYBE_DTYPE)
+    return drawn if dtype is None else {**drawn, "dtype": dtype}
+
+
+def elements(start: float, stop: float | None = None, step: float | None = None) -> float:
+    """About how many numbers `arange` gives."""
+    start, stop = (0, start) if stop is None else (start, stop)
+    return (stop - start) / (step or 1)
+
+
+def stricter_with_constants(name: str, given_: dict[str, Any], why: str) -> bool:
+    """Where specc refuses on purpose what Keras takes."""
+    if why == "number_out_of_range":  # Keras cuts it, or makes it infinite
+        return True
+    if why == "no_tensor_of_constants":
+        values_ = given_.get("x", 1)
+        if name == "arange":
+            rest = {key: value for key, value in given_.items() if key != "dtype"}
+            return not 0 < elements(**rest) < 900_000 or 0 < abs(given_.get("step") or 1) < 1e-40
+        return "()" in str(values_) or "e" in str(values_)  # empty; True or False in it
+    return False
+
+
+@pytest.mark.parametrize("name", FAMILIES["creation"])
+def test_constants_agree_with_keras(name: str) -> None:
+    accepted = 0
+    examples = 300 if name in ("arange", "array", "convert_to_tensor", "linspace") else 120
+
+    @settings(max_examples=examples, derandomize=True, deadline=None, database=None)
+    @given(creations(name))
+    def property_(given_: dict[str, Any]) -> None:
+        nonlocal accepted
+        cls = operation_class(name)
+        kinds_accept = all(cls.signature[key].kind.accepts(value) for key, value in given_.items())
+        ours: TensorType | None = None
+        why = "wrong_argument"
+        if kinds_accept:
+            try:
+                (ours,) = cls(**given_).apply()
+            except Refused as refused:
+                why = refused.args[0]
+        if ours is None and stricter_with_constants(name, given_, why):
+            return  # what Keras makes of it may be very long
+        found: TensorType | None = None
+        with suppress(Exception):
+            theirs = getattr(keras.ops, name)(**given_)
+            dtype = keras.backend.standardize_dtype(theirs.dtype)
+            found = TensorType(dtype, tuple(theirs.shape), False)
+        assert ours == found, f"{name} {given_}: {why if ours is None else ours}, Keras {found}"
+        accepted += ours is not None
+
+    property_()
+    assert accepted * 10 >= examples, f"only {accepted} of {examples} examples were accepted"
+
+
+@pytest.mark.parametrize(
+    ("name", "given_", "expected"),
+    [
+        ("arange", {"start": 3}, "int32[3]"),
+        ("arange", {"start": 3.0}, "float32[3]"),
+        ("arange", {"start": 2, "stop": 5, "step": 0.5}, "float32[6]"),
+        ("arange", {"start": 5, "stop": 2, "step": -1}, "int32[3]"),
+        ("arange", {"start": 257, "dtype": "bfloat16"}, "bfloat16[256]"),
+        ("array", {"x": ((True, False),)}, "bool[1, 2]"),
+        ("convert_to_tensor", {"x": 0.5}, "float32[]"),
+        ("convert_to_tensor", {"x": (1, 2.5)}, "float32[2]"),
+        ("convert_to_tensor", {"x": (1, 2**31)}, "int64[2]"),
+        ("eye", {"N": 3, "M": 4, "k": 1}, "float32[3, 4]"),
+        ("full", {"shape": (2, 3), "fill_value": 7}, "float32[2, 3]"),
+        ("identity", {"n": 3, "dtype": "int8"}, "int8[3, 3]"),
+        ("linspace", {"start": 0, "stop": 1}, "float32[50]"),
+        ("tri", {"N": 3, "dtype": "bool"}, "bool[3, 3]"),
+        ("zeros", {"shape": 3}, "float32[3]"),
+    ],
+)
+def test_constants(name: str, given_: dict[str, Any], expected: str) -> None:
+    (ours,) = operation_class(name)(**given_).apply()
+    assert str(ours) == expected
+    assert not ours.batched
+    theirs = getattr(keras.ops, name)(**given_)
+    assert ours == TensorType(str(theirs.dtype.name), tuple(theirs.shape), False)
 
 
 NUMERIC = [*(dtype for dtype in DTYPES if dtype != "string"), WEAK_INT, WEAK_FLOAT]
@@ -835,6 +971,19 @@ def test_several_results() -> None:
         ("diagonal", {"x": tensor(4, 6), "offset": 6, "axis1": 1, "axis2": 2}, "E0358"),
         ("pad", {"x": tensor(4), "pad_width": 0, "mode": "reflect", "constant_values": 1},
          "E0359"),
+        ("arange", {"start": 5, "stop": 2}, "E0362"),
+        ("arange", {"start": 5, "step": 0}, "E0362"),
+        ("arange", {"start": 0.5, "dtype": "int32"}, "E0352"),
+        ("arange", {"start": 1_000_001}, "E0362"),
+        ("array", {"x": ()}, "E0362"),
+        ("array", {"x": ((1, 2), (3,))}, "E0362"),
+        ("array", {"x": (1, True)}, "E0362"),
+        ("array", {"x": (1, -1), "dtype": "uint8"}, "E0352"),
+        ("eye", {"N": 3, "k": 4}, "E0358"),
+        ("full", {"shape": (2,), "fill_value": 0.5, "dtype": "bool"}, "E0352"),
+        ("linspace", {"start": 0, "stop": 1, "axis": 1}, "E0347"),
+        ("linspace", {"start": 0, "stop": 1, "retstep": True}, "E0359"),
+        ("ones", {"shape": (1000, 1001)}, "E0362"),
         ("add", {"x1": tensor(6, 6), "x2": weight(6, 1)}, "E0310"),
         ("add", {"x1": tensor(3), "x2": tensor(4)}, "E0301"),
         ("add", {"x1": tensor("t"), "x2": tensor("s")}, "E0301"),

@@ -117,7 +117,7 @@ def not_to_be_unpacked(where: Span, what: str) -> Diagnostic:
     return Diagnostic("E0234", "this is one value and not several", Label(where, f"it is {what}"))
 
 
-def index_out_of_range(where: Span, index: int, length: int) -> Diagnostic:
+def no_such_item(where: Span, index: int, length: int) -> Diagnostic:
     return Diagnostic(
         "E0235",
         f"there is no item {index}",
