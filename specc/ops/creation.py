@@ -206,6 +206,10 @@ class Eye(Tri, name="eye"):
         columns = self.N if self.M is None else self.M
         if not -self.N <= self.k <= columns:
             raise Refused(errors.no_diagonal, "k", self.k, (self.N, columns))
+        # Keras gives a larger matrix than it was asked for where a diagonal above the main one
+        # ends before the last column, or one below it before the last row.
+        if (columns - self.k > self.N) if self.k > 0 else (self.k and self.N + self.k > columns):
+            raise Refused(errors.not_together, "k", "M")
 
 
 class Identity(_Creation, name="identity"):

@@ -66,9 +66,11 @@ class Indices(Kind):
     expected = "a tensor of whole numbers, a whole number or a tuple of them"
 
     def accepts(self, value: object) -> bool:
+        if isinstance(value, TensorType):  # which is a tuple too
+            return True
         if is_tuple(value):
             return bool(value) and all(Int().accepts(item) for item in value)
-        return isinstance(value, TensorType) or Int().accepts(value)
+        return Int().accepts(value)
 
 
 class Key(Kind):

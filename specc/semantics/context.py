@@ -18,6 +18,9 @@ from specc.syntax import ast
 MAX_STEPS = 500_000
 """Expressions and statements that are evaluated, loops counted out."""
 
+REPORT_STEPS = 500
+"""What a mistake counts for that a loop makes again: suggestions take their time."""
+
 MAX_NODES = 40_000
 """Uses of layers and operations in all the graphs of a program."""
 
@@ -57,6 +60,7 @@ class Context:
         where = diagnostic.primary.span
         key = (diagnostic.code, where.source.name, where.start, where.end, diagnostic.message)
         if key in self.seen:
+            self.steps += REPORT_STEPS
             return
         self.seen.add(key)
         shown = [diagnostic.primary.span]

@@ -30,11 +30,14 @@ if TYPE_CHECKING:
 
 def operator(evaluator: Evaluator, sign: str, left: Any, right: Any, span: Span) -> Any:
     """`left sign right`, of which at least one is a tensor."""
-    from specc.ops import OPERATORS
+    from specc.ops import OPERATORS, find_operation
 
+    cls = find_operation(OPERATORS[sign])
+    assert cls is not None
     values: list[Any] = []
-    for value in (left, right):
-        if isinstance(value, Tensor | int | float):
+    for value, argument in zip((left, right), cls.signature.values(), strict=False):
+        fits = argument.kind.accepts(type_of(value) if isinstance(value, Tensor) else value)
+        if isinstance(value, Tensor | int | float) and fits:
             values.append(value)
         elif isinstance(value, WeightOf):
             return evaluator.fail(errors.weight_outside(span, value.variable.path))
