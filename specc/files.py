@@ -14,6 +14,9 @@ MAX_BYTES = 16 * 1024 * 1024
 """A spec is written by people; the largest generated one in the tests has 1 MB."""
 
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
 class UsageError(Exception):
     """What was asked for cannot be done; the spec is not at fault."""
 
@@ -58,13 +61,15 @@ def decode(name: str, data: bytes) -> Source:
     nul = data.find(b"\0")
     if nul >= 0:
         raise SpecError([errors.binary_file(_start(name), nul)])
+    body = data.removeprefix(BYTE_ORDER_MARK)
     try:
-        return Source(name, data.decode("utf-8-sig"), name)
+        return Source(name, body.decode(), name)
     except UnicodeDecodeError as error:
-        readable = Source(name, data.decode("utf-8-sig", errors="replace"))
-        position = len(data[: error.start].decode("utf-8-sig"))
+        readable = Source(name, body.decode(errors="replace"))
+        position = len(body[: error.start].decode())
         where = Span(readable, position, position + 1)
-        raise SpecError([errors.not_utf8(where, error.start, data[error.start])]) from None
+        offset = error.start + len(data) - len(body)
+        raise SpecError([errors.not_utf8(where, offset, data[offset])]) from None
 
 
 def _start(name: str) -> Span:

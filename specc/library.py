@@ -8,10 +8,8 @@ from collections.abc import Iterable
 from specc.diagnostics.diagnostic import SpecError
 from specc.diagnostics.suggest import closest
 from specc.files import UsageError, read_source
-from specc.semantics.modules import ImportRefused, Loader
+from specc.semantics.modules import STANDARD, ImportRefused, Loader
 from specc.source import Source
-
-STANDARD = os.path.join(os.path.dirname(__file__), "std")
 
 
 def standard_modules() -> list[str]:

@@ -59,6 +59,7 @@ def test_language_says_the_limits() -> None:
         arithmetic.MAX_BITS,
         arithmetic.MAX_LENGTH,
         arithmetic.MAX_NESTING,
+        context.MAX_AXES,
         context.MAX_DEPTH,
         context.MAX_MISTAKES,
         context.MAX_NESTING,

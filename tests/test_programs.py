@@ -56,9 +56,17 @@ def test_what_a_file_imports_is_not_handed_on(tmp_path: Path) -> None:
 
 def test_a_file_may_be_imported_on_two_ways(tmp_path: Path) -> None:
     other = 'import "leaf.spec"\n\nblock other() {\n    input x\n\n    head(2)\n}\n'
-    text = 'import "other.spec"\nimport "leaf.spec"\n\n' + (
-        "model m {\n    input x: float32[4]\n\n    other\n    head(3)\n}\n"
-    )
+    text = """
+import "other.spec"
+import "leaf.spec"
+
+model m {
+    input x: float32[4]
+
+    other
+    head(3)
+}
+"""
     model = specc.compile(write(tmp_path, main=text, other=other, leaf=HEAD)).model()
     assert model.params.total == 4 * 2 + 2 + 2 * 3 + 3
 

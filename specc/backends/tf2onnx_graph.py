@@ -56,9 +56,7 @@ def convert(built: BuiltModel, opset: int) -> Any:
         for index, (variable, _) in enumerate(pair_variables(built))
     ]
     signature = [*inputs, *weights]
-    function = tf.function(
-        _traced(built, len(inputs)), input_signature=signature, autograph=False
-    )
+    function = tf.function(_traced(built, len(inputs)), input_signature=signature, autograph=False)
     try:
         model, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=opset)
     except Exception as error:  # tf2onnx raises what happens to come up

@@ -65,14 +65,14 @@ def _title(name: str, kind: str) -> Any:
 
 def _batched(type_: TensorType) -> str:
     """A shape as Keras's summary shows it, the unknown batch size first."""
-    sizes = ["None", *(str(size) for size in type_.shape)]
+    sizes = [*(["None"] if type_.batched else []), *(str(size) for size in type_.shape)]
     return f"({', '.join(sizes)})" if len(sizes) > 1 else "(None,)"
 
 
 def _is_chain(graph: Graph) -> bool:
     previous = graph.inputs[0]
     for node in graph.nodes:
-        if len(node.layer.nodes) > 1 or node.inputs != [previous] or len(node.outputs) > 1:
+        if len(node.layer.nodes) > 1 or node.taken != [previous] or len(node.outputs) > 1:
             return False
         previous = node.outputs[0]
     return len(graph.inputs) == 1
@@ -83,7 +83,7 @@ def _sources(layer: GraphLayer) -> list[str]:
     return [
         tensor.node.layer.name if tensor.node else tensor.name
         for node in layer.nodes
-        for tensor in node.inputs
+        for tensor in node.taken
     ]
 
 

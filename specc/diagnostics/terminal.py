@@ -116,13 +116,14 @@ def _rows(diagnostic: Diagnostic) -> list[tuple[int, list[Label]]]:
 
 def _window(primary: Label, line: int, labels: list[Label]) -> tuple[str, int, int]:
     """A line's text as shown, and from where to where it is the source's."""
-    text = printable(primary.span.source.line_text(line))
+    text = primary.span.source.line_text(line)
     if len(text) <= MAX_WIDTH:
-        return text, 0, len(text)
+        return printable(text), 0, len(text)
     centre = primary if primary in labels else labels[0]
     start = max(0, centre.span.column - 1 - MAX_WIDTH // 4)
     end = min(len(text), start + MAX_WIDTH)
-    shown = (CUT if start else "") + text[start:end] + (CUT if end < len(text) else "")
+    part = printable(text[start:end])
+    shown = (CUT if start else "") + part + (CUT if end < len(text) else "")
     return shown, start, end
 
 
@@ -131,7 +132,7 @@ def _underline(span: Span, start: int, end: int, mark: str) -> str:
 
     Nothing where the span lies outside of the shown part `[start, end)` of its line.
     """
-    text = printable(span.source.line_text(span.line))
+    text = span.source.line_text(span.line)
     first = span.column - 1
     last = min(first + max(1, span.end - span.start), max(len(text), first + 1))
     if first < start or (first >= end and end < len(text)):

@@ -137,6 +137,16 @@ class Stack(Operation, name="stack"):
 # ---------------------------------------------------------------------- apart
 
 
+MAX_RESULTS = 1_000
+"""Tensors that one operation may give."""
+
+
+def require_few(argument: str, count: int) -> None:
+    """Refuse to make more tensors than anyone could use."""
+    if count > MAX_RESULTS:
+        raise Refused(errors.too_many_results, argument, count, MAX_RESULTS)
+
+
 class Split(Operation, name="split"):
     """Parts along an axis: so many of one size, or cut in these places."""
 
@@ -154,6 +164,7 @@ def parts(x: TensorType, sections: int | tuple[int, ...], axis: int) -> tuple[Te
     shape = x.whole_shape
     size = shape[axis]
     if isinstance(sections, int):
+        require_few("indices_or_sections", sections)
         if not isinstance(size, int):
             one: Dimension = size if sections == 1 else None
         elif size % sections:
@@ -182,6 +193,7 @@ class ArraySplit(Operation, name="array_split"):
         axis = sample_axis("axis", self.axis, self.x)
         shape = self.x.whole_shape
         size, count = shape[axis], self.indices_or_sections
+        require_few("indices_or_sections", count)
         return tuple(
             result(
                 self.x.dtype,
@@ -211,6 +223,7 @@ class Unstack(Operation, name="unstack"):
         count = self.num if self.num is not None else size
         if not isinstance(count, int):
             raise Refused(size_needed, "num", axis)
+        require_few("num", count)
         return (result(self.x.dtype, (*shape[:axis], *shape[axis + 1 :])),) * count
 
 

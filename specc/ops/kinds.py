@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from specc.layers.arguments import Choice, Float, Int, Kind, Optional, is_tuple
 from specc.types import DTYPES, TensorType
 
@@ -85,8 +87,9 @@ class Key(Kind):
     def _accepts_item(item: object) -> bool:
         if isinstance(item, slice):
             one = Optional(Int())
-            bounds: tuple[object, ...] = (item.start, item.stop, item.step)  # type: ignore[reportUnknownMemberType]
-            return all(one.accepts(bound) for bound in bounds) and item.step != 0
+            part = cast("slice[object, object, object]", item)
+            bounds = (part.start, part.stop, part.step)
+            return all(one.accepts(bound) for bound in bounds) and part.step != 0
         return item is None or item is Ellipsis or Int().accepts(item)
 
 

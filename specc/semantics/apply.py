@@ -21,8 +21,9 @@ from specc.semantics import construct
 from specc.semantics.bind import match
 from specc.semantics.blocks import expand, inputs_of_composite, named_inputs
 from specc.semantics.composite import Composite, Poisoned
+from specc.semantics.context import MAX_AXES
 from specc.semantics.functions import FUNCTIONS
-from specc.semantics.modules import Definition
+from specc.semantics.modules import Definition, module_of_block
 from specc.semantics.nodes import make_node, result_of, shaped_by, type_of, with_batch
 from specc.semantics.values import (
     UNKNOWN,
@@ -164,7 +165,8 @@ def not_a_layer(
         every = (*known, *layers, *others)
         if isinstance(callee, ast.Name) and callee.text[0].islower():
             every = (*every, *FUNCTIONS)
-        return name_errors.unknown_layer(callee.span, callee.span.text, every)
+        found_in = module_of_block(callee.span.text)
+        return name_errors.unknown_layer(callee.span, callee.span.text, every, found_in)
     return name_errors.not_a_layer(callee.span, "this")
 
 
@@ -265,6 +267,8 @@ def apply_layer(
         return evaluator.fail(refused.at(Place(title, span, use.arguments, operands)))
     except Poisoned:
         return UNKNOWN
+    if any(len(type_.shape) > MAX_AXES for type_ in outputs):
+        return evaluator.fail(errors.too_many_axes(span, MAX_AXES))
     return make_node(evaluator, graph_layer, inputs, call, outputs, span)
 
 

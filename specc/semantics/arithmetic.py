@@ -24,6 +24,7 @@ def size_within_bounds(value: tuple[Any, ...]) -> int | None:
     while pending:
         items, level = pending.pop()
         size += len(items)
+        size += sum(len(item) // 64 for item in items if isinstance(item, str))
         if size > MAX_LENGTH or level > MAX_NESTING:
             return None
         pending += [(item, level + 1) for item in items if isinstance(item, tuple)]

@@ -12,6 +12,7 @@ from specc.layers import find_layer
 from specc.layers.base import Layer
 from specc.records import fresh, record
 from specc.semantics.frame import Frame
+from specc.semantics.modules import MAX_MISTAKES
 from specc.source import Span
 from specc.syntax import ast
 
@@ -30,8 +31,8 @@ MAX_DEPTH = 40
 MAX_NESTING = 1_000
 """How many expressions and bodies may be open at once, over all the blocks around them."""
 
-MAX_MISTAKES = 100
-"""After so many, the rest would hardly be read."""
+MAX_AXES = 32
+"""Axes that a tensor may have; NumPy's bound of old, and far more than any framework runs."""
 
 SHOWN_USES = 3
 """How many of the blocks around a mistake an error shows."""

@@ -9,6 +9,7 @@ from specc.diagnostics.errors import programs as errors
 from specc.graph import Tensor
 from specc.records import record
 from specc.semantics.arithmetic import is_whole
+from specc.semantics.context import MAX_AXES
 from specc.semantics.values import UNKNOWN, in_words
 from specc.source import Span
 from specc.syntax import ast
@@ -43,6 +44,9 @@ def read_type(evaluator: Evaluator, written: ast.Type) -> TensorType | None:
             right = False
         else:
             shape.append(value)
+    if len(shape) > MAX_AXES:
+        evaluator.context.report(errors.too_many_axes(written.span, MAX_AXES))
+        return None
     return TensorType(dtype, tuple(shape)) if right else None
 
 

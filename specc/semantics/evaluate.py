@@ -143,7 +143,10 @@ class Evaluator:
         known = self._names_here()
         if closest(name, known) is None:
             known = list(self.frame.names)
-        return self.fail(name_errors.unknown_name(expression.span, known))
+        no_input = self.frame.kind != "model" and not self.frame.input_names
+        return self.fail(
+            name_errors.unknown_name(expression.span, known, in_block_without_input=no_input)
+        )
 
     def _names_here(self) -> list[str]:
         """What can be named at this point, blocks and models included."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 from specc.diagnostics.diagnostic import Diagnostic, SpecError
@@ -14,6 +15,25 @@ from specc.syntax.parser import parse
 
 MAX_FILES = 200
 """Files that a program may consist of."""
+
+
+MAX_MISTAKES = 100
+"""After so many, the rest would hardly be read."""
+
+
+STANDARD = os.path.join(os.path.dirname(os.path.dirname(__file__)), "std")
+"""The folder of the blocks that ship with specc."""
+
+
+def module_of_block(name: str) -> str | None:
+    """The standard module that has a block of this name, as it is imported: `std/mlp`."""
+    for file in sorted(os.listdir(STANDARD)) if os.path.isdir(STANDARD) else []:
+        path = os.path.join(STANDARD, file)
+        if file.endswith(".spec"):
+            with open(path, encoding="utf-8") as text:
+                if any(line.startswith((f"block {name}(", f"block {name} ")) for line in text):
+                    return f"std/{file[:-5]}"
+    return None
 
 
 class ImportRefused(Exception):
@@ -101,6 +121,8 @@ class _Linker:
         self.modules[source.name] = module
         defined: dict[str, Span] = {}
         for item in file.definitions:
+            if len(self.diagnostics) >= MAX_MISTAKES:
+                break
             if isinstance(item, ast.Import):
                 self._import(item, module, defined)
             elif isinstance(item, ast.Block | ast.Model):

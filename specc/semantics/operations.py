@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from specc.diagnostics.errors import names as name_errors
 from specc.diagnostics.errors import programs as errors
@@ -11,6 +11,7 @@ from specc.graph import GraphLayer, Tensor, collect_tensors, replace_tensors
 from specc.layers.base import Layer
 from specc.semantics.apply import layer_as_tensor
 from specc.semantics.bind import match
+from specc.semantics.context import MAX_AXES
 from specc.semantics.nodes import make_node, shaped_by, type_of
 from specc.semantics.values import (
     UNKNOWN,
@@ -139,6 +140,9 @@ def _operate(
 
     context, frame = evaluator.context, evaluator.frame
     context.node(span)
+    for value in (values.get("axis"), values.get("axes")):
+        if isinstance(value, tuple) and len(cast("tuple[Any, ...]", value)) > MAX_AXES:
+            return evaluator.fail(errors.too_many_axes(span, MAX_AXES))
     cls = find_operation(name)
     assert cls is not None
     tensors: list[Tensor] = []
@@ -151,6 +155,8 @@ def _operate(
         operands = [Operand(t.name, t.type, t.span, shaped_by(t)) for t in tensors]
         title = f"ops.{name}" if span.text.startswith("ops.") else _sign_or(name, span)
         return evaluator.fail(refused.at(Place(title, span, places or {}, operands)))
+    if any(len(type_.shape) > MAX_AXES for type_ in outputs):
+        return evaluator.fail(errors.too_many_axes(span, MAX_AXES))
     names = frame.building.names
     full_name = frame.prefix + frame.automatic_name(cls.keras_class)
     while full_name in names:  # taken by a layer's name, or by another use of a shared block

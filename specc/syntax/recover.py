@@ -236,6 +236,11 @@ def _hint(where: Span, before: str, accepted: set[str]) -> str | None:
     found = where.text
     if found == "," and "_NL" in accepted:
         return "a layer line ends without a comma"
+    statement = before[before.rfind("\n") + 1 :].strip()
+    if found == ":" and statement == "expect output":
+        return "what is expected stands behind `=`: `expect output = float32[10]`"
+    if found == "->" and "," in statement and "_EQUALS" in accepted:
+        return f"several tensors stand in brackets: `[{statement}] -> ...`"
     if found == ":" and "_EQUALS" in accepted:
         return "arguments are given as in Python: `name=value`"
     if (found == "=" and before.endswith("=")) or (found == "==" and "_EQUALS" in accepted):
@@ -263,6 +268,8 @@ def _hint(where: Span, before: str, accepted: set[str]) -> str | None:
         form = "model NAME" if head == "model" else f"{head} ..."
         return f"`{{` stands on the same line: `{form} {{`"
     if accepted == {"STRING"}:
+        if found.split(".")[0] in ("keras", "tensorflow", "tf", "layers"):
+            return "the layers of Keras need no import"
         return 'a path stands in quotes: `import "blocks/resnet.spec"`'
     if found.isidentifier() and {"_COMMA", "_RPAR"} <= accepted:
         return "a comma is missing before it"

@@ -100,7 +100,22 @@ STRINGS = (
 
 SIGNS = [
     *"()[]{},:=.+-*/%@#<>",
-    *("->", "**", "//", "+=", "-=", "*=", "/=", "==", "!=", "<=", ">=", "...", " is not ", "not in"),
+    *(
+        "->",
+        "**",
+        "//",
+        "+=",
+        "-=",
+        "*=",
+        "/=",
+        "==",
+        "!=",
+        "<=",
+        ">=",
+        "...",
+        " is not ",
+        "not in",
+    ),
     *('""', "''", 'f"{x}"', "\n", "\n    -> ", "\n}\n", " {\n", "[:, -1]", "(training=False)"),
     *(".shape", ".shape[-1]", ".dtype", ".kernel", "*rest", "()", "[]", "[0]", " if x else "),
 ]
@@ -123,7 +138,8 @@ def dictionary() -> str:
 
 def _escaped(text: str) -> str:
     return "".join(
-        c if c.isascii() and c.isprintable() and c not in '"\\' else f"\\x{ord(c):02X}" for c in text
+        c if c.isascii() and c.isprintable() and c not in '"\\' else f"\\x{ord(c):02X}"
+        for c in text
     )
 
 

@@ -92,7 +92,7 @@ class TooSlow(BaseException):
 def limited(seconds: float) -> Generator[None]:
     """Raise `TooSlow` in the block after so many seconds of the processor's time."""
 
-    def ring(number: int, frame: FrameType | None) -> None:
+    def ring(_number: int, _frame: FrameType | None) -> None:
         raise TooSlow(f"more than {seconds:g} s")
 
     before = signal.signal(signal.SIGPROF, ring)
@@ -111,8 +111,13 @@ def check(data: bytes) -> list[str]:
         Finding: where an error cannot be shown, or has no place.
         Exception: whatever else the compiler raises.
     """
+    return check_run(lambda: compile_source(decode("fuzz.spec", data)), len(data) % 8 == 0)
+
+
+def check_run(run: Callable[[], object], color: bool = False) -> list[str]:
+    """The codes of the errors of a compilation; raises as `check` does."""
     try:
-        compile_source(decode("fuzz.spec", data))
+        run()
     except SpecError as error:
         diagnostics = error.diagnostics
     else:
@@ -121,7 +126,6 @@ def check(data: bytes) -> list[str]:
         raise Finding("an error without a diagnostic")
     for diagnostic in diagnostics:
         _check_diagnostic(diagnostic)
-    color = len(data) % 8 == 0
     text = render_all(diagnostics, color=color)
     if color:
         text = STYLE.sub("", text)

@@ -10,7 +10,10 @@ from specc.diagnostics.suggest import closest
 from specc.source import Span
 
 
-def unknown_layer(where: Span, name: str, known: Iterable[str]) -> Diagnostic:
+def unknown_layer(
+    where: Span, name: str, known: Iterable[str], found_in: str | None = None
+) -> Diagnostic:
+    """`found_in` is a standard module that has a block of this name."""
     bare = name.rsplit(".", 1)[-1]
     every = list(known)
     if bare != name and bare in every:
@@ -20,24 +23,31 @@ def unknown_layer(where: Span, name: str, known: Iterable[str]) -> Diagnostic:
             Label(where),
             help=f"write `{bare}`",
         )
+    way_out = f'write `import "{found_in}"` above' if found_in else None
+    if name == "Lambda":
+        way_out = "what a Lambda computes is written with operators and `ops`, or as a block"
     return Diagnostic(
         "E0201",
         f"there is no layer `{name}`",
         Label(where),
-        help=did_you_mean(bare, every)
+        help=way_out
+        or did_you_mean(bare, every)
         or "layers have the names of their Keras classes, such as `Dense`; blocks are defined in "
         "this file or imported",
     )
 
 
-def unknown_name(where: Span, known: Iterable[str]) -> Diagnostic:
+def unknown_name(
+    where: Span, known: Iterable[str], *, in_block_without_input: bool = False
+) -> Diagnostic:
     every = list(known)
+    way_out = f"a block names what it takes: `input {where.text}`"
     return Diagnostic(
         "E0202",
         f"nothing here is called `{where.text}`",
         Label(where),
         notes=[f"known at this point: {listed(every)}"] if every else [],
-        help=did_you_mean(where.text, every),
+        help=did_you_mean(where.text, every) or (way_out if in_block_without_input else None),
     )
 
 
@@ -154,6 +164,9 @@ def wrong_number_of_targets(where: Span, layer: str, targets: int, outputs: int)
         + ("stands" if targets == 1 else "stand")
         + " to the left",
         Label(where),
+        help="`return_state=True` gives the states as well"
+        if layer in ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional") and outputs == 1
+        else None,
     )
 
 

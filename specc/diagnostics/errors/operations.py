@@ -226,6 +226,15 @@ def wrong_rank_beside(place: Place, rank: int, index: int) -> Diagnostic:
     )
 
 
+def too_many_results(place: Place, argument: str, count: int, most: int) -> Diagnostic:
+    return Diagnostic(
+        "E0363",
+        f"`{place.layer}` would give {count:,} tensors",
+        Label(place.argument(argument), f"at most {most:,}"),
+        _operand_label(place, 0),
+    )
+
+
 def no_diagonal(place: Place, argument: str, offset: int, sizes: Sequence[int]) -> Diagnostic:
     return Diagnostic(
         "E0358",

@@ -248,6 +248,12 @@ def result_has_no_batch(where: Span, found: object) -> Diagnostic:
     )
 
 
+def too_many_axes(where: Span, most: int) -> Diagnostic:
+    return Diagnostic(
+        "E0252", f"a tensor has at most {most} axes", Label(where, "this one would have more")
+    )
+
+
 def batch_sizes_differ(where: Span, first: Span) -> Diagnostic:
     return Diagnostic(
         "E0248",

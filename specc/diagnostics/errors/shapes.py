@@ -53,12 +53,21 @@ def _way_to_agree(place: Place, axis: int, sizes: Sequence[Dimension]) -> str:
     return f"their sizes along axis {axis} must be the same"
 
 
+def _last_step_alone(place: Place, index: int) -> bool:
+    """Whether an input comes from a recurrent layer that gives one step of a sequence."""
+    maker = place.inputs[index].span.text
+    recurrent = ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional")
+    return maker.startswith(recurrent) and "return_sequences" not in maker
+
+
 def wrong_rank(place: Place, expected: str, rank: int, index: int = 0) -> Diagnostic:
     """`expected` names the axes without the batch axis, `rank` is their number."""
     found = place.inputs[index].type
     hint = None
     if found.rank > rank and place.layer == "Dense":
         hint = "put a Flatten before it"
+    elif expected == "(steps, features)" and _last_step_alone(place, index):
+        hint = "the layer above gives its last step alone; `return_sequences=True` gives all"
     elif found.rank == rank - 1 and "channels" in expected:
         hint = "images need a channel axis: `Reshape((*, *, 1))` adds one".replace(
             "*, *", ", ".join(str(size) for size in found.shape)
@@ -141,10 +150,12 @@ def wrong_number_of_inputs(place: Place, minimum: int, maximum: int | None) -> D
 
 
 def dtype_refused(place: Place, expected: str, index: int = 0) -> Diagnostic:
+    # An operation may refuse a number, which is none of its tensors.
+    found = place.inputs[index].type if index < len(place.inputs) else "a number of another kind"
     return Diagnostic(
         "E0308",
         f"`{place.layer}` takes {expected}",
-        Label(place.span, f"found {place.inputs[index].type}"),
+        Label(place.span, f"found {found}"),
         _input_label(place, index),
     )
 
