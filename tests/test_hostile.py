@@ -6,7 +6,6 @@ docs/reliability.md.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from functools import partial
 from itertools import chain
@@ -15,6 +14,8 @@ from random import Random
 
 import pytest
 from drawn_programs import END, MAY_END, Drawn, Grammar, Tokens, drawn, laid_out, listed, optional
+from fuzz import target
+from fuzz.seeds import dictionary
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,11 +25,6 @@ from specc.semantics.modules import MAX_FILES
 from specc.source import Source
 
 HERE = Path(__file__).parent
-sys.path.append(str(HERE / "fuzz"))
-
-import target  # noqa: E402  (it stands in a folder of its own)
-from mutate import MAX_SIZE, Mutator  # noqa: E402
-from seeds import dictionary, seeds  # noqa: E402
 
 SECONDS = 5.0
 """Of the processor, for any text of this module."""
@@ -208,13 +204,13 @@ class Wild:
         return st.builds(laid_out, parts, st.just(0) | st.integers(0, 2**32))
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(Wild().programs())
 def test_programs_of_wild_semantics(text: str) -> None:
     codes_of(text)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(Grammar(valid=True).programs())
 def test_programs_of_the_whole_grammar(text: str) -> None:
     codes_of(text)
@@ -330,7 +326,7 @@ NESTED: dict[str, Callable[[int], str]] = {
 }
 
 
-@pytest.mark.parametrize("levels", [30, 100, 1_000])
+@pytest.mark.parametrize("levels", [100, 1_000])
 @pytest.mark.parametrize("text", NESTED.values(), ids=NESTED.keys())
 def test_nesting(text: Callable[[int], str], levels: int) -> None:
     codes_of(text(levels))
@@ -367,8 +363,8 @@ LARGE: dict[str, Callable[[], str]] = {
     "a string of backslashes": lambda: in_model("y = '" + "\\" * MEGABYTE),
     "wrong escapes": lambda: in_model("y = '" + "\\q" * (MEGABYTE // 20) + "'"),
     "an f-string": lambda: in_model(f"y = f'{'a' * MEGABYTE}'"),
-    "braces in an f-string": lambda: in_model(f"y = f'{'{1}' * 20_000}'"),
-    "wrong braces in an f-string": lambda: in_model(f"y = f'{'{+}' * 20_000}'"),
+    "braces in an f-string": lambda: in_model(f"y = f'{'{1}' * 5_000}'"),
+    "wrong braces in an f-string": lambda: in_model(f"y = f'{'{+}' * 5_000}'"),
     "double braces in an f-string": lambda: in_model(f"y = f'{'{{' * 100_000}'"),
     "a comment": lambda: in_model("# " + "a" * MEGABYTE),
     "blanks": lambda: in_model("y = 1" + " " * MEGABYTE + "+ 1"),
@@ -382,17 +378,17 @@ LARGE: dict[str, Callable[[], str]] = {
     "closing parentheses": lambda: in_model("y = " + ")" * MEGABYTE),
     "wide characters": lambda: in_model("y = '" + "\u4e2d" * (MEGABYTE // 3) + "' + z"),
     "combining characters": lambda: in_model("y = z + '" + "\u0301" * (MEGABYTE // 2) + "'"),
-    "blocks": lambda: "".join(f"block b{i} {{}}\n" for i in range(50_000)) + in_model(),
-    "blocks of one name": lambda: "block b {}\n" * 100_000 + in_model(),
-    "imports": lambda: 'import "std/mlp"\n' * 20_000 + in_model(),
-    "wrong imports": lambda: 'import "std/nothing"\n' * 5_000 + in_model(),
-    "sections": lambda: "train m {}\n" * 20_000 + in_model(),
+    "blocks": lambda: "".join(f"block b{i} {{}}\n" for i in range(100_000)) + in_model(),
+    "blocks of one name": lambda: "block b {}\n" * 20_000 + in_model(),
+    "imports": lambda: 'import "std/mlp"\n' * 5_000 + in_model(),
+    "wrong imports": lambda: 'import "std/nothing"\n' * 3_000 + in_model(),
+    "sections": lambda: "train m {}\n" * 5_000 + in_model(),
     "names": lambda: in_model("y = [" + "x, " * 100_000 + "]"),
     "a sum of names": lambda: in_model("n = 1", "y = n" + " + n" * 100_000),
-    "a sum of tensors": lambda: in_model("y = x" + " + x" * 10_000, "output y"),
-    "a product that grows": lambda: in_model("y = 9" + " * 9" * 50_000),
+    "a sum of tensors": lambda: in_model("y = x" + " + x" * 3_000, "output y"),
+    "a product that grows": lambda: in_model("y = 9" + " * 9" * 20_000),
     "strings that grow": lambda: in_model("y = 'a'" + " + 'aaaaaaaa'" * 20_000),
-    "unknown names": lambda: in_model("y = [" + ", ".join(f"z{i}" for i in range(50_000)) + "]"),
+    "unknown names": lambda: in_model("y = [" + ", ".join(f"z{i}" for i in range(10_000)) + "]"),
     "unknown names and known ones": lambda: in_model(
         *[f"a{i}x = 1" for i in range(3_000)], *[f"b{i} = z{i}" for i in range(3_000)]
     ),
@@ -400,22 +396,22 @@ LARGE: dict[str, Callable[[], str]] = {
         *[f"{'a' * 9_000}{i} = {'a' * 9_000}{'b' * i}" for i in range(30)]
     ),
     "unknown layers": lambda: in_model(*[f"Zork{i}" for i in range(20_000)]),
-    "unknown arguments": lambda: in_model(f"Dense({', '.join(f'a{i}=1' for i in range(20_000))})"),
-    "an argument again and again": lambda: in_model(f"Dense({'units=1, ' * 20_000})"),
+    "unknown arguments": lambda: in_model(f"Dense({', '.join(f'a{i}=1' for i in range(5_000))})"),
+    "an argument again and again": lambda: in_model(f"Dense({'units=1, ' * 5_000})"),
     "positional arguments": lambda: in_model(f"Dense({'1, ' * 20_000})"),
-    "layers": lambda: in_model(*["Dense(2)"] * 20_000),
-    "layers of one name": lambda: in_model(*["Dense(2, name='a')"] * 20_000),
-    "layers without output": lambda: in_model(*["y = x -> Dense(2)"] * 10_000),
-    "declared layers": lambda: in_model(*[f"layer a{i} = Dense(2)" for i in range(10_000)]),
-    "outputs": lambda: in_model(*["output x"] * 20_000),
-    "expectations": lambda: in_model(*[f"expect layer a{i} params = 1" for i in range(5_000)]),
-    "inputs": lambda: in_model(*[f"input x{i}: float32[1]" for i in range(10_000)]),
-    "params": lambda: in_model(*[f"param p{i} = {i}" for i in range(20_000)]),
+    "layers": lambda: in_model(*["Dense(2)"] * 5_000),
+    "layers of one name": lambda: in_model(*["Dense(2, name='a')"] * 5_000),
+    "layers without output": lambda: in_model(*["y = x -> Dense(2)"] * 3_000),
+    "declared layers": lambda: in_model(*[f"layer a{i} = Dense(2)" for i in range(3_000)]),
+    "outputs": lambda: in_model(*["output x"] * 5_000),
+    "expectations": lambda: in_model(*[f"expect layer a{i} params = 1" for i in range(3_000)]),
+    "inputs": lambda: in_model(*[f"input x{i}: float32[1]" for i in range(3_000)]),
+    "params": lambda: in_model(*[f"param p{i} = {i}" for i in range(5_000)]),
     "wrong lines": lambda: in_model(*["Dense(3) ? 4"] * 50_000),
     "elif": lambda: in_model("if False {\n}" + " elif False {\n}" * 20_000),
     "subscripts": lambda: in_model("y = x[" + ":, " * 20_000 + "]"),
     "axes": lambda: f"model m {{\n    input x: float32[{'2, ' * 2_000}]\n    Flatten\n}}\n",
-    "axes of an operation": lambda: in_model("y = ops.expand_dims(x, range(20_000))"),
+    "axes of an operation": lambda: in_model("y = ops.expand_dims(x, range(5_000))"),
     "an unknown layer in a loop": lambda: in_model(
         "for i in range(65_536) {", "y = y -> zork", "}"
     ),
@@ -423,7 +419,7 @@ LARGE: dict[str, Callable[[], str]] = {
     "a list doubled": lambda: in_model("a = [1]", "for i in range(60) {", "a = [a, a]", "}"),
     "long lists compared": lambda: in_model(
         *("s = 'a' * 99_999 + 'b'", "t = 'a' * 99_999 + 'c'", "a = [s] * 49_000"),
-        *("for i in range(60) {", "q = t in a", "}"),
+        *("for i in range(20) {", "q = t in a", "}"),
     ),
     "powers": lambda: in_model("y = 9 ** 9 ** 9 ** 9"),
     "shifts of strings": lambda: in_model("y = 'a' * 10 ** 60"),
@@ -529,7 +525,7 @@ def test_corpus(path: Path) -> None:
 
 def test_corpus_is_small_and_various() -> None:
     assert 50 <= len(CORPUS) <= 150
-    assert max(path.stat().st_size for path in CORPUS) <= MAX_SIZE
+    assert max(path.stat().st_size for path in CORPUS) <= target.MAX_SIZE
     runner = target.Runner(None, SECONDS)
     for path in CORPUS:
         runner.run(path.read_bytes())
@@ -547,7 +543,7 @@ def test_two_thousand_inputs_of_the_fuzzer() -> None:
 
 
 def test_inputs_are_the_same_for_the_same_seed() -> None:
-    mutator, again = Mutator(seeds()), Mutator(seeds())
+    mutator, again = target.Mutator(target.seeds()), target.Mutator(target.seeds())
     drawn_inputs = [mutator.draw(Random(f"1:{number}")) for number in range(50)]
     assert drawn_inputs == [again.draw(Random(f"1:{number}")) for number in range(50)]
     assert len(set(drawn_inputs)) > 40

@@ -9,7 +9,7 @@ from specc.backends.frameworks import import_keras
 from specc.backends.keras_model import BuiltModel
 from specc.backends.keras_objects import construct, weights_in_order
 from specc.files import UsageError
-from specc.graph import Graph, GraphLayer
+from specc.graph import Graph, GraphLayer, Tensor, replace_tensors
 from specc.layers.base import Layer
 from specc.semantics.composite import ModelLayer
 from specc.types import shape_text
@@ -86,8 +86,9 @@ def _difference(keras: Any, layer: GraphLayer, found: Any) -> str | None:
         if argument.endswith(TRAINING_ONLY) or argument not in said_config:
             continue
         said_value, found_value = said_config[argument], found_config.get(argument)
-        if said_value is None and argument not in layer.layer.given:
-            continue  # Keras fills in some defaults when it builds a layer
+        if _plain(said_value) == _plain(found_value):
+            continue
+        said_value = _once_built(keras, layer)[argument]
         if _plain(said_value) != _plain(found_value):
             return f"its {argument} is {found_value!r}, not {said_value!r}"
     said = [(v.name.rsplit("/", 1)[-1], v.shape) for v in layer.variables]
@@ -98,6 +99,22 @@ def _difference(keras: Any, layer: GraphLayer, found: Any) -> str | None:
     return None
 
 
+def _once_built(keras: Any, layer: GraphLayer) -> dict[str, Any]:
+    """The configuration of a layer that has been called: Keras fills in some of it then."""
+
+    def symbolic(tensor: Tensor) -> Any:
+        sizes = (size if isinstance(size, int) else None for size in tensor.type.shape)
+        return keras.KerasTensor((None, *sizes), tensor.type.dtype)
+
+    made = construct(keras, layer)
+    assert isinstance(layer.layer, Layer)
+    node = layer.nodes[0]
+    taken = [symbolic(tensor) for tensor in node.inputs]
+    call = {name: replace_tensors(value, symbolic) for name, value in node.call.items()}
+    made(taken if layer.layer.takes_list else taken[0], **layer.layer.keras_call(call))
+    return made.get_config()
+
+
 def _plain(value: Any) -> Any:
     """A value of a configuration: some layers make a list of a number when they are built."""
     if isinstance(value, dict):  # a layer or an object inside
@@ -105,7 +122,7 @@ def _plain(value: Any) -> Any:
         return {
             key: _plain(entry)
             for key, entry in entries.items()
-            if key not in ("name", "build_config") and not key.endswith(TRAINING_ONLY)
+            if key not in ("name", "trainable", "build_config") and not key.endswith(TRAINING_ONLY)
         }
     if not isinstance(value, list | tuple):
         return value

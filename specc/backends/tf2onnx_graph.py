@@ -123,7 +123,7 @@ def _traced(built: BuiltModel, input_count: int) -> Any:
         with (
             tf.device("/CPU:0"),
             keras.StatelessScope(state_mapping=mapping),
-            _WithoutCudnn(layers),
+            _Traceable(layers),
         ):
             values = run_graph(graph, layers, inputs, scope, inference=True)
         return {
@@ -134,17 +134,31 @@ def _traced(built: BuiltModel, input_count: int) -> Any:
     return function
 
 
-class _WithoutCudnn:
-    """Recurrent layers without their cuDNN path, for the time of a trace."""
+class _Traceable:
+    """Layers as a trace needs them: recurrent ones without their cuDNN path, and Normalization
+    with its statistics computed of its variables, of which it keeps a copy otherwise.
+    """
 
     def __init__(self, layers: dict[GraphLayer, Any]) -> None:
-        self._layers = [layer for layer in layers.values() if hasattr(layer, "use_cudnn")]
+        every = [
+            part
+            for layer, made in layers.items()
+            if not layer.is_operation
+            for part in made._flatten_layers()
+        ]
+        self._recurrent = [layer for layer in every if hasattr(layer, "use_cudnn")]
+        self._normalizing = [layer for layer in every if hasattr(layer, "adapt_mean")]
 
     def __enter__(self) -> None:
-        self._before = [layer.use_cudnn for layer in self._layers]
-        for layer in self._layers:
+        self._before = [layer.use_cudnn for layer in self._recurrent]
+        for layer in self._recurrent:
             layer.use_cudnn = False
+        self._statistics = [(layer.mean, layer.variance) for layer in self._normalizing]
+        for layer in self._normalizing:
+            layer.finalize_state()
 
     def __exit__(self, *_: object) -> None:
-        for layer, before in zip(self._layers, self._before, strict=True):
+        for layer, before in zip(self._recurrent, self._before, strict=True):
             layer.use_cudnn = before
+        for layer, (mean, variance) in zip(self._normalizing, self._statistics, strict=True):
+            layer.mean, layer.variance = mean, variance

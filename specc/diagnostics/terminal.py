@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from specc.diagnostics.diagnostic import Diagnostic, Label
 from specc.source import Span
@@ -50,7 +50,7 @@ def render(diagnostic: Diagnostic, *, color: bool) -> str:
         + styled("bold", f": {printable(diagnostic.message)}")
     ]
     rows = _rows(diagnostic)
-    width = max((len(str(line)) for line, _ in rows), default=1)
+    width = max(len(str(label.span.line)) for label in [primary, *diagnostic.secondary])
     gutter = styled("other", " " * (width + 1) + "|")
     lines.append(f"{' ' * width}{styled('other', '-->')} {printable(str(primary.span))}")
     if primary.span.source.text:
@@ -71,6 +71,7 @@ def render(diagnostic: Diagnostic, *, color: bool) -> str:
                 shown = styled(severity if is_primary else "other", mark.strip() + said)
                 lines.append(f"{gutter} {mark[: len(mark) - len(mark.lstrip())]}{shown}")
         lines.append(gutter)
+    lines += _elsewhere(diagnostic, styled, width)
     for note in diagnostic.notes:
         lines.append(f"{styled('bold', 'note')}: {_wrapped(note)}")
     if diagnostic.source is not None:
@@ -85,6 +86,27 @@ def render(diagnostic: Diagnostic, *, color: bool) -> str:
     else:
         lines.append(f"{styled('bold', 'help')}: {more}")
     return "\n".join(lines)
+
+
+def _elsewhere(diagnostic: Diagnostic, styled: Callable[[str, str], str], width: int) -> list[str]:
+    """The labels in other files than the mistake's own, such as a use of an imported block."""
+    lines: list[str] = []
+    gutter = styled("other", " " * (width + 1) + "|")
+    for label in diagnostic.secondary:
+        if label.span.source is diagnostic.primary.span.source:
+            continue
+        number = label.span.line
+        text, start, end = _window(label, number, [label])
+        mark = _underline(label.span, start, end, "-")
+        said = f" {printable(label.text)}" if label.text else ""
+        lines += [
+            f"{' ' * width}{styled('other', ':::')} {printable(str(label.span))}",
+            f"{styled('other', f'{number:>{width}} |')} {text}".rstrip(),
+            f"{gutter} {mark[: len(mark) - len(mark.lstrip())]}"
+            + styled("other", mark.strip() + said),
+            gutter,
+        ]
+    return lines
 
 
 def _wrapped(text: str) -> str:
@@ -137,8 +159,9 @@ def _underline(span: Span, start: int, end: int, mark: str) -> str:
     last = min(first + max(1, span.end - span.start), max(len(text), first + 1))
     if first < start or (first >= end and end < len(text)):
         return ""
-    before = "".join("\t" if c == "\t" else " " * _columns(c) for c in text[start:first])
-    width = sum(_columns(c) for c in text[first : min(last, end)]) or 1
+    skipped, marked = printable(text[start:first]), printable(text[first : min(last, end)])
+    before = "".join("\t" if c == "\t" else " " * _columns(c) for c in skipped)
+    width = sum(_columns(c) for c in marked) or 1
     return " " * (len(CUT) if start else 0) + before + mark * width
 
 

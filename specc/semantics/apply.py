@@ -125,9 +125,8 @@ def usable_of(
             frame.building.declared.pop(value.name, None)
             return value
         if isinstance(value, Layer):
-            return construct.named(
-                evaluator, type(value).__name__, value, {}, constructor.span, None, declared_as
-            )
+            base = value.title if isinstance(value, Composite) else type(value).__name__
+            return construct.named(evaluator, base, value, {}, constructor.span, None, declared_as)
         if callee.text in frame.names:
             evaluator.context.report(name_errors.not_a_layer(callee.span, in_words(value)))
             return None

@@ -387,6 +387,10 @@ class Body:
 
     def _line(self, statement: ast.Line) -> None:
         expression = statement.value
+        if isinstance(expression, ast.Signed):
+            self.context.report(structure_errors.line_starts_with_sign(expression.operator.span))
+            self._continue_unknown()
+            return
         steps: list[ast.Expression] = []
         if isinstance(expression, ast.Chain):
             expression, steps = expression.source, expression.steps

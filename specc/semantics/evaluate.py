@@ -122,7 +122,8 @@ class Evaluator:
             return LayerName(name)
         if name in FUNCTIONS:
             return Builtin(name)
-        return MISSING
+        other = construct.category_of(name)
+        return MISSING if other is None else construct.ObjectName(other, name)
 
     def _name(self, expression: ast.Name, category: str | None) -> Any:
         value = self._find(expression.text, category)
@@ -143,7 +144,7 @@ class Evaluator:
         known = self._names_here()
         if closest(name, known) is None:
             known = list(self.frame.names)
-        no_input = self.frame.kind != "model" and not self.frame.input_names
+        no_input = self.frame.kind in ("block", "layer") and not self.frame.input_names
         return self.fail(
             name_errors.unknown_name(expression.span, known, in_block_without_input=no_input)
         )
@@ -472,11 +473,6 @@ class Evaluator:
             if value is MISSING:
                 if callee.text in self.frame.unknown:
                     return UNKNOWN
-                other = construct.category_of(callee.text)
-                if other is not None:
-                    reason = f"`{callee.text}` is a {other}"
-                    needed = ", and not what the argument takes" if category else ""
-                    return self.fail(name_errors.not_computable(callee.span, reason + needed))
                 others = construct.names_of(category)
                 return self.fail(application.not_a_layer(self, callee, others))
         else:

@@ -42,7 +42,7 @@ def draw_cases(graph: Graph, seed: int) -> Iterator[Case]:
     """
     random = np.random.default_rng(seed)
     limits = {tensor: _limit(graph, tensor) for tensor in graph.inputs}
-    for batch in BATCH_SIZES:
+    for batch in BATCH_SIZES if graph.batch_size is None else (graph.batch_size,):
         unknown = UNKNOWN_SIZES[batch % 2]
         for kind in KINDS:
             yield Case(

@@ -1,6 +1,7 @@
 """Fuzzing of the compiler: any bytes give a result or errors that can be shown.
 
     python tests/fuzz/target.py --plain 100000 --seed 1        # needs specc alone
+    python tests/fuzz/target.py --sweep                        # so does this
     python tests/fuzz/target.py CORPUS [libFuzzer's options]   # needs atheris
 
 README.md says more.
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import gc
+import importlib
 import json
 import os
 import re
@@ -35,13 +37,16 @@ for _folder in (str(REPOSITORY), str(HERE)):
 
 def _instrumented() -> contextlib.AbstractContextManager[Any]:
     """Where atheris drives, specc's modules are imported with its counters."""
-    if __name__ != "__main__" or "--plain" in sys.argv or "--replay" in sys.argv:
+    if __name__ != "__main__" or {"--plain", "--sweep", "--replay"} & {*sys.argv}:
         return contextlib.nullcontext()
+    return _atheris().instrument_imports(include=["specc"])
+
+
+def _atheris() -> Any:
     try:
-        import atheris
+        return importlib.import_module("atheris")
     except ImportError:
         sys.exit("atheris is not installed; `--plain N` needs nothing but specc")
-    return atheris.instrument_imports(include=["specc"])
 
 
 with _instrumented():
@@ -53,7 +58,6 @@ with _instrumented():
     from specc.source import Span
 
     if __name__ == "__main__":
-        import importlib
         import pkgutil
 
         import specc
@@ -66,6 +70,7 @@ with _instrumented():
 
 from mutate import MAX_SIZE, Mutator  # noqa: E402  (it stands beside this file)
 from seeds import seeds  # noqa: E402
+from sweep import sweep  # noqa: E402
 
 SECONDS = 5.0
 """What an input may take of the processor."""
@@ -250,6 +255,14 @@ def plain(count: int, seed: int, runner: Runner, every: int = 0, stats: Path | N
             _say(runner, stats)
 
 
+def swept(runner: Runner, stats: Path | None) -> None:
+    """Run every argument of every layer and operation."""
+    for data in sweep():
+        runner.run(data)
+        if runner.inputs % 10_000 == 0:
+            _say(runner, stats)
+
+
 def _say(runner: Runner, stats: Path | None) -> None:
     report = runner.report()
     if stats is not None:
@@ -265,8 +278,7 @@ def _say(runner: Runner, stats: Path | None) -> None:
 
 def with_atheris(rest: list[str], runner: Runner, stats: Path | None) -> None:
     """Let libFuzzer choose the inputs, by what they reach."""
-    import atheris
-
+    atheris = _atheris()
     mutator = Mutator(seeds())
 
     def one_input(data: bytes) -> None:
@@ -326,6 +338,7 @@ def limit_memory() -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--plain", type=int, metavar="N", help="run N inputs without atheris")
+    parser.add_argument("--sweep", action="store_true", help="run extreme values of all arguments")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--replay", type=Path, nargs="+", help="run these files")
     parser.add_argument("--minimise", action="store_true", help="with --replay: make them small")
@@ -343,6 +356,10 @@ def main() -> int:
                 if what is not None:
                     small = minimised(path.read_bytes(), what, quiet.run)
                     path.with_suffix(".small").write_bytes(small)
+    elif options.sweep:
+        limit_memory()
+        swept(runner, options.stats)
+        _say(runner, options.stats)
     elif options.plain is not None:
         limit_memory()
         plain(options.plain, options.seed, runner, 10_000, options.stats)

@@ -83,3 +83,12 @@ def output_twice(where: Span, first: Span, name: str) -> Diagnostic:
         Label(where),
         [Label(first, "already an output here")],
     )
+
+
+def line_starts_with_sign(where: Span) -> Diagnostic:
+    return Diagnostic(
+        "E0408",
+        f"a line cannot start with `{where.text}`",
+        Label(where, "this does not go on with the line above"),
+        help="an expression over several lines stands in parentheses",
+    )
