@@ -17,6 +17,10 @@ from specc.types import shape_text
 TRAINING_ONLY = ("_initializer", "_regularizer", "_constraint", "seed")
 """Ends of the names of arguments that a model's outputs do not depend on."""
 
+NOT_COMPARED = ("name", "trainable", "build_config", "inbound_nodes")
+"""Entries of the configuration of a layer inside another: names that Keras counts, and how a model
+in it is connected, which shows in the outputs."""
+
 REMEDY = "give a model that was built from this spec"
 
 
@@ -122,7 +126,7 @@ def _plain(value: Any) -> Any:
         return {
             key: _plain(entry)
             for key, entry in entries.items()
-            if key not in ("name", "trainable", "build_config") and not key.endswith(TRAINING_ONLY)
+            if key not in NOT_COMPARED and not key.endswith(TRAINING_ONLY)
         }
     if not isinstance(value, list | tuple):
         return value

@@ -113,3 +113,15 @@ def weights_in_order(layer: Layer, keras_layer: Any) -> list[Any]:
         if isinstance(part.layer, Layer):
             own += weights_in_order(part.layer, find(part.name))
     return own
+
+
+def normalizing_layers(keras_layer: Any) -> list[Any]:
+    """The layers in a layer or model that compute with a copy of their variables."""
+    inside: list[Any] = keras_layer._flatten_layers()  # noqa: SLF001
+    return [layer for layer in inside if hasattr(layer, "adapt_mean")]
+
+
+def refresh_statistics(keras_model: Any) -> None:
+    """Make Normalization layers compute with the variables they have now."""
+    for layer in normalizing_layers(keras_model):
+        layer.finalize_state()

@@ -12,6 +12,7 @@ import onnx
 from specc.backends.adopt import adopt
 from specc.backends.export import DEFAULT_OPSET, Exporter, current_weights
 from specc.backends.keras_model import BuiltModel, build_keras, pair_variables
+from specc.backends.keras_objects import refresh_statistics
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
 from specc.files import UsageError, reason
@@ -196,6 +197,7 @@ def _sides(
 def _assign(built: BuiltModel, arrays: list[Array]) -> None:
     for (_, keras_variable), array in zip(pair_variables(built), arrays, strict=True):
         keras_variable.assign(array)
+    refresh_statistics(built.keras_model)
 
 
 def randomise(arrays: list[Array], names: list[str], seed: int) -> list[Array]:
