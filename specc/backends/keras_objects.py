@@ -117,7 +117,7 @@ def weights_in_order(layer: Layer, keras_layer: Any) -> list[Any]:
 
 def normalizing_layers(keras_layer: Any) -> list[Any]:
     """The layers in a layer or model that compute with a copy of their variables."""
-    inside: list[Any] = keras_layer._flatten_layers()  # noqa: SLF001
+    inside: list[Any] = keras_layer._flatten_layers()
     return [layer for layer in inside if hasattr(layer, "adapt_mean")]
 
 
