@@ -6,7 +6,7 @@ import gc
 import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from specc.diagnostics.diagnostic import SpecError
 from specc.graph import Graph
@@ -16,10 +16,11 @@ from specc.records import record
 from specc.semantics.elaborate import elaborate
 from specc.semantics.expectations import check_expectations, measure
 from specc.semantics.modules import Loader, Module, link
-from specc.semantics.sections import Section
-from specc.settings import settings_for
 from specc.source import Source
 from specc.syntax.parser import parse
+
+if TYPE_CHECKING:
+    from specc.semantics.sections import Section
 
 
 @record
@@ -54,12 +55,21 @@ def compile_source(
     with _collector_paused(), _room_to_recurse():
         file = parse(source)
         module = link(file, source, loader)
-        settings = settings_for(module, params or {})
-        graphs, sections = elaborate(module, settings, dict(extra_layers or {}))
+        graphs, sections = elaborate(
+            module, _settings(module, params or {}), dict(extra_layers or {})
+        )
         unmet = [d for graph in graphs for d in check_expectations(graph, measure(graph))]
     if unmet:
         raise SpecError(unmet)
     return Compilation(module, graphs, sections)
+
+
+def _settings(module: Module, params: Mapping[str, Any]) -> dict[str, Any]:
+    if not params:
+        return {}
+    from specc.settings import settings_for
+
+    return settings_for(module, params)
 
 
 RECURSION = 20_000

@@ -6,12 +6,14 @@ import argparse
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from specc.api import Model, Program, compile_program
 from specc.diagnostics.diagnostic import SpecError
 from specc.files import UsageError, read_source
-from specc.layers.base import Layer
-from specc.settings import Written
+
+if TYPE_CHECKING:
+    from specc.layers.base import Layer
 
 OUTPUT_DIRECTORY = "build"
 
@@ -55,7 +57,11 @@ def program_of(options: argparse.Namespace, path: str) -> Program:
         SpecError: where the spec is wrong.
         UsageError: where a file cannot be read, or there is no such parameter.
     """
-    params = {name: Written(value) for name, value in options.param}
+    params: dict[str, Any] = {}
+    if options.param:
+        from specc.settings import Written
+
+        params = {name: Written(value) for name, value in options.param}
     layers: dict[str, type[Layer]] = {}
     for file in options.allow_python:
         from specc.plugins import layers_of_file

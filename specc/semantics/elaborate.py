@@ -7,7 +7,7 @@ gathered; what depends on one is unknown and passed over.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from specc.diagnostics.diagnostic import SpecError
 from specc.diagnostics.errors import programs as errors
@@ -18,11 +18,13 @@ from specc.semantics.context import MAX_DEPTH, Context
 from specc.semantics.frame import Building, Frame
 from specc.semantics.modules import Definition, Module
 from specc.semantics.nodes import with_batch
-from specc.semantics.sections import Section, read_sections
 from specc.semantics.structure import check_structure
 from specc.source import Span
 from specc.syntax import ast
 from specc.types import TensorType
+
+if TYPE_CHECKING:
+    from specc.semantics.sections import Section
 
 
 def elaborate(
@@ -46,7 +48,11 @@ def elaborate(
         graph = elaborate_model(context, definition, values, tree.name.span)
         if graph is not None:
             graphs.append(graph)
-    sections = read_sections(context, module)
+    sections: list[Section] = []
+    if any(isinstance(item, ast.Section) for item in module.file.definitions):
+        from specc.semantics.sections import read_sections
+
+        sections = read_sections(context, module)
     if context.diagnostics:
         raise SpecError(context.diagnostics)
     return graphs, sections
