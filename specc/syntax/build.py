@@ -26,6 +26,7 @@ class AstBuilder:
 
     def __init__(self, source: Source) -> None:
         self._source = source
+        self.reductions: Any = None
         self.errors: list[Diagnostic] = []
         """What the grammar lets pass but the language does not."""
 

@@ -49,6 +49,9 @@ def run(
 ) -> Any:
     """Run the automaton over a source; `builder` has a method for each rule and alias.
 
+    The methods are looked up once for a builder, which keeps them as `reductions`: an f-string
+    has a run of its own for each pair of braces.
+
     Args:
         rule: what to read the text as: "start", a file, or "expression".
         begin, end: the part of the source to read; all of it otherwise.
@@ -66,10 +69,13 @@ def run(
     brace = terminal("_LBRACE")
     openers = (terminal("_LPAR"), terminal("_LBRACKET"), brace)
     closers = (terminal("_RPAR"), terminal("_RBRACKET"), terminal("_RBRACE"))
-    reductions = [
-        (r.nonterminal, r.length, r.builder == "=", getattr(builder, r.builder, None), r.keep)
-        for r in tables.reductions
-    ]
+    reductions = getattr(builder, "reductions", None)
+    if reductions is None:
+        reductions = [
+            (r.nonterminal, r.length, r.builder == "=", getattr(builder, r.builder, None), r.keep)
+            for r in tables.reductions
+        ]
+        builder.reductions = reductions
     text, match = source.text, pattern.match
     first_state, end_state = tables.starts[rule]
 
