@@ -69,7 +69,7 @@ def run(
     brace = terminal("_LBRACE")
     openers = (terminal("_LPAR"), terminal("_LBRACKET"), brace)
     closers = (terminal("_RPAR"), terminal("_RBRACKET"), terminal("_RBRACE"))
-    reductions = vars(builder).get("reductions")
+    reductions: Any = vars(builder).get("reductions")
     if reductions is None:
         reductions = [
             (r.nonterminal, r.length, r.builder == "=", getattr(builder, r.builder, None), r.keep)
