@@ -44,6 +44,17 @@ def machine() -> tuple[Tables, re.Pattern[str]]:
     return tables, re.compile(tables.pattern)
 
 
+def _reductions(tables: Tables, builder: Any) -> list[tuple[int, int, bool, Any, Any]]:
+    """What to do at each reduction, with the builder's methods, which it keeps."""
+    kept: dict[str, Any] = vars(builder)
+    if kept.get("reductions") is None:
+        builder.reductions = [
+            (r.nonterminal, r.length, r.builder == "=", getattr(builder, r.builder, None), r.keep)
+            for r in tables.reductions
+        ]
+    return builder.reductions
+
+
 def run(
     source: Source, builder: Any, rule: str = "start", begin: int = 0, end: int | None = None
 ) -> Any:
@@ -69,13 +80,7 @@ def run(
     brace = terminal("_LBRACE")
     openers = (terminal("_LPAR"), terminal("_LBRACKET"), brace)
     closers = (terminal("_RPAR"), terminal("_RBRACKET"), terminal("_RBRACE"))
-    reductions: Any = vars(builder).get("reductions")
-    if reductions is None:
-        reductions = [
-            (r.nonterminal, r.length, r.builder == "=", getattr(builder, r.builder, None), r.keep)
-            for r in tables.reductions
-        ]
-        builder.reductions = reductions
+    reductions = _reductions(tables, builder)
     text, match = source.text, pattern.match
     first_state, end_state = tables.starts[rule]
 

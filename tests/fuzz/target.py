@@ -294,7 +294,12 @@ def with_atheris(rest: list[str], runner: Runner, stats: Path | None) -> None:
             return atheris.Mutate(data, max_size)
         return mutator.mutate(data, random)[:max_size]
 
-    options = [f"-max_len={MAX_SIZE}", f"-dict={HERE / 'specc.dict'}", "-timeout=60"]
+    options = [
+        f"-max_len={MAX_SIZE}",
+        f"-dict={HERE / 'specc.dict'}",
+        "-timeout=60",
+        f"-rss_limit_mb={BYTES >> 20}",
+    ]
     atheris.Setup([sys.argv[0], *options, *rest], one_input, custom_mutator=mutate)
     atheris.Fuzz()
 
