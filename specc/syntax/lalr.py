@@ -48,11 +48,11 @@ def _reductions(tables: Tables, builder: Any) -> list[tuple[int, int, bool, Any,
     """What to do at each reduction, with the builder's methods, which it keeps."""
     kept: dict[str, Any] = vars(builder)
     if kept.get("reductions") is None:
-        builder.reductions = [
+        kept["reductions"] = [
             (r.nonterminal, r.length, r.builder == "=", getattr(builder, r.builder, None), r.keep)
             for r in tables.reductions
         ]
-    return builder.reductions
+    return kept["reductions"]
 
 
 def run(
