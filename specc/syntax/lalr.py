@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from specc.diagnostics.diagnostic import SpecError
 from specc.diagnostics.errors import syntax as errors
@@ -46,7 +46,7 @@ def machine() -> tuple[Tables, re.Pattern[str]]:
 
 def _reductions(tables: Tables, builder: Any) -> list[tuple[int, int, bool, Any, Any]]:
     """What to do at each reduction, with the builder's methods, which it keeps."""
-    kept: dict[str, Any] = vars(builder)
+    kept = cast("dict[str, Any]", vars(builder))
     if kept.get("reductions") is None:
         kept["reductions"] = [
             (r.nonterminal, r.length, r.builder == "=", getattr(builder, r.builder, None), r.keep)
