@@ -64,7 +64,9 @@ class GetItem(Operation, name="get_item"):
     @staticmethod
     def _sliced(size: Dimension, item: slice) -> Dimension:
         if isinstance(size, int):
-            return len(range(*item.indices(size)))
+            start, stop, step = item.indices(size)
+            # `len(range(...))` fails where a machine word ends.
+            return max(0, -(-(stop - start) // step))
         # The step is what remains to be looked at where both ends are open.
         whole = item.start in (None, 0) and item.stop is None and item.step in (None, 1)
         turned = item.start is None and item.stop is None and item.step == -1
