@@ -57,6 +57,13 @@ def test_the_example_spec_is_sound(readme: str) -> None:
     assert model.params.total == 271_346
 
 
+def test_the_larger_example_is_sound_with_another_parameter(readme: str) -> None:
+    import specc
+
+    model = specc.compile_text(block_after(readme, "## It grows"), params={"classes": 4}).model()
+    assert str(model.outputs[0].type) == "float32[4]"
+
+
 def test_the_error_is_what_specc_prints(
     readme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
