@@ -238,3 +238,29 @@ def test_layers_of_installed_packages(tmp_path: Path, monkeypatch: pytest.Monkey
         for cache in caches:
             cache.cache_clear()
         sys.modules.pop("scale_layers", None)
+
+
+# --------------------------------------------------------------------------- examples
+
+EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.spec"))
+
+
+@pytest.mark.usefixtures("keras_backend")
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_are_what_keras_builds(path: Path) -> None:
+    model = specc.compile(path).model()
+    assert model.name == path.stem
+    assert compare_with_keras(build_keras(model.graph)) == []
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_are_formatted_and_without_advice(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fmt", "--check", str(path)]) == 0
+    assert main(["lint", str(path)]) == 0
+    capsys.readouterr()
+
+
+def test_there_are_examples() -> None:
+    assert {path.stem for path in EXAMPLES} == {"resnet", "text_transformer", "tied_autoencoder"}

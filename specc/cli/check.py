@@ -12,7 +12,7 @@ from specc.graph import Graph
 EXAMPLES = """examples:
   specc check specs/bn_after.spec
   specc check specs/*.spec
-  specc check specs/resnet34.spec -p classes=100
+  specc check examples/resnet.spec -p classes=100
   specc check --json specs/bn_after.spec"""
 
 
