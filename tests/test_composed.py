@@ -201,6 +201,15 @@ model fixed {
 }
 """
 
+NORMALIZED = """
+model normalized {
+    input x: float32[4], batch_size=3
+
+    Normalization
+    Dense(2)
+}
+"""
+
 STRINGS = """
 model embedded {
     input category: string[]
@@ -220,7 +229,7 @@ model strings {
 PROGRAMS = {
     "tied": TIED, "own": OWN, "nested": NESTED, "blocks": BLOCKS, "expressions": EXPRESSIONS,
     "masked": MASKED, "attention": ATTENTION, "wrapped": WRAPPED, "mixed": MIXED,
-    "fixed": FIXED, "strings": STRINGS,
+    "fixed": FIXED, "strings": STRINGS, "normalized": NORMALIZED,
 }  # fmt: skip
 
 
