@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 
 FAMILIES: dict[str, tuple[str, ...]] = {
     "activations": ("ELU", "LeakyReLU", "PReLU", "ReLU", "Softmax"),
+    "adaptive": (
+        "AdaptiveAveragePooling1D",
+        "AdaptiveAveragePooling2D",
+        "AdaptiveAveragePooling3D",
+        "AdaptiveMaxPooling1D",
+        "AdaptiveMaxPooling2D",
+        "AdaptiveMaxPooling3D",
+    ),
     "attention": ("AdditiveAttention", "Attention", "GroupQueryAttention", "MultiHeadAttention"),
     "augmentation": (
         "CenterCrop",

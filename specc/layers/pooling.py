@@ -50,10 +50,17 @@ class _Pooling(Layer):
         return x.with_shape(*join_channels(tuple(sizes), channels, self.data_format))
 
 
+def require_comparable(x: TensorType, spatial_axes: tuple[str, ...]) -> None:
+    """Refuse dtypes of which TensorFlow cannot take the maxima of windows."""
+    if len(spatial_axes) == 3:
+        require_float(x)
+    elif x.dtype in ("bool", "uint32", "uint64"):
+        raise Refused(errors.dtype_refused, "numbers of at most 16 bits, int32 or int64")
+
+
 class _MaxPooling(_Pooling):
     def infer(self, x: TensorType) -> TensorType:
-        if x.dtype in ("bool", "uint32", "uint64"):
-            raise Refused(errors.dtype_refused, "numbers of at most 16 bits, int32 or int64")
+        require_comparable(x, self.spatial_axes)
         return super().infer(x)
 
 
@@ -67,6 +74,8 @@ class MaxPooling1D(_MaxPooling):
     """The largest of each window of steps.
 
     Shapes: (steps, channels) -> (windows, channels)
+
+    Example: float32[10, 4] -> MaxPooling1D -> float32[5, 4]
     """
 
     pool_size: tuple[int, ...] = arg(Sizes(1), default=2)
@@ -76,6 +85,8 @@ class MaxPooling2D(_MaxPooling):
     """The largest of each window of pixels.
 
     Shapes: (height, width, channels) -> (rows, columns, channels)
+
+    Example: float32[28, 28, 3] -> MaxPooling2D(3, strides=2, padding="same") -> float32[14, 14, 3]
     """
 
     spatial_axes = AXES_2D
@@ -88,6 +99,8 @@ class MaxPooling3D(_MaxPooling):
     """The largest of each window of voxels.
 
     Shapes: (depth, height, width, channels) -> (layers, rows, columns, channels)
+
+    Example: float32[8, 8, 8, 1] -> MaxPooling3D -> float32[4, 4, 4, 1]
     """
 
     spatial_axes = AXES_3D
@@ -95,15 +108,13 @@ class MaxPooling3D(_MaxPooling):
     pool_size: tuple[int, ...] = arg(Sizes(3), default=(2, 2, 2))
     strides: tuple[int, ...] | None = arg(Optional(Sizes(3)), default=None)
 
-    def infer(self, x: TensorType) -> TensorType:
-        require_float(x)  # Unlike in one and two dimensions.
-        return super().infer(x)
-
 
 class AveragePooling1D(_AveragePooling):
     """The mean of each window of steps.
 
     Shapes: (steps, channels) -> (windows, channels)
+
+    Example: float32[10, 4] -> AveragePooling1D(3) -> float32[3, 4]
     """
 
 
@@ -111,6 +122,8 @@ class AveragePooling2D(_AveragePooling):
     """The mean of each window of pixels.
 
     Shapes: (height, width, channels) -> (rows, columns, channels)
+
+    Example: float32[28, 28, 3] -> AveragePooling2D((2, 2)) -> float32[14, 14, 3]
     """
 
     spatial_axes = AXES_2D
@@ -123,6 +136,8 @@ class AveragePooling3D(_AveragePooling):
     """The mean of each window of voxels.
 
     Shapes: (depth, height, width, channels) -> (layers, rows, columns, channels)
+
+    Example: float32[8, 8, 8, 1] -> AveragePooling3D(2, strides=1) -> float32[7, 7, 7, 1]
     """
 
     spatial_axes = AXES_3D
@@ -149,6 +164,8 @@ class GlobalMaxPooling1D(_GlobalPooling):
     """The largest of all steps.
 
     Shapes: (steps, channels) -> (channels,), or (1, channels) if keepdims
+
+    Example: float32[10, 4] -> GlobalMaxPooling1D -> float32[4]
     """
 
 
@@ -156,6 +173,8 @@ class GlobalMaxPooling2D(_GlobalPooling):
     """The largest of all pixels.
 
     Shapes: (height, width, channels) -> (channels,), or (1, 1, channels) if keepdims
+
+    Example: float32[7, 7, 512] -> GlobalMaxPooling2D(keepdims=True) -> float32[1, 1, 512]
     """
 
     spatial_axes = AXES_2D
@@ -165,6 +184,8 @@ class GlobalMaxPooling3D(_GlobalPooling):
     """The largest of all voxels.
 
     Shapes: (depth, height, width, channels) -> (channels,), or (1, 1, 1, channels) if keepdims
+
+    Example: float32[4, 4, 4, 8] -> GlobalMaxPooling3D -> float32[8]
     """
 
     spatial_axes = AXES_3D
@@ -181,6 +202,8 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
     """The mean of all steps that are not masked.
 
     Shapes: (steps, channels) -> (channels,), or (1, channels) if keepdims
+
+    Example: float32[10, 4] -> GlobalAveragePooling1D -> float32[4]
     """
 
     call_arguments: ClassVar[dict[str, Kind]] = {"training": BOOL, "mask": TENSOR}
@@ -190,6 +213,8 @@ class GlobalAveragePooling2D(_GlobalAveragePooling):
     """The mean of all pixels.
 
     Shapes: (height, width, channels) -> (channels,), or (1, 1, channels) if keepdims
+
+    Example: float32[7, 7, 512] -> GlobalAveragePooling2D -> float32[512]
     """
 
     spatial_axes = AXES_2D
@@ -199,6 +224,8 @@ class GlobalAveragePooling3D(_GlobalAveragePooling):
     """The mean of all voxels.
 
     Shapes: (depth, height, width, channels) -> (channels,), or (1, 1, 1, channels) if keepdims
+
+    Example: float32[4, 4, 4, 8] -> GlobalAveragePooling3D(keepdims=True) -> float32[1, 1, 1, 8]
     """
 
     spatial_axes = AXES_3D

@@ -70,6 +70,11 @@ def broadcasts(case: Case) -> bool:
     return ranks in ({0}, {1}) or len(ranks) > 1 or any(1 in shape for shape in shapes)
 
 
+def one_position(case: Case) -> bool:
+    """Whether an axis has one position before or after an adaptive pooling."""
+    return as_list(case.arguments["output_size"])[-1] == 1 or 1 in case.inputs[0].shape
+
+
 def unknown_sizes(x: TensorType) -> bool:
     return any(not isinstance(size, int) for size in x.shape)
 
@@ -82,6 +87,19 @@ STRICTER = {
         Stricter(
             "axes that broadcast, attention over the batch, and whole numbers beside floats",
             lambda case: broadcasts(case) or not all(x.is_float for x in case.inputs),
+        ),
+    ),
+    **dict.fromkeys(
+        FAMILIES["adaptive"],
+        Stricter(
+            "unknown sizes, with which Keras fails when a model meets its second size; other axes, "
+            "which Keras does not look at; and maxima over a last axis of one position: "
+            "TensorFlow divides by zero, and the process ends",
+            lambda case: (
+                unknown_sizes(case.inputs[0])
+                or case.inputs[0].rank != int(case.layer[-2]) + 1
+                or ("Max" in case.layer and one_position(case))
+            ),
         ),
     ),
     **dict.fromkeys(
@@ -408,7 +426,9 @@ def agree(case: Case) -> bool:
         return False
     theirs = keras_answer(case)
     if isinstance(ours, Refused):
-        if isinstance(theirs, KerasAnswer) and isinstance(theirs.run, Exception):
+        if isinstance(theirs, KerasAnswer) and (
+            isinstance(theirs.run, Exception) or contradicts_itself(theirs)
+        ):
             return False
         assert isinstance(theirs, Exception), f"only specc refuses {case}: {ours}; Keras: {theirs}"
         return False
@@ -435,6 +455,14 @@ def agree(case: Case) -> bool:
         assert all(fits), f"{case} gives {shape}, a run {truth}"
     assert ours.dtypes == [dtype for _, dtype in theirs.run], str(case)
     return True
+
+
+def contradicts_itself(answer: KerasAnswer) -> bool:
+    """Whether Keras gives other numbers of axes when it runs than it said before."""
+    if isinstance(answer.run, Exception):
+        return False
+    said = [len(shape) + 1 for shape in answer.symbolic.shapes]
+    return said != [len(shape) for shape, _ in answer.run]
 
 
 # ----------------------------------------------------------------------- tests
