@@ -34,7 +34,8 @@ def keras_layer(keras: Any, layer: Layer, name: str | None, dtype: str | None = 
 
     Args:
         name: None for a layer inside another, which is called as the first of its class.
-        dtype: the policy of the layer and all in it, whatever it says itself.
+        dtype: the policy of the layer and all in it, whatever it says itself; not of a layer that
+            cannot compute in it.
     """
     if name is None:
         name = layer.inner_name or snake_case(getattr(layer, "kind", type(layer).__name__))
@@ -53,7 +54,7 @@ def keras_layer(keras: Any, layer: Layer, name: str | None, dtype: str | None = 
         for argument, value in layer.keras_arguments().items()
         if argument != "trainable"
     }
-    if dtype is not None:
+    if dtype is not None and layer.dtype_kind.accepts(dtype):
         arguments["dtype"] = dtype
     made = keras_class(keras, layer)(name=name, **arguments)
     if not layer.trainable:  # as an argument it does not reach the layers inside

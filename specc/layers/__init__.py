@@ -24,6 +24,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "AdaptiveMaxPooling3D",
     ),
     "attention": ("AdditiveAttention", "Attention", "GroupQueryAttention", "MultiHeadAttention"),
+    "audio": ("MelSpectrogram", "STFTSpectrogram"),
     "augmentation": (
         "CenterCrop",
         "RandomBrightness",
@@ -122,7 +123,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "ZeroPadding2D",
         "ZeroPadding3D",
     ),
-    "wrappers": ("Bidirectional", "TimeDistributed"),
+    "wrappers": ("Bidirectional", "SpectralNormalization", "TimeDistributed"),
 }
 
 LAYER_NAMES = tuple(sorted(name for names in FAMILIES.values() for name in names))

@@ -12,7 +12,7 @@ from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import DATA_FORMAT, Sizes, arg
 from specc.layers.base import Layer, join_channels, require_float, spatial_axis, split_channels
-from specc.layers.pooling import AXES_1D, AXES_2D, AXES_3D, require_comparable
+from specc.layers.pooling import AXES_1D, AXES_2D, AXES_3D, MAX_3D_DTYPES, require_comparable
 from specc.types import TensorType
 
 
@@ -116,9 +116,11 @@ class AdaptiveMaxPooling2D(_AdaptivePooling2D, _Maxima):
 
 
 class AdaptiveMaxPooling3D(_AdaptivePooling3D, _Maxima):
-    """The largest of each of `output_size` windows that cover the voxels.
+    """The largest of each of `output_size` windows of voxels, in other dtypes than float64.
 
     Shapes: (depth, height, width, channels) -> (*output_size, channels)
 
     Example: float32[9, 9, 9, 1] -> AdaptiveMaxPooling3D(4) -> float32[4, 4, 4, 1]
     """
+
+    dtype_kind = MAX_3D_DTYPES

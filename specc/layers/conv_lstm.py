@@ -52,6 +52,8 @@ class ConvLSTM1D(Layer):
              (*kernel_size, filters, 4 * filters); bias (4 * filters,) if use_bias
     """
 
+    category = "recurrent"
+
     call_arguments: ClassVar[dict[str, Kind]] = {
         "initial_state": TENSORS,
         "mask": TENSOR,
@@ -106,6 +108,10 @@ class ConvLSTM1D(Layer):
             output = TensorType("float32", (x.shape[0], *state.shape))
         return (output, *[state] * (self.output_count - 1))
 
+    def states_for(self, x: TensorType) -> list[TensorType]:
+        """The types of the hidden and the carry state."""
+        return [self.state(x)] * 2
+
     def state(self, x: TensorType) -> TensorType:
         """The type of the hidden state, which is that of an output."""
         spatial, _ = self.split(x)
@@ -143,7 +149,7 @@ class ConvLSTM1D(Layer):
         given = call.get("initial_state")
         if given is not None:
             states = cast("list[TensorType]", given if isinstance(given, list) else [given])
-            require_call_types("initial_state", states, [self.state(inputs[0])] * 2)
+            require_call_types("initial_state", states, self.states_for(inputs[0]))
         if call.get("mask") is not None:
             steps = inputs[0].shape[:1]
             require_call_types("mask", [call["mask"]], [TensorType("bool", steps)])

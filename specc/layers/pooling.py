@@ -9,7 +9,16 @@ from typing import ClassVar
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
-from specc.layers.arguments import BOOL, DATA_FORMAT, Choice, Kind, Optional, Sizes, arg
+from specc.layers.arguments import (
+    BOOL,
+    DATA_FORMAT,
+    DTYPE_POLICY,
+    Choice,
+    Kind,
+    Optional,
+    Sizes,
+    arg,
+)
 from specc.layers.base import (
     TENSOR,
     Layer,
@@ -58,6 +67,10 @@ def require_comparable(x: TensorType, spatial_axes: tuple[str, ...]) -> None:
         raise Refused(errors.dtype_refused, "numbers of at most 16 bits, int32 or int64")
 
 
+MAX_3D_DTYPES = Optional(Choice(*(d for d in DTYPE_POLICY.choices if d != "float64")))
+"""TensorFlow has no maxima of volumes in float64."""
+
+
 class _MaxPooling(_Pooling):
     def infer(self, x: TensorType) -> TensorType:
         require_comparable(x, self.spatial_axes)
@@ -96,7 +109,7 @@ class MaxPooling2D(_MaxPooling):
 
 
 class MaxPooling3D(_MaxPooling):
-    """The largest of each window of voxels.
+    """The largest of each window of voxels, in other dtypes than float64.
 
     Shapes: (depth, height, width, channels) -> (layers, rows, columns, channels)
 
@@ -104,6 +117,7 @@ class MaxPooling3D(_MaxPooling):
     """
 
     spatial_axes = AXES_3D
+    dtype_kind = MAX_3D_DTYPES
 
     pool_size: tuple[int, ...] = arg(Sizes(3), default=(2, 2, 2))
     strides: tuple[int, ...] | None = arg(Optional(Sizes(3)), default=None)

@@ -51,6 +51,10 @@ class Handing(Layer):
     def state_types(self) -> list[TensorType]:
         return [TensorType("float32", (size,)) for size in _flat(self.state_structure)]
 
+    def states_for(self, x: TensorType) -> list[TensorType]:
+        """The types of the states, for an input."""
+        return self.state_types
+
     def activated(self, outputs: tuple[TensorType, ...]) -> TensorType:
         return TensorType("float32", (self.output_size,))
 
@@ -58,7 +62,7 @@ class Handing(Layer):
         given = call.get(self.states_argument)
         if given is not None:
             states = cast("list[TensorType]", given if isinstance(given, list) else [given])
-            require_call_types(self.states_argument, states, self.state_types)
+            require_call_types(self.states_argument, states, self.states_for(inputs[0]))
         if call.get("mask") is not None:
             steps = inputs[0].shape[:1]
             require_call_types("mask", [call["mask"]], [TensorType("bool", steps)])

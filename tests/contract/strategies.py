@@ -14,11 +14,13 @@ from specc.diagnostics.place import Refused
 from specc.layers import (
     LAYER_NAMES,
     attention,
+    audio,
     augmentation,
     find_layer,
     lookup,
     objects,
     projection,
+    wrappers,
 )
 from specc.layers import arguments as kinds
 from specc.layers.arguments import BOOL, DTYPE_POLICY, Configurable, Kind
@@ -149,6 +151,17 @@ def _wrapped(kind: Any) -> Strategy:
     return st.sampled_from(classes_for(kind.wanted)).flatmap(configured)
 
 
+def _with_kernel(_: Kind) -> Strategy:
+    """Mostly one whose text says that it has a kernel or embeddings of its own."""
+    classes = classes_for("layer")
+    fitting = [
+        cls for cls in classes if re.search(r"Weights:\s+(kernel|embedd)", cls.__doc__ or "")
+    ]
+    return st.sampled_from(fitting).flatmap(configured) | st.sampled_from(classes).flatmap(
+        configured
+    )
+
+
 def _cells(kind: Any) -> Strategy:
     one = _wrapped(kind.one)
     several = st.lists(one, min_size=1, max_size=3).map(tuple)
@@ -203,6 +216,7 @@ STRATEGIES: dict[type[Kind], Callable[[Any], Strategy]] = {
     projection.PartialShape: _partial_shape,
     augmentation.ValueRange: lambda _: st.sampled_from([(0, 255), (0, 1), (-1.0, 1.0), (0.5, 0.5)]),
     attention.ProjectedShape: _projected,
+    audio.Window: lambda kind: st.sampled_from([*kind.choices[:4], "hann", (1.0, 0.5)]),
     kinds.Bool: lambda _: st.booleans(),
     kinds.Int: _int,
     kinds.Float: _float,
@@ -210,6 +224,7 @@ STRATEGIES: dict[type[Kind], Callable[[Any], Strategy]] = {
     kinds.Named: _named,
     kinds.Wrapped: _wrapped,
     kinds.Cells: _cells,
+    wrappers.WithKernel: _with_kernel,
     objects.Positive: lambda _: st.sampled_from([0.5, 1, 2.0]),
     objects.Distribution: lambda kind: st.sampled_from([*kind.choices, "Uniform"]),
     kinds.Sizes: _sizes,
@@ -236,6 +251,8 @@ NEEDED = {
     "CategoryEncoding": ("num_tokens",),
     "Discretization": ("bin_boundaries",),
     "GroupNormalization": ("groups",),
+    "MelSpectrogram": ("fft_length",),
+    "STFTSpectrogram": ("frame_length",),
     **dict.fromkeys(("IntegerLookup", "StringLookup", "TextVectorization"), ("vocabulary",)),
 }
 """Arguments that are not required, but without which hardly any input that is drawn is taken."""
