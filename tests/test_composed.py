@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -226,7 +228,44 @@ model strings {
 }
 """
 
+SOUND = """
+model sound {
+    input signal: float32[1024, 1]
+
+    STFTSpectrogram(frame_length=64, mode="magnitude")
+    SpectralNormalization(Dense(4, activation="relu"), power_iterations=2)
+    AdaptiveAveragePooling1D(3)
+    Flatten
+    Dense(3)
+}
+"""
+
+MEL = """
+model mel {
+    input signal: float32[1024]
+
+    MelSpectrogram(fft_length=256, sequence_stride=128, num_mel_bins=16, sampling_rate=8_000)
+    Permute((2, 1))
+    Bidirectional(LSTM(4))
+    Dense(3)
+}
+"""
+
+FRAMES = """
+model frames {
+    input film: float32[4, 8, 8, 1]
+
+    x = film -> Bidirectional(ConvLSTM2D(3, 3, padding="same", return_sequences=True))
+    x -> SpectralNormalization(Conv3D(4, 3))
+    MaxPooling3D(1)
+    AdaptiveMaxPooling3D(2)
+    Flatten
+    Dense(3)
+}
+"""
+
 PROGRAMS = {
+    "sound": SOUND, "mel": MEL, "frames": FRAMES,
     "tied": TIED, "own": OWN, "nested": NESTED, "blocks": BLOCKS, "expressions": EXPRESSIONS,
     "masked": MASKED, "attention": ATTENTION, "wrapped": WRAPPED, "mixed": MIXED,
     "fixed": FIXED, "strings": STRINGS, "normalized": NORMALIZED,
@@ -238,9 +277,47 @@ def test_keras_agrees(name: str) -> None:
     built(PROGRAMS[name])
 
 
-@pytest.mark.parametrize("name", sorted(PROGRAMS.keys() - {"mixed", "strings", "fixed"}))
+@pytest.mark.parametrize("name", sorted(PROGRAMS.keys() - {"mixed", "strings", "fixed", "mel"}))
 def test_exports_and_verifies(name: str) -> None:
     exported(PROGRAMS[name])
+
+
+@pytest.mark.parametrize("name", ["sound", "mel", "frames"])
+def test_trains_and_is_loaded_again(name: str, tmp_path: Path, keras_backend: Any) -> None:
+    model = built(PROGRAMS[name]).keras_model
+    model.compile("adam", "mse")
+    x = drawn(6, *model.inputs[0].shape[1:])
+    before = [w.numpy() for w in model.trainable_weights]
+    model.fit(x, drawn(6, 3), batch_size=3, verbose=0)
+    assert all((a != w.numpy()).any() for a, w in zip(before, model.trainable_weights, strict=True))
+    model.save(tmp_path / "m.keras")
+    again = keras_backend.saving.load_model(tmp_path / "m.keras")
+    np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+def test_the_kernel_is_normalized_while_training() -> None:
+    """At inference the kernel is used as it is; its norm comes near 1 by training alone."""
+    model = built(SOUND).keras_model
+    wrapper = model.get_layer("spectral_normalization")
+    kernel = wrapper.layer.kernel
+    kernel.assign(kernel * 9)
+    x = drawn(2, 1024, 1)
+    model(x)
+    assert np.linalg.svd(kernel.numpy(), compute_uv=False)[0] > 5
+    for _ in range(30):
+        model(x, training=True)
+    assert abs(np.linalg.svd(kernel.numpy(), compute_uv=False)[0] - 1) < 0.05
+
+
+def test_scipy_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("scipy", "scipy.signal"):
+        monkeypatch.setitem(sys.modules, name, None)
+    lazy = importlib.import_module("keras.src.utils.module_utils").scipy
+    monkeypatch.setattr(lazy, "module", None)
+    monkeypatch.setattr(lazy, "_available", None)
+    with pytest.raises(specc.UsageError, match="Keras cannot make `stft_spectrogram`") as caught:
+        build_keras(specc.compile_text(SOUND).models[-1].graph)
+    assert "specc-nn[audio]" in (caught.value.help or "")
 
 
 def test_tied_weights_are_one_variable() -> None:

@@ -10,6 +10,7 @@ from specc.backends.frameworks import import_keras
 from specc.backends.keras_objects import construct, weights_in_order
 from specc.diagnostics.diagnostic import SpecError
 from specc.diagnostics.errors import artifacts as errors
+from specc.files import UsageError
 from specc.graph import Graph, GraphLayer, Node, Tensor, Variable, replace_tensors
 from specc.layers.base import Layer
 from specc.records import fresh, record
@@ -117,6 +118,11 @@ def _blaming(layer: GraphLayer, where: Span | None = None) -> Generator[None]:
         yield
     except SpecError:
         raise
+    except ImportError as error:  # Keras loads what few layers need when they are made
+        raise UsageError(
+            f"Keras cannot make `{layer.name}` on this machine: {error}",
+            'what layers of sound need comes with `pip install "specc-nn[audio]"`',
+        ) from error
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         refused = errors.keras_refuses(where or layer.span, layer.name, lines[0])

@@ -59,13 +59,10 @@ class _Maxima(_AdaptivePooling):
     def infer(self, x: TensorType) -> TensorType:
         require_comparable(x, self.spatial_axes)
         output = super().infer(x)
-        for end in (x, output):
+        for end, when in ((x, "before"), (output, "after")):
             last, _ = split_channels(end, self.data_format, *self.spatial_axes)
             if last[-1] == 1:
-                reason = (
-                    f"over the last axis, of size 1 {'before' if end is x else 'after'} the "
-                    "pooling, TensorFlow cannot take these maxima; `ops.max` can"
-                )
+                reason = f"TensorFlow cannot do it where the last axis is 1 {when}; `ops.max` can"
                 raise Refused(errors.arguments_conflict, "output_size", reason)
         return output
 

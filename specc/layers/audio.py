@@ -174,10 +174,7 @@ class MelSpectrogram(Layer):
         frames = 1 + (samples + 2 * border - self.fft_length) // self.sequence_stride
         said = (samples + self.sequence_stride + 1) // self.sequence_stride
         if frames != said:
-            reason = (
-                f"of {samples} samples Keras says {said} frames and computes {frames}; "
-                "another stride, or another number of samples, has no such difference"
-            )
+            reason = f"of {samples} samples Keras says {said} frames and computes {frames}"
             raise Refused(errors.arguments_conflict, "sequence_stride", reason)
         return frames
 

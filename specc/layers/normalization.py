@@ -40,6 +40,8 @@ class BatchNormalization(Layer):
     Weights: gamma (n,) if scale; beta (n,) if center; moving_mean (n,) and
              moving_variance (n,), not trainable; if renorm, moving_stddev (n,),
              renorm_mean (n,) and renorm_stddev (n,), not trainable; n is the size of `axis`
+
+    Example: float32[28, 28, 8] -> BatchNormalization(momentum=0.9) -> float32[28, 28, 8]
     """
 
     call_arguments: ClassVar[dict[str, Kind]] = {"training": BOOL, "mask": TENSOR}
@@ -88,6 +90,8 @@ class LayerNormalization(Layer):
 
     Shapes:  (*any) -> (*any)
     Weights: gamma if scale, beta if center, of the sizes of `axis` in ascending order
+
+    Example: float32[10, 8] -> LayerNormalization(epsilon=1e-6) -> float32[10, 8]
     """
 
     axis: int | tuple[int, ...] = arg(Axes(), default=-1)
@@ -122,6 +126,8 @@ class GroupNormalization(Layer):
 
     Shapes:  (*any) -> (*any)
     Weights: gamma (n,) if scale; beta (n,) if center; n is the size of `axis`
+
+    Example: float32[28, 28, 8] -> GroupNormalization(groups=4) -> float32[28, 28, 8]
     """
 
     groups: int = arg(Int(at_least=-1), default=32)
@@ -162,6 +168,8 @@ class RMSNormalization(Layer):
 
     Shapes:  (*any) -> (*any)
     Weights: scale, of the sizes of `axis`
+
+    Example: float32[10, 8] -> RMSNormalization -> float32[10, 8]
     """
 
     axis: int | tuple[int, ...] = arg(Axes(), default=-1)
@@ -188,6 +196,8 @@ class UnitNormalization(Layer):
     """Each sample divided by its length along `axis`.
 
     Shapes: (*any) -> (*any)
+
+    Example: float32[128] -> UnitNormalization -> float32[128]
     """
 
     axis: int | tuple[int, ...] = arg(Axes(), default=-1)
@@ -207,6 +217,8 @@ class Normalization(Layer):
     Shapes:  (*any) -> (*any)
     Weights: without mean and variance: mean and variance, of the sizes of `axis` in ascending
              order, and count (); none of them trainable
+
+    Example: float32[13] -> Normalization -> float32[13]
     """
 
     axis: int | tuple[int, ...] | None = arg(Optional(Axes()), default=-1)

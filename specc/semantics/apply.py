@@ -158,6 +158,9 @@ def not_a_layer(
 ) -> Diagnostic:
     """What to say of something that is meant to be a layer; `others` could be meant as well."""
     if isinstance(callee, ast.Name | ast.Attribute):
+        refused = refusal(callee)
+        if refused is not None:
+            return refused
         known = (*LAYER_NAMES, *evaluator.frame.module.definitions)
         known = tuple([name for name in known if name != evaluator.frame.title])
         layers = [n for n, v in evaluator.frame.names.items() if isinstance(v, LayerUse)]
@@ -167,6 +170,16 @@ def not_a_layer(
         found_in = module_of_block(callee.span.text)
         return name_errors.unknown_layer(callee.span, callee.span.text, every, found_in)
     return name_errors.not_a_layer(callee.span, "this")
+
+
+def refusal(expression: ast.Name | ast.Attribute) -> Diagnostic | None:
+    """What to say of a name of `keras.layers` that a spec cannot have; None for other names."""
+    from specc.layers.refused import REFUSED
+
+    name = expression.span.text.rsplit(".", 1)[-1]
+    if name not in REFUSED:
+        return None
+    return name_errors.refused_layer(expression.span, name, *REFUSED[name])
 
 
 def layer_as_tensor(evaluator: Evaluator, expression: ast.Expression) -> Diagnostic:

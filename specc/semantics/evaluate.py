@@ -139,6 +139,9 @@ class Evaluator:
         if name in self.frame.unknown:
             return UNKNOWN
         self.frame.unknown.add(name)
+        refused = application.refusal(expression)
+        if refused is not None and name[0].isupper():
+            return self.fail(refused)
         if any(folded(layer) == meant for layer in LAYER_NAMES):  # `flatten`
             return self.fail(name_errors.unknown_layer(expression.span, name, LAYER_NAMES))
         known = self._names_here()
@@ -394,6 +397,9 @@ class Evaluator:
             return OperationName(name.text)
         if self.is_layer(expression):
             text = expression.span.text
+            refused = application.refusal(expression)
+            if refused is not None:
+                return self.fail(refused)
             return self.fail(name_errors.unknown_layer(expression.span, text, LAYER_NAMES))
         value = self.evaluate(owner)
         known: list[str] = []

@@ -28,7 +28,7 @@ OF_PYTHON = {
     "class": "a block is written `block name(...) { ... }`",
     "while": "loops are written `for name in values { ... }`",
     "return": "the last line of a block or model is its result; `output a, b` names several",
-    "lambda": "a block is written `block name(...) { ... }`",
+    "lambda": "what a Lambda computes is written with operators and `ops`, or as a block",
     "elseif": "a further choice is written `} elif condition {`",
     "from": 'a file is imported as a whole: `import "blocks/resnet.spec"`',
 }

@@ -24,8 +24,6 @@ def unknown_layer(
             help=f"write `{bare}`",
         )
     way_out = f'write `import "{found_in}"` above' if found_in else None
-    if name == "Lambda":
-        way_out = "what a Lambda computes is written with operators and `ops`, or as a block"
     return Diagnostic(
         "E0201",
         f"there is no layer `{name}`",
@@ -35,6 +33,11 @@ def unknown_layer(
         or "layers have the names of their Keras classes, such as `Dense`; blocks are defined in "
         "this file or imported",
     )
+
+
+def refused_layer(where: Span, name: str, why: str, instead: str) -> Diagnostic:
+    """A name of `keras.layers` that cannot stand in a spec."""
+    return Diagnostic("E0260", f"`{name}` is no layer of a spec", Label(where, why), help=instead)
 
 
 def unknown_name(
