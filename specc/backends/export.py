@@ -15,6 +15,7 @@ from specc._version import __version__
 from specc.backends.adopt import adopt
 from specc.backends.fold import Accounting, bind_weights
 from specc.backends.keras_model import BuiltModel, pair_variables
+from specc.backends.native.convert import lower
 from specc.backends.tf2onnx_graph import LAYER_SCOPE, convert
 from specc.graph import Graph, Variable
 from specc.manifest import manifest
@@ -44,12 +45,24 @@ class Exported:
 class Exporter:
     """Converts a model once, and gives ONNX models of it for any weights."""
 
-    def __init__(self, built: BuiltModel, source: Source, opset: int = DEFAULT_OPSET) -> None:
+    def __init__(
+        self, built: BuiltModel, source: Source, opset: int = DEFAULT_OPSET, via: str = "tf2onnx"
+    ) -> None:
+        """Convert.
+
+        Args:
+            via: "native", each layer lowering itself, or "tf2onnx".
+
+        Raises:
+            UsageError: where that way does not write the opset, or cannot convert the model.
+        """
         self._graph = built.graph
         self._source = source
         self._opset = opset
         self._variables = [variable for variable, _ in pair_variables(built)]
-        self._converted = convert(built, opset)
+        self._converted = (
+            lower(built.graph, opset).model if via == "native" else convert(built, opset)
+        )
 
     @property
     def variables(self) -> list[Variable]:

@@ -30,6 +30,7 @@ from specc.layers.base import (
     require_axes,
     require_float,
 )
+from specc.lowering import Builder, NotLowered, Value, Values
 from specc.types import TensorType
 
 
@@ -56,6 +57,14 @@ class ReLU(Layer):
             return TensorType("uint32", x.shape)
         return x
 
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        if self.threshold:
+            raise NotLowered("`ReLU` with a threshold")
+        y = op.LeakyRelu(x, alpha=self.negative_slope) if self.negative_slope else x
+        if self.max_value is None:
+            return y if self.negative_slope else op.Relu(x)
+        return op.Clip(y, None if self.negative_slope else 0.0, self.max_value)
+
 
 class LeakyReLU(Layer):
     """A line of another slope below zero.
@@ -72,6 +81,9 @@ class LeakyReLU(Layer):
             raise Refused(errors.dtype_refused, "numbers")
         return TensorType("float32", x.shape)
 
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        return op.LeakyRelu(x, alpha=self.negative_slope)
+
 
 class ELU(Layer):
     """`alpha * (exp(x) - 1)` below zero.
@@ -84,6 +96,9 @@ class ELU(Layer):
     def infer(self, x: TensorType) -> TensorType:
         require_float(x)
         return x
+
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        return op.Elu(x, alpha=self.alpha)
 
 
 class Softmax(Layer):
@@ -100,6 +115,11 @@ class Softmax(Layer):
         require_float(x)
         require_axes("axis", self.axis, x.rank + 1)
         return x
+
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        if not isinstance(self.axis, int):
+            raise NotLowered("`Softmax` over several axes")
+        return op.Softmax(x, axis=self.axis)
 
 
 class PReLU(Layer):
@@ -126,3 +146,6 @@ class PReLU(Layer):
                 raise Refused(errors.axis_out_of_range, "shared_axes", axis, x.rank + 1)
         sizes = [1 if i + 1 in shared else known_size(x, i) for i in range(x.rank)]
         return (Weight("alpha", tuple(sizes)),)
+
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        return op.PRelu(x, w["alpha"])

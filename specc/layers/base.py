@@ -29,6 +29,7 @@ from specc.layers.arguments import (
     KerasObject,
     Kind,
 )
+from specc.lowering import Builder, NotLowered, Value, Values
 from specc.types import Dimension, TensorType
 
 
@@ -89,6 +90,9 @@ class Layer(Configurable):
     numbers_to_float32: ClassVar[bool] = False
     """Whether floats that are made of whole numbers have the dtypes that `infer` says, and not
     the layer's own: Keras casts whole numbers to its default."""
+
+    passes_on: ClassVar[bool] = False
+    """Whether the layer gives its input as it is, when the model is not trained."""
 
     shaped_by_call: ClassVar[bool] = False
     """Whether `infer` and `weights` are given the call's arguments too, by name."""
@@ -166,6 +170,40 @@ class Layer(Configurable):
         """The outputs of `infer` with the layer's own dtype in them."""
         own = self.compute_dtype
         return tuple(x._replace(dtype=own) if x.dtype == "float32" else x for x in outputs)
+
+    def onnx(self, op: Builder, x: Any, w: Values) -> Any:
+        """What the layer computes at inference, as operators of ONNX.
+
+        Args:
+            x: the input; a list of them where Keras takes a list. Floats have the layer's dtype.
+            w: the weights by name, in the layer's dtype.
+
+        Returns:
+            The output, or a tuple of several.
+
+        Raises:
+            NotLowered: where there is no lowering for the layer or for its arguments.
+        """
+        if self.passes_on:
+            return x
+        raise NotLowered(f"`{self.kind}` has no lowering yet")
+
+    def affine(self, op: Builder, w: Values) -> tuple[Value, Value] | None:
+        """Scale and offset where the layer is `x * scale + offset` along the last axis.
+
+        Both are vectors; None where the layer is something else.
+        """
+        return None
+
+    def fold_before(self, op: Builder, w: Values, scale: Value, offset: Value) -> Values | None:
+        """The weights with which the layer does by itself what a scale and an offset of its
+        input's last axis did before it; None where there are none such.
+        """
+        return None
+
+    def fold_after(self, op: Builder, w: Values, scale: Value, offset: Value) -> Values | None:
+        """As `fold_before`, for a scale and an offset of the output's last axis."""
+        return None
 
     def keras_call(self, call: dict[str, Any]) -> dict[str, Any]:
         """The call's arguments as Keras wants them, given as the spec has them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
+from specc.layers.activation_functions import activated
 from specc.layers.arguments import (
     ACTIVATION,
     BOOL,
@@ -18,6 +19,7 @@ from specc.layers.arguments import (
 )
 from specc.layers.base import Layer, Weight, Weights, apply_within, known_size
 from specc.layers.names import ACTIVATIONS
+from specc.lowering import Builder, Value, Values
 from specc.types import TensorType
 
 
@@ -48,6 +50,32 @@ class Dense(Layer):
         kernel = Weight("kernel", (known_size(x, -1), self.units))
         return (kernel, Weight("bias", (self.units,))) if self.use_bias else (kernel,)
 
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        kernel, bias = w["kernel"], w.get("bias")
+        if x.type.rank == 1:
+            y = op.Gemm(x, kernel, bias) if bias is not None else op.MatMul(x, kernel)
+        else:
+            y = op.MatMul(x, kernel)
+            y = op.Add(y, bias) if bias is not None else y
+        return activated(op, self.activation, y)
+
+    def fold_before(self, op: Builder, w: Values, scale: Value, offset: Value) -> Values:
+        kernel, bias = w["kernel"], w.get("bias")
+        moved = op.MatMul(offset, kernel)
+        return {
+            "kernel": op.Mul(kernel, op.Unsqueeze(scale, [1])),
+            "bias": op.Add(bias, moved) if bias is not None else moved,
+        }
+
+    def fold_after(self, op: Builder, w: Values, scale: Value, offset: Value) -> Values | None:
+        if self.activation not in (None, "linear"):
+            return None
+        bias = w.get("bias")
+        return {
+            "kernel": op.Mul(w["kernel"], scale),
+            "bias": op.Add(op.Mul(bias, scale), offset) if bias is not None else offset,
+        }
+
 
 class Embedding(Layer):
     """A row of the table for each integer.
@@ -72,6 +100,10 @@ class Embedding(Layer):
 
     def weights(self, x: TensorType) -> Weights:
         return (Weight("embeddings", (self.input_dim, self.output_dim)),)
+
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        indices = x if x.dtype in ("int32", "int64") else op.cast(x, "int32")
+        return op.Gather(w["embeddings"], indices, axis=0)
 
 
 class Activation(Layer):
@@ -99,12 +131,17 @@ class Activation(Layer):
             return TensorType("float32", x.shape)
         raise Refused(errors.dtype_refused, "floating-point numbers")
 
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        return activated(op, self.activation, x)
+
 
 class Identity(Layer):
     """The input.
 
     Shapes: (*any) -> (*any)
     """
+
+    passes_on = True
 
     def infer(self, x: TensorType) -> TensorType:
         return x

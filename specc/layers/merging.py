@@ -7,11 +7,13 @@ and missing axes stretch. Keras says float32 for whole numbers; inferred is what
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import BOOL, Axes, Int, arg
 from specc.layers.base import Layer, require_axis, require_float
+from specc.lowering import Builder, NotLowered, Value, Values
 from specc.types import Dimension, TensorType
 
 Shape = tuple[Dimension, ...]
@@ -28,6 +30,17 @@ class _Elementwise(Layer):
             refuse_bool(dtype)
         return TensorType(dtype, broadcast([x.shape for x in inputs]))
 
+    operator: ClassVar[str]
+    """ONNX's operator of two inputs."""
+
+    def onnx(self, op: Builder, x: list[Value], w: Values) -> Value:
+        if len({(value.dtype, value.type.rank) for value in x}) > 1 or not x[0].type.is_float:
+            raise NotLowered(f"`{self.kind}` of whole numbers, or of different ranks or dtypes")
+        y, *others = x
+        for other in others:
+            y = getattr(op, self.operator)(y, other)
+        return y
+
 
 class Add(_Elementwise):
     """The sum.
@@ -35,12 +48,16 @@ class Add(_Elementwise):
     Shapes: (*any), ... -> (*broadcast)
     """
 
+    operator = "Add"
+
 
 class Subtract(_Elementwise):
     """The first input minus the second.
 
     Shapes: (*any), (*any) -> (*broadcast)
     """
+
+    operator = "Sub"
 
     minimum_inputs = 2
     maximum_inputs = 2
@@ -52,6 +69,8 @@ class Multiply(_Elementwise):
     Shapes: (*any), ... -> (*broadcast)
     """
 
+    operator = "Mul"
+
 
 class Maximum(_Elementwise):
     """The larger of each.
@@ -59,12 +78,16 @@ class Maximum(_Elementwise):
     Shapes: (*any), ... -> (*broadcast)
     """
 
+    operator = "Max"
+
 
 class Minimum(_Elementwise):
     """The smaller of each.
 
     Shapes: (*any), ... -> (*broadcast)
     """
+
+    operator = "Min"
 
 
 class Average(_Elementwise):
@@ -83,6 +106,11 @@ class Average(_Elementwise):
                 require_float(x, index)  # Their mean is of float32 whatever is asked for.
         wide = total.dtype in ("int32", "int64", "uint32", "uint64")
         return TensorType("float64" if wide else "float32", total.shape)
+
+    operator = "Add"
+
+    def onnx(self, op: Builder, x: list[Value], w: Values) -> Value:
+        return op.Mul(super().onnx(op, x, w), 1 / len(x))
 
 
 class Concatenate(Layer):
@@ -116,6 +144,11 @@ class Concatenate(Layer):
             promoted([x.dtype for x in inputs], only_where_they_differ=True),
             (*shape[:axis], joined[0] if len(joined) == 1 else size, *shape[axis + 1 :]),
         )
+
+    def onnx(self, op: Builder, x: list[Value], w: Values) -> Value:
+        if len({value.dtype for value in x}) > 1:
+            raise NotLowered("`Concatenate` of different dtypes")
+        return op.Concat(*x, axis=self.axis)
 
 
 class Dot(Layer):

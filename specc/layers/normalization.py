@@ -30,6 +30,7 @@ from specc.layers.base import (
     require_axes,
     require_float,
 )
+from specc.lowering import Builder, NotLowered, Value, Values
 from specc.types import TensorType
 
 
@@ -83,6 +84,21 @@ class BatchNormalization(Layer):
             *beta,
             *(Weight(name, (n,), trainable=False, arguments=like) for name, like in moving),
         )
+
+    def affine(self, op: Builder, w: Values) -> tuple[Value, Value] | None:
+        """At inference: `gamma / sqrt(moving_variance + epsilon)`, and what centers it."""
+        deviation = op.Sqrt(op.Add(w["moving_variance"], self.epsilon))
+        scale = op.Div(w["gamma"], deviation) if self.scale else op.Reciprocal(deviation)
+        moved = op.Mul(w["moving_mean"], scale)
+        return scale, op.Sub(w["beta"], moved) if self.center else op.Neg(moved)
+
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        if self.axis not in (-1, x.type.rank):
+            raise NotLowered("`BatchNormalization` along another axis than the last")
+        affine = self.affine(op, w)
+        assert affine is not None
+        scale, offset = affine
+        return op.Add(op.Mul(x, scale), offset)
 
 
 class LayerNormalization(Layer):

@@ -18,6 +18,8 @@ SEED = Optional(Int())
 class _Dropping(Layer):
     """What these layers have in common."""
 
+    passes_on = True
+
     rate: float
 
     def infer(self, x: TensorType) -> TensorType:
@@ -125,6 +127,8 @@ class GaussianNoise(Layer):
     Shapes: (*any) -> (*any)
     """
 
+    passes_on = True
+
     stddev: float = arg(RATE)
     seed: int | None = arg(SEED, default=None)
 
@@ -149,6 +153,8 @@ class ActivityRegularization(Layer):
 
     Shapes: (*any) -> (*any)
     """
+
+    passes_on = True
 
     l1: float = arg(Float(at_least=0), default=0.0)
     l2: float = arg(Float(at_least=0), default=0.0)

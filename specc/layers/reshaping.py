@@ -21,6 +21,7 @@ from specc.layers.arguments import (
     arg,
 )
 from specc.layers.base import Layer, join_channels, require_rank, spatial_axis, split_channels
+from specc.lowering import Builder, NotLowered, Value, Values
 from specc.types import FLOAT_DTYPES, Dimension, TensorType, size_of
 
 RESIZABLE = (*FLOAT_DTYPES, "int8", "int16", "int32", "int64", "uint8", "uint16")
@@ -38,6 +39,11 @@ class Flatten(Layer):
     def infer(self, x: TensorType) -> TensorType:
         longer = [size for size in x.shape if size != 1]
         return x.with_shape(longer[0] if len(longer) == 1 else size_of(x.shape))
+
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        if self.data_format == "channels_first" and x.type.rank > 1:
+            raise NotLowered("`Flatten` of channels that come first")
+        return x if x.type.rank == 1 else op.Flatten(x, axis=1)
 
 
 class Reshape(Layer):

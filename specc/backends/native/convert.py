@@ -1,0 +1,156 @@
+"""The graph of the checker as an ONNX graph whose weights are still inputs.
+
+What comes out has the form that `tf2onnx_graph.convert` gives too: inputs x0, x1, ... and w0,
+w1, ..., outputs y0, y1, ..., nodes whose names start with the scope of their layer. So the
+account of the weights, the names and the verification are the same for both.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import onnx_ir as ir
+
+from specc.backends.native.builder import DTYPES, OnnxBuilder, OnnxValue
+from specc.backends.native.fold_normalization import Fold, plan_folds
+from specc.backends.tf2onnx_graph import LAYER_SCOPE
+from specc.graph import Graph, GraphLayer, Node, Tensor
+from specc.layers.base import Layer
+from specc.lowering import NotLowered
+from specc.records import record
+from specc.types import TensorType
+
+IR_VERSION = 8
+MASK_MAKERS = ("Masking",)
+
+
+@record
+class Lowered:
+    """An ONNX graph with what the passes did to it."""
+
+    model: Any
+    """An `onnx.ModelProto`."""
+    folds: list[Fold]
+
+
+def lower(graph: Graph, opset: int, *, fold: bool = True) -> Lowered:
+    """Lower a graph.
+
+    Args:
+        fold: whether normalizations become part of the layers beside them.
+
+    Raises:
+        NotLowered: naming the first layer that has no lowering.
+    """
+    return _Lowering(graph, opset, plan_folds(graph) if fold else []).run()
+
+
+class _Lowering:
+    def __init__(self, graph: Graph, opset: int, folds: list[Fold]) -> None:
+        self.graph = graph
+        self.op = OnnxBuilder(opset)
+        self.folds = folds
+        self.values: dict[Tensor, OnnxValue] = {}
+        self.weights: dict[GraphLayer, dict[str, OnnxValue]] = {}
+        self.number_of = {layer: number for number, layer in enumerate(graph.layers)}
+
+    def run(self) -> Lowered:
+        inputs = [self._input(f"x{i}", tensor) for i, tensor in enumerate(self.graph.inputs)]
+        weights = self._weight_inputs()
+        for node in self.graph.nodes:
+            self._lower(node)
+        outputs = [self._output(f"y{i}", tensor) for i, tensor in enumerate(self.graph.outputs)]
+        graph = ir.Graph(
+            [*inputs, *weights],
+            outputs,
+            nodes=self.op.nodes,
+            initializers=self.op.constants,
+            opset_imports={"": self.op.opset},
+            name=self.graph.name,
+        )
+        model = ir.Model(graph, ir_version=IR_VERSION)
+        return Lowered(ir.serde.serialize_model(model), self.folds)
+
+    def _input(self, name: str, tensor: Tensor) -> ir.Value:
+        sizes = [size if isinstance(size, int) else None for size in tensor.type.shape]
+        value = ir.Value(
+            name=name,
+            shape=ir.Shape([self.graph.batch_size, *sizes]),
+            type=ir.TensorType(DTYPES[tensor.type.dtype]),
+        )
+        self.values[tensor] = OnnxValue(value, tensor.type)
+        return value
+
+    def _weight_inputs(self) -> list[ir.Value]:
+        found: list[ir.Value] = []
+        for layer in self.graph.layers:
+            own = self.weights.setdefault(layer, {})
+            for variable in layer.variables:
+                value = ir.Value(
+                    name=f"w{len(found)}",
+                    shape=ir.Shape(variable.shape),
+                    type=ir.TensorType(DTYPES[variable.dtype]),
+                )
+                type_ = TensorType(variable.dtype, variable.shape, batched=False)
+                own[variable.name] = OnnxValue(value, type_)
+                found.append(value)
+        return found
+
+    def _output(self, name: str, tensor: Tensor) -> ir.Value:
+        self.op.scope = name
+        # A node of its own, so that the value is named even where it is an input, or two outputs.
+        value = self.values[tensor]
+        taken = value.value.producer() is None or value.value.name in self._output_names()
+        if taken:
+            value = self.op.Identity(value)
+        value.value.name = name
+        value.value.type = ir.TensorType(DTYPES[tensor.type.dtype])
+        return value.value
+
+    def _output_names(self) -> set[str]:
+        return {f"y{i}" for i in range(len(self.graph.outputs))}
+
+    def _lower(self, node: Node) -> None:
+        layer = node.layer.layer
+        if not isinstance(layer, Layer):
+            raise NotLowered(f"the operation `{node.layer.name}` has no lowering yet")
+        if layer.kind in MASK_MAKERS or getattr(layer, "mask_zero", False):
+            raise NotLowered(f"`{node.layer.name}` makes a mask")
+        if set(node.call) - {"training"}:
+            raise NotLowered(f"arguments in the call of `{node.layer.name}`")
+        inputs = [self._cast_for(layer, self.values[tensor]) for tensor in node.inputs]
+        if any(fold.normalization is node for fold in self.folds):
+            self.values[node.outputs[0]] = inputs[0]
+            return
+        weights = self._folded(node, self.weights[node.layer])
+        self.op.scope = f"{LAYER_SCOPE}{self.number_of[node.layer]}"
+        weights = {name: self._cast_for(layer, value) for name, value in weights.items()}
+        made = layer.onnx(self.op, inputs if layer.takes_list else inputs[0], weights)
+        made = made if isinstance(made, tuple) and not isinstance(made, OnnxValue) else (made,)
+        for tensor, value in zip(node.outputs, made, strict=True):
+            self.values[tensor] = OnnxValue(value.value, tensor.type)
+
+    def _cast_for(self, layer: Layer, value: OnnxValue) -> OnnxValue:
+        """A float in the dtype that a layer computes in."""
+        return self.op.cast(value, layer.compute_dtype) if value.type.is_float else value
+
+    def _folded(self, node: Node, weights: dict[str, OnnxValue]) -> dict[str, OnnxValue]:
+        """The weights of a layer with the normalizations in them that are folded into it.
+
+        First those behind it, then those before: with `s` and `o` of one behind it the layer is
+        still linear in its input.
+        """
+        for fold in sorted(self.folds, key=lambda fold: fold.before):
+            if fold.into is not node:
+                continue
+            normalization, layer = fold.normalization.layer, node.layer.layer
+            assert isinstance(normalization.layer, Layer)
+            assert isinstance(layer, Layer)
+            self.op.scope = f"{LAYER_SCOPE}{self.number_of[node.layer]}"
+            affine = normalization.layer.affine(self.op, self.weights[normalization])
+            assert affine is not None
+            method = layer.fold_before if fold.before else layer.fold_after
+            changed = method(self.op, weights, *affine)
+            assert changed is not None
+            weights = {**weights, **changed}
+        return weights

@@ -1,0 +1,97 @@
+"""Keras's activation functions in ONNX, for `activation=` arguments and `Activation`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from specc.lowering import Builder, Value
+
+SELU_ALPHA, SELU_GAMMA = 1.6732632423543772, 1.0507009873554805
+
+
+def activated(op: Builder, activation: Any, x: Value) -> Value:
+    """What an `activation` argument makes of a value: a name, a layer, or None.
+
+    `x` has a type with its axes only where it comes from a layer; softmax and its like work on
+    the last axis and need none.
+    """
+    if activation is None:
+        return x
+    if isinstance(activation, str):
+        return FUNCTIONS[activation](op, x)
+    return activation.onnx(op, x, {})
+
+
+def _relu6(op: Builder, x: Value) -> Value:
+    return op.Clip(x, 0.0, 6.0)
+
+
+def _hard_sigmoid(op: Builder, x: Value) -> Value:
+    return op.HardSigmoid(x, alpha=1 / 6, beta=0.5)
+
+
+def _hard_silu(op: Builder, x: Value) -> Value:
+    return op.Mul(x, _hard_sigmoid(op, x))
+
+
+def _gelu(op: Builder, x: Value) -> Value:
+    """The exact one, which is Keras's default."""
+    if op.opset >= 20:
+        return op.Gelu(x, approximate="none")
+    half = op.Mul(x, 0.5)
+    return op.Mul(half, op.Add(op.Erf(op.Mul(x, 0.5**0.5)), 1.0))
+
+
+def _log_sigmoid(op: Builder, x: Value) -> Value:
+    return op.Neg(op.Softplus(op.Neg(x)))
+
+
+def _mish(op: Builder, x: Value) -> Value:
+    return op.Mish(x)
+
+
+def _silu(op: Builder, x: Value) -> Value:
+    return op.Mul(x, op.Sigmoid(x))
+
+
+def _squareplus(op: Builder, x: Value) -> Value:
+    """Half of `x + sqrt(x ** 2 + 4)`, Keras's b being 4."""
+    root = op.Sqrt(op.Add(op.Mul(x, x), 4.0))
+    return op.Mul(op.Add(x, root), 0.5)
+
+
+def _tanh_shrink(op: Builder, x: Value) -> Value:
+    return op.Sub(x, op.Tanh(x))
+
+
+FUNCTIONS: dict[str, Callable[[Builder, Value], Value]] = {
+    "celu": lambda op, x: op.Celu(x, alpha=1.0),
+    "elu": lambda op, x: op.Elu(x, alpha=1.0),
+    "exponential": lambda op, x: op.Exp(x),
+    "gelu": _gelu,
+    "hard_shrink": lambda op, x: op.Shrink(x, lambd=0.5, bias=0.0),
+    "hard_sigmoid": _hard_sigmoid,
+    "hard_silu": _hard_silu,
+    "hard_swish": _hard_silu,
+    "hard_tanh": lambda op, x: op.Clip(x, -1.0, 1.0),
+    "leaky_relu": lambda op, x: op.LeakyRelu(x, alpha=0.2),
+    "linear": lambda _, x: x,
+    "log_sigmoid": _log_sigmoid,
+    "log_softmax": lambda op, x: op.LogSoftmax(x, axis=-1),
+    "mish": _mish,
+    "relu": lambda op, x: op.Relu(x),
+    "relu6": _relu6,
+    "selu": lambda op, x: op.Selu(x, alpha=SELU_ALPHA, gamma=SELU_GAMMA),
+    "sigmoid": lambda op, x: op.Sigmoid(x),
+    "silu": _silu,
+    "soft_shrink": lambda op, x: op.Shrink(x, lambd=0.5, bias=0.5),
+    "softmax": lambda op, x: op.Softmax(x, axis=-1),
+    "softplus": lambda op, x: op.Softplus(x),
+    "softsign": lambda op, x: op.Softsign(x),
+    "squareplus": _squareplus,
+    "swish": _silu,
+    "tanh": lambda op, x: op.Tanh(x),
+    "tanh_shrink": _tanh_shrink,
+}
+"""By Keras's names; the others (`sparsemax`, ...) have no lowering yet."""
