@@ -189,6 +189,8 @@ class StringLookup(_Lookup):
     """The numbers of strings, or the strings of numbers with `invert`.
 
     Shapes: (*any) -> (*any), or as `output_mode` says
+
+    Example: string[3] -> StringLookup(vocabulary=["cat", "dog"]) -> int64[3]
     """
 
     takes_strings: ClassVar[bool] = True
@@ -221,6 +223,8 @@ class IntegerLookup(_Lookup):
     """The numbers of whole numbers in a vocabulary, or the reverse with `invert`.
 
     Shapes: (*any) -> (*any), or as `output_mode` says
+
+    Example: int64[3] -> IntegerLookup(vocabulary=[5, 6, 7]) -> int64[3]
     """
 
     max_tokens: int | None = arg(Optional(Int(at_least=2)), default=None)
@@ -257,6 +261,8 @@ class TextVectorization(_Lookup):
     and computes another for the axis of size 1, which is refused then.
 
     Shapes: () -> (words,), or (tokens,) if output_mode is not "int"
+
+    Example: string[] -> TextVectorization(vocabulary=["the", "cat"]) -> int64[None]
     """
 
     takes_strings: ClassVar[bool] = True
@@ -309,6 +315,8 @@ class CategoryEncoding(Layer):
     """Whole numbers below `num_tokens` as counts.
 
     Shapes: (categories,) -> (num_tokens,), or as `output_mode` says
+
+    Example: int32[3] -> CategoryEncoding(num_tokens=10) -> float32[10]
     """
 
     call_arguments: ClassVar[dict[str, Kind]] = {"count_weights": TENSOR, "training": BOOL}
@@ -346,6 +354,8 @@ class Discretization(Layer):
     """The bins that numbers fall into.
 
     Shapes: (*any) -> (*any), or as `output_mode` says
+
+    Example: float32[4] -> Discretization([0, 0.5, 1]) -> int32[4]
     """
 
     takes_trainable = False
@@ -375,6 +385,8 @@ class Hashing(Layer):
     """Strings or whole numbers, spread over `num_bins` numbers.
 
     Shapes: (*any) -> (*any), or as `output_mode` says
+
+    Example: string[3] -> Hashing(100) -> int64[3]
     """
 
     takes_strings: ClassVar[bool] = True
@@ -406,6 +418,8 @@ class HashedCrossing(Layer):
     Keras takes more inputs than two, and cannot say their shape.
 
     Shapes: (1,), (1,) -> (1,), or (num_bins,) if output_mode is "one_hot"
+
+    Example: [string[1], string[1]] -> HashedCrossing(100) -> int64[1]
     """
 
     takes_strings: ClassVar[bool] = True

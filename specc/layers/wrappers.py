@@ -30,6 +30,8 @@ class Bidirectional(Handing):
              sequences; units where merge_mode is not "concat", and twice where it is None;
              if the layer returns states, then those of both
     Weights: those of the layer, as `forward/kernel` and `backward/kernel`
+
+    Example: float32[10, 8] -> Bidirectional(LSTM(4, return_sequences=True)) -> float32[10, 8]
     """
 
     states_argument = "initial_state"
@@ -107,6 +109,8 @@ class TimeDistributed(Layer):
 
     Shapes:  (steps, *each) -> (steps, *each)
     Weights: those of the layer
+
+    Example: float32[10, 28, 28, 1] -> TimeDistributed(Conv2D(4, 3)) -> float32[10, 26, 26, 4]
     """
 
     call_arguments: ClassVar[dict[str, Kind]] = {"training": BOOL, "mask": TENSOR}
