@@ -10,9 +10,7 @@ from specc.reference.docstring import parse_docstring
 from specc.reference.example import compile_example, read_example
 
 WITHOUT_EXAMPLE = {
-    name
-    for family in ("augmentation", "pooling", "normalization")
-    for name in FAMILIES[family]
+    name for family in ("augmentation", "pooling", "normalization") for name in FAMILIES[family]
 }
 """Classes whose examples are still to be written."""
 

@@ -89,6 +89,8 @@ class Conv1D(_Windowed):
     Example: float32[100, 8] -> Conv1D(16, 5, padding="causal") -> float32[100, 16]
     """
 
+    tf2onnx_limits = "but for `groups` above 1"
+
     filters: int = arg(Int(at_least=1))
     kernel_size: tuple[int, ...] = arg(Sizes(1))
     strides: tuple[int, ...] = arg(Sizes(1), default=1)

@@ -85,10 +85,11 @@ class Activation(Layer):
 
     Shapes: (*any) -> (*any)
 
-    Example: float32[8] -> Activation("gelu") -> float32[8]
+    Example: float32[8] -> Activation("tanh") -> float32[8]
     """
 
     numbers_to_float32 = True
+    tf2onnx_limits = "but for celu and gelu"
 
     activation: str | Layer = arg(Named("activation", "an activation", ACTIVATIONS))
 

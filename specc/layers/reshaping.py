@@ -222,6 +222,8 @@ class UpSampling2D(Layer):
     Example: float32[14, 14, 8] -> UpSampling2D(2, interpolation="bilinear") -> float32[28, 28, 8]
     """
 
+    tf2onnx_limits = 'but for the interpolations "lanczos3" and "lanczos5"'
+
     size: tuple[int, ...] = arg(Sizes(2), default=(2, 2))
     data_format: str | None = arg(DATA_FORMAT, default=None)
     interpolation: str = arg(
