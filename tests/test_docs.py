@@ -78,7 +78,9 @@ def test_language_names_every_function_and_standard_block() -> None:
     assert [name for name in FUNCTIONS if f"`{name}`" not in LANGUAGE] == []
 
 
-@pytest.mark.parametrize("page", ["language.md", "errors.md", "lints.md"])
+@pytest.mark.parametrize(
+    "page", ["adding-a-layer.md", "errors.md", "language.md", "layers.md", "lints.md"]
+)
 def test_links_lead_somewhere(page: str) -> None:
     text = (DOCS / page).read_text(encoding="utf-8")
     targets = [t for t in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in t]

@@ -6,11 +6,10 @@ import json
 from typing import Any
 
 import pytest
+from conftest import Golden
 
 from specc.cli.main import main
 from specc.layers import FAMILIES, LAYER_NAMES, REFUSED, find_layer
-
-from conftest import Golden
 
 Capture = pytest.CaptureFixture[str]
 
