@@ -179,5 +179,6 @@ def _require_keras_layer(cls: type[Layer], where: str) -> None:
     if not callable(getattr(cls, "keras_layer", None)):
         raise UsageError(
             f"{where} has no method `keras_layer`",
-            "it gives the Keras class of the layer; docs/adding-a-layer.md has an example",
+            "it gives the Keras class of the layer, as in docs/adding-a-layer.md; the name of a "
+            "class that is no layer itself starts with `_`",
         )
