@@ -153,14 +153,15 @@ class _Report:
 
 def _signature_differences(cls: type[Layer], keras_class: type) -> Iterable[str]:
     """Arguments that Keras's class does not have, or has with another default."""
-    constructor: Callable[..., Any] = vars(keras_class).get("__init__", keras_class)
-    parameters = inspect.signature(constructor).parameters
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    parameters: dict[str, inspect.Parameter] = {}
+    for base in keras_class.__mro__:  # `**kwargs` is for the arguments of the class above
+        constructor: Callable[..., Any] | None = vars(base).get("__init__")
+        if constructor is not None:
+            parameters = {**inspect.signature(constructor).parameters, **parameters}
     for argument in cls.signature.values():
         parameter = parameters.get(argument.name)
         if parameter is None:
-            if not takes_any:
-                yield f"argument {argument.name}: Keras's class has none of this name"
+            yield f"argument {argument.name}: Keras's class has none of this name"
             continue
         theirs = parameter.default
         theirs = tuple(cast("list[Any]", theirs)) if isinstance(theirs, list) else theirs
