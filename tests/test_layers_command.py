@@ -73,6 +73,7 @@ def test_list_as_json(capsys: Capture) -> None:
     assert (status, report["ok"]) == (0, True)
     assert {row["name"] for row in report["layers"]} == set(LAYER_NAMES)
     assert {row["family"] for row in report["layers"]} == set(FAMILIES)
+    assert report["refused"] == REFUSED
     for row in report["layers"]:
         assert set(row) == {"name", "family", "package", "summary"}
         assert row["summary"]

@@ -125,6 +125,13 @@ def test_a_layer_without_a_keras_layer(site: Site, capsys: pytest.CaptureFixture
     assert "has no method `keras_layer`" in err
 
 
+def test_a_misspelt_name_of_a_package(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    site.install("scaling", ScaleGradually=":ScaleGradually")
+    status, err = check(site, "ScaleGradualy(factor=3)", capsys)
+    assert status == 1
+    assert "did you mean `ScaleGradually`?" in err
+
+
 def test_two_packages_with_a_layer_of_one_name(
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -275,7 +282,7 @@ def test_every_command_works_with_an_installed_package(
     assert (params["SqueezeExcite"], params["LayerScale"]) == (292, 32)
     assert run("fmt", "--check", spec) == ""
     run("lint", spec)
-    listed = run("layers").partition("\nspecc-squeeze-excite\n")[2]
+    listed = run("layers").partition("\nspecc-squeeze-excite\n")[2].partition("\n\n")[0]
     assert listed.splitlines() == [
         "  LayerScale     Each feature times a learned factor that starts small.",
         "  SqueezeExcite  Channels weighted by what the whole image has of them.",

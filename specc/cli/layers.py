@@ -51,8 +51,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _list(word: str, as_json: bool) -> int:
     """List the layers that a word stands in; without a word all of them."""
+    from specc.layers import REFUSED
     from specc.reference.layers import families, matching
-    from specc.reference.text import print_families
+    from specc.reference.text import print_families, print_refused
 
     found = matching(word, families()) if word else families()
     if not found:
@@ -63,9 +64,11 @@ def _list(word: str, as_json: bool) -> int:
             for family in found
             for name, about in family.layers
         ]
-        _print_json({"ok": True, "layers": rows})
+        _print_json({"ok": True, "layers": rows} | ({} if word else {"refused": REFUSED}))
         return 0
     print_families(found)
+    if not word:
+        print_refused(REFUSED)
     if word:
         print(f"there is no layer `{word}`; these have to do with it", file=sys.stderr)
     return 0

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from specc.reference.layers import ExampleInfo, Family, LayerInfo
 
@@ -23,6 +23,14 @@ def print_families(families: Iterable[Family]) -> None:
             show.line()
         show.heading(family.name.replace("_", " "))
         show.rows([(name, about) for name, about in family.layers])
+
+
+def print_refused(refused: Mapping[str, str]) -> None:
+    """Keras's layers that specs do not have, each with what to do instead."""
+    show = _Printer()
+    show.line()
+    show.heading("not in specs")
+    show.rows(sorted(refused.items()))
 
 
 def print_layer(info: LayerInfo, asked: str) -> None:
