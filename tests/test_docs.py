@@ -147,15 +147,23 @@ def test_the_layer_of_ones_own_works(
     commands = re.findall(
         r"^(specc .+|pytest .+)$", block_after("named on the command line:"), re.M
     )
-    assert [command.split()[1] for command in commands[:3]] == ["check", "build", "export"]
-    for command in commands[:3]:
+    assert [command.split()[1] for command in commands[:4]] == [
+        "layers",
+        "check",
+        "build",
+        "export",
+    ]
+    for command in commands[:4]:
         assert main(command.split()[1:]) == 0
-    assert "416 parameters" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "GatedDense(units, use_bias=True" in said
+    assert "gate_kernel (8, 4): 32" in said
+    assert "416 parameters" in said
     assert (tmp_path / "build" / "gated.onnx").is_file()
 
-    assert commands[3] == "pytest test_gated.py"
+    assert commands[4] == "pytest test_gated.py"
     done = subprocess.run(
-        [sys.executable, "-m", *commands[3].split(), "-q", "-W", "ignore"],
+        [sys.executable, "-m", *commands[4].split(), "-q", "-W", "ignore"],
         env={"PYTHONPATH": f"{DOCS.parent}:{tmp_path}", "TF_CPP_MIN_LOG_LEVEL": "3"},
         capture_output=True,
         text=True,

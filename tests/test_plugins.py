@@ -172,6 +172,13 @@ def test_the_catalogue_shows_layers_of_packages(
     assert (layer["name"], layer["package"], layer["family"]) == ("Scale", "scaling", "scaling")
     assert layer["example"]["outputs"] == ["float32[4]"]
 
+    file = site.path / "own.py"
+    file.write_text(LAYERS.partition("class Bare")[0].replace("a factor", "a factor of its own"))
+    assert main(["layers", "--allow-python", str(file)]) == 0
+    listed = capsys.readouterr().out
+    assert "\nown\n  Scale  The input times a factor of its own.\n" in listed
+    assert "Scale" not in listed.partition("\nscaling\n")[2]  # as in a spec: the file comes first
+
     assert main(["layers", "Bare"]) == 2
     assert "has no method `keras_layer`" in capsys.readouterr().err
 

@@ -5,38 +5,41 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from typing import TYPE_CHECKING
 
+from specc.cli.select import add_python_option
 from specc.files import UsageError
+
+if TYPE_CHECKING:
+    from specc.reference.catalogue import Catalogue
 
 EXAMPLES = """examples:
   specc layers               every layer, by family
   specc layers Dense         its arguments, shapes, weights, an example
   specc layers pool          the layers that have this in their names
   specc layers --json LSTM
+  specc layers --allow-python my_layers.py MyLayer
 
 exit status: 0 where something was found, 1 for a layer that specs do not have on purpose"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", metavar="NAME", help="a layer, or a part of names")
+    add_python_option(parser)
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
 def run(options: argparse.Namespace) -> int:
     """Show one layer, or list those that are meant."""
     from specc.layers import REFUSED
-    from specc.reference.layers import as_json, describe, resolve
+    from specc.plugins import layers_of_files
+    from specc.reference.catalogue import Catalogue
 
+    catalogue = Catalogue(layers_of_files(options.allow_python))
     word: str = options.name or ""
-    name = resolve(word) if word else None
+    name = catalogue.resolve(word) if word else None
     if name is not None:
-        info = describe(name)
-        if options.json:
-            _print_json({"ok": True, "layer": as_json(info)})
-        else:
-            from specc.reference.text import print_layer
-
-            print_layer(info, asked=word)
+        _show(catalogue, name, word, options.json)
         return 0
     refused = {name.casefold(): name for name in REFUSED}.get(word.casefold())
     if refused is not None:
@@ -46,18 +49,35 @@ def run(options: argparse.Namespace) -> int:
             message = f"specs have no layer `{refused}`: {REFUSED[refused]}"
             print(f"error: {message}", file=sys.stderr)
         return 1
-    return _list(word, options.json)
+    _list(catalogue, word, options.json)
+    return 0
 
 
-def _list(word: str, as_json: bool) -> int:
-    """List the layers that a word stands in; without a word all of them."""
+def _show(catalogue: Catalogue, name: str, asked: str, as_json: bool) -> None:
+    from specc.reference import layers, text
+
+    info = catalogue.describe(name)
+    if as_json:
+        _print_json({"ok": True, "layer": layers.as_json(info)})
+    else:
+        text.print_layer(info, asked)
+
+
+def _list(catalogue: Catalogue, word: str, as_json: bool) -> None:
+    """List the layers that have to do with a word; without a word all of them.
+
+    Raises:
+        UsageError: where none has.
+    """
     from specc.layers import REFUSED
-    from specc.reference.layers import families, matching
+    from specc.reference.catalogue import matching
     from specc.reference.text import print_families, print_refused
 
-    found = matching(word, families()) if word else families()
+    found = catalogue.families()
+    if word:
+        found = matching(word, found)
     if not found:
-        raise UsageError(f"there is no layer `{word}`", _meant(word))
+        raise UsageError(f"there is no layer `{word}`", _meant(catalogue, word))
     if as_json:
         rows = [
             {"name": name, "family": family.name, "package": family.package, "summary": about}
@@ -65,21 +85,19 @@ def _list(word: str, as_json: bool) -> int:
             for name, about in family.layers
         ]
         _print_json({"ok": True, "layers": rows} | ({} if word else {"refused": REFUSED}))
-        return 0
+        return
     print_families(found)
-    if not word:
-        print_refused(REFUSED)
     if word:
         print(f"there is no layer `{word}`; these have to do with it", file=sys.stderr)
-    return 0
+    else:
+        print_refused(REFUSED)
 
 
-def _meant(word: str) -> str:
+def _meant(catalogue: Catalogue, word: str) -> str:
     from specc.diagnostics.suggest import closest
     from specc.layers import ALIASES, REFUSED
-    from specc.reference.layers import layer_names
 
-    guess = closest(word, [*layer_names(), *ALIASES, *REFUSED])
+    guess = closest(word, [*catalogue.names(), *ALIASES, *REFUSED])
     return f"did you mean `{guess}`?" if guess else "`specc layers` lists them all"
 
 

@@ -34,6 +34,10 @@ def add_program_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="the value of a `param` of the spec; may be given several times",
     )
+    add_python_option(parser)
+
+
+def add_python_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-python",
         action="append",

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache
 from typing import Any, NamedTuple
 
-from specc.files import UsageError
-from specc.layers import ALIASES, FAMILIES, find_layer
 from specc.layers.arguments import Configurable, Kind, is_tuple
 from specc.layers.base import Layer
-from specc.plugins import Offer, keras_names, offered_layers, plugin_layer
 from specc.reference.docstring import parse_docstring
 from specc.reference.example import compile_example, read_example
 
@@ -89,104 +85,21 @@ class LayerInfo(NamedTuple):
         return "\n".join(lines) if written else f"{self.name}()"
 
 
-class Family(NamedTuple):
-    """Layers that belong together, with the first sentence about each."""
-
-    name: str
-    package: str | None
-    layers: tuple[tuple[str, str], ...]
-
-
-# ----------------------------------------------------------------------- catalogue
-
-
-def families() -> list[Family]:
-    """Every layer there is: the catalogue's families, then the packages that offer layers."""
-    found = [
-        Family(family, None, tuple((name, first_sentence(_known(name))) for name in sorted(names)))
-        for family, names in FAMILIES.items()
-    ]
-    for package, offers in offered_by_package().items():
-        found.append(Family(package, package, tuple((o.name, _offered(o.name)) for o in offers)))
-    return found
-
-
-def _offered(name: str) -> str:
-    """What a package's layer says of itself, or why a spec cannot use it."""
-    try:
-        return first_sentence(plugin_layer(name))
-    except UsageError as error:
-        return f"(cannot be used) {error}"
-
-
-def offered_by_package() -> dict[str, list[Offer]]:
-    """The layers of installed packages, by package; Keras's layers stay Keras's."""
-    packages: dict[str, list[Offer]] = {}
-    for name, offers in sorted(offered_layers().items()):
-        if name not in keras_names():
-            packages.setdefault(offers[0].package, []).append(offers[0])
-    return dict(sorted(packages.items()))
-
-
-def matching(word: str, among: list[Family]) -> list[Family]:
-    """The layers whose name, second name or family has a word in it; failing them, those whose
-    first sentence has.
-    """
-    folded = word.casefold().replace(" ", "_")
-    also = {first for alias, first in ALIASES.items() if folded in alias.casefold()}
-
-    def of(family: Family, sentences: bool) -> Family:
-        rows = [
-            (name, about)
-            for name, about in family.layers
-            if folded in name.casefold()
-            or folded in family.name.casefold()
-            or name in also
-            or (sentences and word.casefold() in about.casefold())
-        ]
-        return family._replace(layers=tuple(rows))
-
-    for sentences in (False, True):
-        found = [of(family, sentences) for family in among]
-        if any(family.layers for family in found):
-            return [family for family in found if family.layers]
-    return []
-
-
-def layer_names() -> list[str]:
-    """The names of all layers, without second names."""
-    names = [name for family in FAMILIES.values() for name in family]
-    return names + [offer.name for offers in offered_by_package().values() for offer in offers]
-
-
-def resolve(word: str) -> str | None:
-    """The name of a layer, of which letter case and second names do not matter."""
-    names = layer_names()
-    by_folded = {name.casefold(): name for name in (*names, *ALIASES)}
-    name = word if word in (*names, *ALIASES) else by_folded.get(word.casefold())
-    return None if name is None else ALIASES.get(name, name)
-
-
-def describe(name: str) -> LayerInfo:
-    """What is known of the layer of a name, which is not an alias.
-
-    Raises:
-        UsageError: where a package offers the layer and it cannot be used.
-    """
-    for family, names in FAMILIES.items():
-        if name in names:
-            aliases = sorted(alias for alias, first in ALIASES.items() if first == name)
-            return describe_class(_known(name), family, tuple(aliases))
-    cls = plugin_layer(name)
-    assert cls is not None
-    package = offered_layers()[name][0].package
-    return describe_class(cls, package, package=package)
+# ------------------------------------------------------------------------- one class
 
 
 def describe_class(
-    cls: type[Layer], family: str, aliases: tuple[str, ...] = (), package: str | None = None
+    cls: type[Layer],
+    family: str,
+    aliases: tuple[str, ...] = (),
+    package: str | None = None,
+    others: Mapping[str, type[Layer]] | None = None,
 ) -> LayerInfo:
-    """What a layer's class says."""
+    """What a layer's class says.
+
+    Args:
+        others: layers that are not Keras's, which its example may use.
+    """
     text = parse_docstring(cls)
     common = {n: kind for n, kind in cls.common_arguments().items() if n not in cls.signature}
     return LayerInfo(
@@ -205,7 +118,11 @@ def describe_class(
         inputs=inputs_in_words(cls),
         shapes=text.shapes,
         weights=text.weights,
-        example=computed_example(cls, text.example) if text.example else None,
+        example=(
+            computed_example({**(others or {}), cls.__name__: cls}, text.example)
+            if text.example
+            else None
+        ),
         exports=exports(cls),
     )
 
@@ -221,10 +138,14 @@ def exports(cls: type[Layer]) -> str:
     return "by tf2onnx"
 
 
-def computed_example(cls: type[Layer], text: str) -> ExampleInfo:
-    """An example with the shapes and weights that it comes to."""
+def computed_example(layers: Mapping[str, type[Layer]], text: str) -> ExampleInfo:
+    """An example with the shapes and weights that it comes to.
+
+    Args:
+        layers: those that it may use besides Keras's.
+    """
     example = read_example(text)
-    model = compile_example(example, {cls.__name__: cls})
+    model = compile_example(example, layers)
     return ExampleInfo(
         text,
         tuple(str(port.type) for port in model.inputs),
@@ -272,13 +193,6 @@ def literal(value: Any) -> str:
 
 def _argument(name: str, kind: Kind, default: str | None = None) -> ArgumentInfo:
     return ArgumentInfo(name, default, kind.expected, kind.choices)
-
-
-@cache
-def _known(name: str) -> type[Layer]:
-    cls = find_layer(name)
-    assert cls is not None
-    return cls
 
 
 # ------------------------------------------------------------------------------ JSON

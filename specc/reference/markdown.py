@@ -15,7 +15,8 @@ from specc.layers.arguments import (
     REGULARIZER,
     Kind,
 )
-from specc.reference.layers import ArgumentInfo, ExampleInfo, LayerInfo, describe
+from specc.reference.catalogue import Catalogue
+from specc.reference.layers import ArgumentInfo, ExampleInfo, LayerInfo
 
 WIDTH = 94
 
@@ -67,6 +68,7 @@ WITHOUT = """\
 
 def layers_page() -> str:
     """The whole page."""
+    describe = Catalogue().describe
     pages = {family: [describe(name) for name in sorted(FAMILIES[family])] for family in FAMILIES}
     parts = [INTRODUCTION.format(common=_common()), _contents(pages)]
     for family, layers in pages.items():

@@ -8,7 +8,8 @@ import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
-from specc.reference.layers import ExampleInfo, Family, LayerInfo
+from specc.reference.catalogue import Family
+from specc.reference.layers import ExampleInfo, LayerInfo
 
 INDENT = "  "
 WIDTH = 96
