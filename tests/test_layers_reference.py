@@ -154,7 +154,7 @@ def test_exports() -> None:
     """Said by the class, not by a list."""
 
     class Refused(Layer):
-        tf2onnx_refuses = "it has no such thing"
+        tf2onnx_refuses = "tf2onnx has no such thing"
 
     class Limited(Layer):
         tf2onnx_limits = "but for this"
@@ -163,7 +163,7 @@ def test_exports() -> None:
         def onnx(self) -> None: ...
 
     assert exports(Layer) == "by tf2onnx"
-    assert exports(Refused) == "not at all: it has no such thing"
+    assert exports(Refused) == "not at all, as tf2onnx has no such thing"
     assert exports(Limited) == "by tf2onnx, but for this"
     assert exports(Native) == "natively"
 

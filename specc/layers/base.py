@@ -95,7 +95,7 @@ class Layer(Configurable):
     """Whether `infer` and `weights` are given the call's arguments too, by name."""
 
     tf2onnx_refuses: ClassVar[str] = ""
-    """Why tf2onnx cannot convert the layer at all; empty where it can."""
+    """Why it cannot be converted at all, such as "tf2onnx has ..."; empty where it can be."""
 
     tf2onnx_limits: ClassVar[str] = ""
     """What of the layer tf2onnx cannot convert, such as "but for ..."; empty where it can do

@@ -122,7 +122,7 @@ def require_integers(x: TensorType, index: int = 0) -> None:
 class _Lookup(Layer):
     """What the layers with a vocabulary have in common; each class lists its arguments itself."""
 
-    tf2onnx_refuses = "it has nothing for TensorFlow's tables"
+    tf2onnx_refuses = "tf2onnx has nothing for TensorFlow's tables"
     dtype_kind = Nothing()  # It would change nothing: the output is of int64 or float32.
 
     max_tokens: int | None
@@ -266,7 +266,7 @@ class TextVectorization(_Lookup):
     Example: string[] -> TextVectorization(vocabulary=["the", "cat"]) -> int64[None]
     """
 
-    tf2onnx_refuses = "it has nothing for TensorFlow's texts and tables"
+    tf2onnx_refuses = "tf2onnx has nothing for TensorFlow's texts and tables"
     takes_strings: ClassVar[bool] = True
 
     num_oov_indices = 1
@@ -362,7 +362,7 @@ class Discretization(Layer):
 
     takes_trainable = False
 
-    tf2onnx_refuses = "it has nothing for TensorFlow's Bucketize"
+    tf2onnx_refuses = "tf2onnx has nothing for TensorFlow's Bucketize"
 
     bin_boundaries: tuple[float, ...] | None = arg(Optional(Boundaries()), default=None)
     num_bins: int | None = arg(Optional(Int(at_least=0)), default=None)
@@ -393,7 +393,7 @@ class Hashing(Layer):
     Example: string[3] -> Hashing(100) -> int64[3]
     """
 
-    tf2onnx_refuses = "it has nothing for TensorFlow's hashes"
+    tf2onnx_refuses = "tf2onnx has nothing for TensorFlow's hashes"
     takes_strings: ClassVar[bool] = True
     dtype_kind = Nothing()  # Some dtypes are refused, and some are not kept.
 
@@ -427,7 +427,7 @@ class HashedCrossing(Layer):
     Example: [string[1], string[1]] -> HashedCrossing(100) -> int64[1]
     """
 
-    tf2onnx_refuses = "it has nothing for TensorFlow's hashes"
+    tf2onnx_refuses = "tf2onnx has nothing for TensorFlow's hashes"
     takes_strings: ClassVar[bool] = True
     dtype_kind = Nothing()  # Some dtypes are refused, and some are not kept.
 

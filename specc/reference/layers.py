@@ -132,7 +132,7 @@ def exports(cls: type[Layer]) -> str:
     if callable(getattr(cls, "onnx", None)):
         return "natively"
     if cls.tf2onnx_refuses:
-        return f"not at all: {cls.tf2onnx_refuses}"
+        return f"not at all, as {cls.tf2onnx_refuses}"
     if cls.tf2onnx_limits:
         return f"by tf2onnx, {cls.tf2onnx_limits}"
     return "by tf2onnx"

@@ -139,9 +139,9 @@ def _sentences(layer: LayerInfo) -> Iterator[str]:
         if name not in common and name not in [argument.name for argument in layer.arguments]:
             yield f"It has no argument `{name}`."
         elif name in common and common[name] != kind.expected:
-            yield f"Its `{name}` is {common[name]}."
+            yield f"Its `{name}` takes {common[name]}."
     if layer.exports != "by tf2onnx":
-        yield f"It is exported to ONNX {layer.exports}."
+        yield f"Export to ONNX: {layer.exports}."
     if layer.aliases:
         yield f"Keras also calls it {_listed(layer.aliases)}."
 
