@@ -54,7 +54,8 @@ def assert_layer_agrees(
     That is: the constructor's arguments and their defaults; shapes and dtypes of the outputs, as
     Keras says them before a run, and of runs in inference and in training; names, shapes, dtypes
     and trainability of the weights, and their count; and that the Keras layer comes back from its
-    configuration, as it has to from a `.keras` file, and computes the same.
+    configuration, as it has to from a `.keras` file, and computes the same. The Keras layer of a
+    layer from Python has to have a `compute_output_shape` besides.
 
     Args:
         inputs: the type of each input, as specs write it or as a `TensorType`.
@@ -102,6 +103,8 @@ def assert_layer_agrees(
         if differs:
             what = f"outputs of a run with training={training}"
             report.differences.append(f"{what}: specc says {expected}, Keras computes {found}")
+    if hasattr(layer, "keras_layer") and len(types) == 1 and not arguments:
+        report.differences += _shape_unsaid(theirs, types[0], outputs)
     report.differences += _restored_differently(
         theirs,
         lambda made: _use(keras, made, layer, types, {"training": False, **arguments}, values.of),
@@ -176,6 +179,19 @@ def _signature_differences(cls: type[Layer], keras_class: type) -> Iterable[str]
             yield (
                 f"argument {argument.name}: the default is {argument.default!r}, Keras's {theirs!r}"
             )
+
+
+def _shape_unsaid(theirs: Any, x: TensorType, outputs: Sequence[TensorType]) -> Iterable[str]:
+    """What a layer around it asks a Keras layer for."""
+    sizes = tuple(size if isinstance(size, int) else None for size in x.shape)
+    try:
+        found: Any = theirs.compute_output_shape((None, *sizes))
+    except NotImplementedError:
+        yield "the Keras layer has no `compute_output_shape`, which layers around it ask for"
+        return
+    said: Any = [(None, *output.anonymous().shape) for output in outputs]
+    if len(said) == 1 and tuple(found) != said[0]:
+        yield f"compute_output_shape: specc says {said[0]}, Keras {tuple(found)}"
 
 
 def _restored_differently(theirs: Any, run: Callable[[Any], list[Any]]) -> Iterable[str]:

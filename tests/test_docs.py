@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -162,9 +163,11 @@ def test_the_layer_of_ones_own_works(
     assert (tmp_path / "build" / "gated.onnx").is_file()
 
     assert commands[4] == "pytest test_gated.py"
+    path = os.pathsep.join([str(DOCS.parent), str(tmp_path)])
+    environment = {**os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(
         [sys.executable, "-m", *commands[4].split(), "-q", "-W", "ignore"],
-        env={"PYTHONPATH": f"{DOCS.parent}:{tmp_path}", "TF_CPP_MIN_LOG_LEVEL": "3"},
+        env=environment,
         capture_output=True,
         text=True,
         timeout=300,

@@ -236,6 +236,96 @@ def test_files_with_layers_that_cannot_be(
     assert message in capsys.readouterr().err
 
 
+GAIN = """
+from functools import cache
+
+from specc.layers.api import Layer, Weight, known_size
+
+
+class Gain(Layer):
+    def infer(self, x):
+        return x
+
+    def weights(self, x):
+        return (Weight("gain", (known_size(x, -1),)),)
+
+    def keras_layer(self):
+        return keras_gain()
+
+
+@cache
+def keras_gain():
+    import keras
+
+    class Gain(keras.layers.Layer):
+        def build(self, shape):
+            self.gain = self.add_weight(name="gain", shape=shape[-1:], initializer="ones")
+
+        def call(self, inputs):
+            return inputs * self.gain
+
+        def compute_output_shape(self, shape):
+            return shape
+
+    return Gain
+"""
+
+NESTED = """\
+block scaled {
+    input x
+    weight shift: float32[4] = "zeros"
+
+    y = x -> Gain
+    y + shift
+}
+
+model inner {
+    input x: float32[4]
+
+    Gain
+}
+
+model m {
+    input x: float32[5, 4]
+
+    TimeDistributed(Gain)
+    Flatten
+    Dense(4)
+    scaled
+    inner
+}
+"""
+
+
+def test_a_saved_model_is_loaded_with_the_layers_in_it(repository: Path, tmp_path: Path) -> None:
+    """Inside other layers, blocks and models too; in a process that has not made them before."""
+    options = ["--model", "m", "--allow-python", write(tmp_path / "gain.py", GAIN)]
+    spec = write(tmp_path / "a.spec", NESTED)
+    for words in (
+        ["build", spec],
+        ["export", "--onnx", spec, "--weights", "build/m.keras", "--provider", "cpu"],
+        ["verify", spec, "build/m.onnx", "--provider", "cpu"],
+    ):
+        said = specc(tmp_path, repository, tmp_path, "-m", "specc", *words, *options)
+    assert "100 in Keras = 100 in ONNX" in said
+
+
+@pytest.mark.usefixtures("keras_backend")
+def test_what_keras_says_of_a_layer_from_python(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The line that says something, not the one that says where."""
+    spec = write(
+        tmp_path / "a.spec",
+        "model m {\n    input x: float32[5, 4]\n\n    TimeDistributed(Gain)\n}\n",
+    )
+    unsaid = GAIN.replace("compute_output_shape", "some_other_method")
+    file = write(tmp_path / "gain.py", unsaid)
+    assert main(["build", spec, "--allow-python", file, "-o", str(tmp_path)]) == 1
+    err = capsys.readouterr().err
+    assert "note: Keras says: Layer Gain does not have a `compute_output_shape` method" in err
+
+
 # -------------------------------------------------------------------- the example package
 
 

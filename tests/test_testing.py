@@ -74,6 +74,9 @@ def keras_shift(**changes: Any) -> Any:
         def call(self, inputs: Any) -> Any:
             return (inputs + self.shift) * self.times + self.start
 
+        def compute_output_shape(self, shape: Any) -> Any:
+            return shape
+
         def get_config(self) -> dict[str, Any]:
             own = {"times": self.times, "start": self.start, "fixed": self.fixed}
             return {**super().get_config(), **own}
@@ -151,6 +154,18 @@ class OtherShapeInTraining(Shift):
         return keras_shift(call=call)
 
 
+class WithoutShape(Shift):
+    def keras_layer(self) -> Any:
+        import keras
+
+        return keras_shift(compute_output_shape=keras.layers.Layer.compute_output_shape)
+
+
+class WithWrongShape(Shift):
+    def keras_layer(self) -> Any:
+        return keras_shift(compute_output_shape=lambda made, shape: (*shape, made.start))
+
+
 @pytest.mark.parametrize(
     ("cls", "messages"),
     [
@@ -164,6 +179,8 @@ class OtherShapeInTraining(Shift):
         (NoSuchArgument, ["argument ending: Keras's class has none of this name"]),
         (WithoutConfig, ["comes back from its configuration computes something else"]),
         (WithWrongConfig, ["the Keras layer does not come back from its configuration: "]),
+        (WithWrongShape, ["compute_output_shape: specc says (None, 4), Keras (None, 4, 0)"]),
+        (WithoutShape, ["has no `compute_output_shape`"]),
         (OtherShapeInTraining, ["outputs of a run with training=True: specc says"]),
     ],
 )

@@ -9,6 +9,7 @@ from typing import Any
 from specc.backends.frameworks import import_keras
 from specc.backends.keras_model import build_keras
 from specc.backends.keras_objects import python_classes
+from specc.backends.spec_layer import layer_class
 from specc.files import UsageError, reason
 from specc.graph import Graph
 
@@ -26,6 +27,7 @@ def load_keras(path: str, graph: Graph) -> Any:
         why = "it is a directory" if os.path.isdir(path) else "there is no such file"
         raise UsageError(f"cannot read `{path}`: {why}")
     keras = import_keras()
+    layer_class(keras)  # registers the class of blocks with weights
     try:
         with keras.saving.custom_object_scope(python_classes(keras, graph)):
             return keras.saving.load_model(path, compile=False)

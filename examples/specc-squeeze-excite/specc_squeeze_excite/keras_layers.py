@@ -23,6 +23,9 @@ class LayerScale(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         return inputs * self.gamma
 
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return input_shape
+
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "init_value": self.init_value}
 
@@ -52,6 +55,9 @@ class SqueezeExcite(keras.layers.Layer):
         means = keras.ops.mean(inputs, axis=(1, 2))
         factors = self.excite(self.squeeze(means))
         return inputs * keras.ops.expand_dims(factors, (1, 2))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return input_shape
 
     def get_config(self) -> dict[str, Any]:
         activation = keras.activations.serialize(self.activation)
