@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from specc.layers import ALIASES, FAMILIES, LAYER_NAMES, REFUSED, find_layer
+from specc.layers import ALIASES, FAMILIES, LAYER_NAMES, find_layer
 from specc.layers.arguments import INITIALIZER, Choice, Sizes, Text, arg
 from specc.layers.base import Layer
+from specc.layers.refused import REFUSED
 from specc.reference.docstring import parse_docstring
 from specc.reference.example import compile_example, read_example
 from specc.reference.layers import describe_class, exports, first_sentence, literal

@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Show one layer, or list those that are meant."""
-    from specc.layers import REFUSED
+    from specc.layers.refused import REFUSED
     from specc.plugins import layers_of_files
     from specc.reference.catalogue import Catalogue
 
@@ -43,11 +43,12 @@ def run(options: argparse.Namespace) -> int:
         return 0
     refused = {name.casefold(): name for name in REFUSED}.get(word.casefold())
     if refused is not None:
+        reason = REFUSED[refused]
         if options.json:
-            _print_json({"ok": False, "name": refused, "refused": REFUSED[refused]})
+            _print_json({"ok": False, "name": refused, **reason._asdict()})
         else:
-            message = f"specs have no layer `{refused}`: {REFUSED[refused]}"
-            print(f"error: {message}", file=sys.stderr)
+            print(f"error: specs have no `{refused}`: {reason.why}", file=sys.stderr)
+            print(f"help: {reason.instead}", file=sys.stderr)
         return 1
     _list(catalogue, word, options.json)
     return 0
@@ -69,7 +70,7 @@ def _list(catalogue: Catalogue, word: str, as_json: bool) -> None:
     Raises:
         UsageError: where none has.
     """
-    from specc.layers import REFUSED
+    from specc.layers.refused import REFUSED
     from specc.reference.catalogue import matching
     from specc.reference.text import print_families, print_refused
 
@@ -84,7 +85,8 @@ def _list(catalogue: Catalogue, word: str, as_json: bool) -> None:
             for family in found
             for name, about in family.layers
         ]
-        _print_json({"ok": True, "layers": rows} | ({} if word else {"refused": REFUSED}))
+        refused = [{"name": name, **reason._asdict()} for name, reason in REFUSED.items()]
+        _print_json({"ok": True, "layers": rows, "refused": [] if word else refused})
         return
     print_families(found)
     if word:
@@ -95,7 +97,8 @@ def _list(catalogue: Catalogue, word: str, as_json: bool) -> None:
 
 def _meant(catalogue: Catalogue, word: str) -> str:
     from specc.diagnostics.suggest import closest
-    from specc.layers import ALIASES, REFUSED
+    from specc.layers import ALIASES
+    from specc.layers.refused import REFUSED
 
     guess = closest(word, [*catalogue.names(), *ALIASES, *REFUSED])
     return f"did you mean `{guess}`?" if guess else "`specc layers` lists them all"

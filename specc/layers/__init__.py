@@ -130,11 +130,6 @@ ALIASES: dict[str, str] = {
 }
 """Keras's second names for some layers, and the first ones."""
 
-REFUSED: dict[str, str] = {
-    "Lambda": "what a Lambda computes is written with operators and `ops`, or as a block",
-}
-"""Layers of Keras that a spec does not have, and what to do instead."""
-
 _FAMILY_OF = {name: family for family, names in FAMILIES.items() for name in names}
 
 

@@ -31,7 +31,7 @@ class Bidirectional(Handing):
              if the layer returns states, then those of both
     Weights: those of the layer, as `forward/kernel` and `backward/kernel`
 
-    Example: float32[10, 8] -> Bidirectional(LSTM(4, return_sequences=True)) -> float32[10, 8]
+    Example: float32[10, 8] -> Bidirectional(LSTM(4)) -> float32[8]
     """
 
     states_argument = "initial_state"

@@ -6,7 +6,7 @@ import re
 import textwrap
 from collections.abc import Iterator
 
-from specc.layers import FAMILIES, REFUSED
+from specc.layers import FAMILIES
 from specc.layers.arguments import (
     ACTIVATION,
     COMMON,
@@ -15,6 +15,7 @@ from specc.layers.arguments import (
     REGULARIZER,
     Kind,
 )
+from specc.layers.refused import REFUSED
 from specc.reference.catalogue import Catalogue
 from specc.reference.layers import ArgumentInfo, ExampleInfo, LayerInfo
 
@@ -59,10 +60,10 @@ can be a layer such as `LeakyReLU(0.1)` as well.
 """
 
 WITHOUT = """\
-## Layers that specs do not have
+## What specs do not have
 
-| layer of Keras | instead |
-|---|---|
+| of `keras.layers` | why | instead |
+|---|---|---|
 """
 
 
@@ -76,7 +77,10 @@ def layers_page() -> str:
         parts += [layer_section(layer) for layer in layers]
     names = "".join(f"- {what}s: {_listed(kind.choices)}\n" for what, kind in NAMED.items())
     parts.append(f"{NAMES}\n{names}")
-    rows = "".join(f"| `{name}` | {_cell(reason)} |\n" for name, reason in sorted(REFUSED.items()))
+    rows = "".join(
+        f"| `{name}` | {_cell(why)} | {_cell(instead)} |\n"
+        for name, (why, instead) in sorted(REFUSED.items())
+    )
     parts.append(WITHOUT + rows)
     return "\n".join(parts)
 
@@ -88,7 +92,7 @@ def _contents(pages: dict[str, list[LayerInfo]]) -> str:
         start = link(_title(family))
         lines.append(f"- {start}: {', '.join([link(layer.name) for layer in layers])}")
     lines.append(f"- {link('Names')} of activations, initializers, regularizers, constraints")
-    lines.append(f"- {link('Layers that specs do not have')}")
+    lines.append(f"- {link('What specs do not have')}")
     return "\n".join(lines) + "\n"
 
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from specc.reference.catalogue import Family
 from specc.reference.layers import ExampleInfo, LayerInfo
@@ -26,12 +26,13 @@ def print_families(families: Iterable[Family]) -> None:
         show.rows([(name, about) for name, about in family.layers])
 
 
-def print_refused(refused: Mapping[str, str]) -> None:
-    """Keras's layers that specs do not have, each with what to do instead."""
+def print_refused(names: Iterable[str]) -> None:
+    """What of Keras's layers specs do not have."""
     show = _Printer()
     show.line()
     show.heading("not in specs")
-    show.rows(sorted(refused.items()))
+    show.paragraph(", ".join(sorted(names)), INDENT)
+    show.paragraph("`specc layers NAME` says why, and what to do instead.", INDENT)
 
 
 def print_layer(info: LayerInfo, asked: str) -> None:
