@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
-from specc.graph import GraphLayer
+from specc.graph import Graph, GraphLayer
 from specc.layers.base import Layer
 from specc.ops.base import Operation
 from specc.semantics.composite import BlockLayer, Composite, ModelLayer
@@ -66,6 +66,27 @@ def keras_class(keras: Any, layer: Layer) -> Any:
     """The class of a layer: one of `keras.layers`, or what a layer from Python says."""
     own = getattr(layer, "keras_layer", None)
     return own() if own is not None else getattr(keras.layers, type(layer).__name__)
+
+
+def python_classes(keras: Any, graph: Graph) -> dict[str, Any]:
+    """The Keras classes of the layers from Python in a graph, by name; those inside layers too."""
+    found: dict[str, Any] = {}
+
+    def add(layer: Any) -> None:
+        if isinstance(layer, Composite):
+            found.update(python_classes(keras, layer.graph))
+        elif isinstance(layer, Layer):
+            if hasattr(layer, "keras_layer"):
+                made = keras_class(keras, layer)
+                found[made.__name__] = made
+            for value in layer.given.values():
+                items: list[Any] = list(value) if isinstance(value, tuple) else [value]
+                for item in items:
+                    add(item)
+
+    for layer in graph.layers:
+        add(layer.layer)
+    return found
 
 
 def keras_operation(keras: Any, operation: Operation, name: str) -> Callable[..., Any]:

@@ -126,7 +126,7 @@ def export_model(model: Model, target: str, options: argparse.Namespace) -> Repo
         weights: dict[str, Any] = {"seed": options.seed}
         if options.weights:
             weights = describe_file(options.weights)
-            keras_model = load_keras(options.weights)
+            keras_model = load_keras(options.weights, graph)
         else:
             keras_model = fresh_keras(graph, options.seed)
         built = adopt(graph, keras_model)

@@ -37,6 +37,8 @@ class ReLU(Layer):
     """Zero below the threshold; with a slope there, a line.
 
     Shapes: (*any) -> (*any)
+
+    Example: float32[8] -> ReLU(max_value=6) -> float32[8]
     """
 
     numbers_to_float32 = True
@@ -61,6 +63,8 @@ class LeakyReLU(Layer):
     """A line of another slope below zero.
 
     Shapes: (*any) -> (*any)
+
+    Example: float32[8] -> LeakyReLU(0.1) -> float32[8]
     """
 
     numbers_to_float32 = True
@@ -77,6 +81,8 @@ class ELU(Layer):
     """`alpha * (exp(x) - 1)` below zero.
 
     Shapes: (*any) -> (*any)
+
+    Example: float32[8] -> ELU -> float32[8]
     """
 
     alpha: float = arg(Float(), default=1.0)
@@ -90,6 +96,8 @@ class Softmax(Layer):
     """Positive numbers that add up to 1 along the axis.
 
     Shapes: (*any) -> (*any)
+
+    Example: float32[4, 10] -> Softmax(axis=-1) -> float32[4, 10]
     """
 
     call_arguments: ClassVar[dict[str, Kind]] = {"training": BOOL, "mask": TENSOR}
@@ -107,6 +115,8 @@ class PReLU(Layer):
 
     Shapes:  (*any) -> (*any)
     Weights: alpha (*any), with 1 for the shared axes
+
+    Example: float32[16, 16, 3] -> PReLU(shared_axes=(1, 2)) -> float32[16, 16, 3]
     """
 
     alpha_initializer: str | KerasObject = arg(INITIALIZER, default="Zeros")

@@ -135,6 +135,8 @@ class Attention(_ListAttention):
              -> (*lead, queries, m);
              with return_attention_scores, then the scores (*lead, queries, steps)
     Weights: scale () if use_scale; concat_score_weight () if score_mode is "concat"
+
+    Example: [float32[5, 8], float32[6, 8]] -> Attention -> float32[5, 8]
     """
 
     use_scale: bool = arg(BOOL, default=False)
@@ -155,6 +157,8 @@ class AdditiveAttention(_ListAttention):
              -> (*lead, queries, m);
              with return_attention_scores, then the scores (*lead, queries, steps)
     Weights: scale (n,) if use_scale
+
+    Example: [float32[5, 8], float32[6, 8]] -> AdditiveAttention -> float32[5, 8]
     """
 
     use_scale: bool = arg(BOOL, default=True)
@@ -269,6 +273,8 @@ class MultiHeadAttention(_Heads):
              with return_attention_scores, then the scores (num_heads, queries, steps)
     Weights: query, key, gate if use_gate, value and attention_output: a kernel each, and a
              bias if use_bias
+
+    Example: float32[4, 8] -> MultiHeadAttention(2, 4)(value=float32[6, 8]) -> float32[4, 8]
     """
 
     num_heads: int = arg(Int(at_least=1))
@@ -371,6 +377,8 @@ class GroupQueryAttention(_Heads):
              with return_attention_scores, then the scores (num_query_heads, queries, steps)
     Weights: query, key, gate if use_gate, value and attention_output: a kernel each, and a
              bias if use_bias
+
+    Example: float32[4, 8] -> GroupQueryAttention(4, 4, 2)(value=float32[6, 8]) -> float32[4, 8]
     """
 
     keras_class: ClassVar[str] = "GroupedQueryAttention"

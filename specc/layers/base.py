@@ -23,6 +23,7 @@ from specc.diagnostics.place import Operand, Place, Refused
 from specc.layers import names
 from specc.layers.arguments import (
     BOOL,
+    COMMON,
     DTYPE_POLICY,
     MIXED_POLICIES,
     Configurable,
@@ -93,6 +94,13 @@ class Layer(Configurable):
     shaped_by_call: ClassVar[bool] = False
     """Whether `infer` and `weights` are given the call's arguments too, by name."""
 
+    tf2onnx_refuses: ClassVar[str] = ""
+    """Why it cannot be converted at all, such as "tf2onnx has ..."; empty where it can be."""
+
+    tf2onnx_limits: ClassVar[str] = ""
+    """What of the layer tf2onnx cannot convert, such as "but for ..."; empty where it can do
+    everything."""
+
     def __init__(
         self, *, trainable: bool = True, dtype: str | None = None, **arguments: Any
     ) -> None:
@@ -106,6 +114,14 @@ class Layer(Configurable):
         self.trainable = trainable
         self.dtype = dtype
         super().__init__(**arguments)
+
+    @classmethod
+    def common_arguments(cls) -> dict[str, Kind]:
+        """The arguments that it has as every layer has them; they are given by name."""
+        kinds = {**COMMON, "dtype": cls.dtype_kind}
+        if not cls.takes_trainable:
+            del kinds["trainable"]
+        return kinds
 
     # ----------------------------------------------------- what a layer may define
     # (`**_` is there for the type checker: subclasses may have any positional parameters.)

@@ -30,6 +30,8 @@ class SimpleRNNCell(Gated, Cell):
 
     Shapes:  (features) -> (units,), then the state (units,)
     Weights: kernel (features, units); recurrent_kernel (units, units); bias (units,) if use_bias
+
+    Example: float32[8] -> SimpleRNNCell(4)(states=float32[4]) -> float32[4], float32[4]
     """
 
     units: int = arg(Int(at_least=1))
@@ -55,6 +57,9 @@ class LSTMCell(LSTMGates, Cell):
     Shapes:  (features) -> (units,), then the hidden and the carry state
     Weights: kernel (features, 4 * units); recurrent_kernel (units, 4 * units);
              bias (4 * units,) if use_bias
+
+    Example: float32[8] -> LSTMCell(4)(states=[float32[4], float32[4]])
+             -> float32[4], float32[4], float32[4]
     """
 
     units: int = arg(Int(at_least=1))
@@ -82,6 +87,8 @@ class GRUCell(GRUGates, Cell):
     Shapes:  (features) -> (units,), then the state (units,)
     Weights: kernel (features, 3 * units); recurrent_kernel (units, 3 * units);
              bias (2, 3 * units) if use_bias, or (3 * units,) if not reset_after
+
+    Example: float32[8] -> GRUCell(4)(states=float32[4]) -> float32[4], float32[4]
     """
 
     units: int = arg(Int(at_least=1))
@@ -108,6 +115,10 @@ class StackedRNNCells(Cell):
 
     Shapes:  (features) -> (units,) of the last cell, then every state of every cell
     Weights: those of the cells, as `cell_0/kernel`
+
+    Example: float32[8]
+             -> StackedRNNCells([GRUCell(4), GRUCell(3)])(states=[float32[4], float32[3]])
+             -> float32[3], float32[4], float32[3]
     """
 
     cells: tuple[Cell, ...] = arg(Cells(alone=False))

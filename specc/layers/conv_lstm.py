@@ -50,6 +50,8 @@ class ConvLSTM1D(Layer):
              (windows, filters) each
     Weights: kernel (*kernel_size, channels, 4 * filters); recurrent_kernel
              (*kernel_size, filters, 4 * filters); bias (4 * filters,) if use_bias
+
+    Example: float32[5, 16, 3] -> ConvLSTM1D(4, 3) -> float32[14, 4]
     """
 
     category = "recurrent"
@@ -176,6 +178,8 @@ class ConvLSTM2D(ConvLSTM1D):
              state, (rows, columns, filters) each
     Weights: kernel (*kernel_size, channels, 4 * filters); recurrent_kernel
              (*kernel_size, filters, 4 * filters); bias (4 * filters,) if use_bias
+
+    Example: float32[5, 16, 16, 3] -> ConvLSTM2D(4, 3, padding="same") -> float32[16, 16, 4]
     """
 
     kernel_size: tuple[int, ...] = arg(Sizes(2))
@@ -191,6 +195,8 @@ class ConvLSTM3D(ConvLSTM1D):
              hidden and the carry state, (layers, rows, columns, filters) each
     Weights: kernel (*kernel_size, channels, 4 * filters); recurrent_kernel
              (*kernel_size, filters, 4 * filters); bias (4 * filters,) if use_bias
+
+    Example: float32[5, 8, 8, 8, 1] -> ConvLSTM3D(4, 3) -> float32[6, 6, 6, 4]
     """
 
     kernel_size: tuple[int, ...] = arg(Sizes(3))

@@ -85,7 +85,11 @@ class Conv1D(_Windowed):
 
     Shapes:  (steps, channels) -> (windows, filters)
     Weights: kernel (*kernel_size, channels / groups, filters); bias (filters,) if use_bias
+
+    Example: float32[100, 8] -> Conv1D(16, 5, padding="causal") -> float32[100, 16]
     """
+
+    tf2onnx_limits = "but for `groups` above 1"
 
     filters: int = arg(Int(at_least=1))
     kernel_size: tuple[int, ...] = arg(Sizes(1))
@@ -133,6 +137,8 @@ class Conv2D(Conv1D):
 
     Shapes:  (height, width, channels) -> (rows, columns, filters)
     Weights: kernel (*kernel_size, channels / groups, filters); bias (filters,) if use_bias
+
+    Example: float32[28, 28, 3] -> Conv2D(16, 3, strides=2, padding="same") -> float32[14, 14, 16]
     """
 
     kernel_size: tuple[int, ...] = arg(Sizes(2))
@@ -146,6 +152,8 @@ class Conv3D(Conv2D):
 
     Shapes:  (depth, height, width, channels) -> (layers, rows, columns, filters)
     Weights: kernel (*kernel_size, channels / groups, filters); bias (filters,) if use_bias
+
+    Example: float32[16, 16, 16, 1] -> Conv3D(8, 3) -> float32[14, 14, 14, 8]
     """
 
     kernel_size: tuple[int, ...] = arg(Sizes(3))
@@ -159,6 +167,8 @@ class DepthwiseConv1D(_Windowed):
     Shapes:  (steps, channels) -> (windows, channels * depth_multiplier)
     Weights: kernel (*kernel_size, channels, depth_multiplier);
              bias (channels * depth_multiplier,) if use_bias
+
+    Example: float32[100, 8] -> DepthwiseConv1D(5, depth_multiplier=2) -> float32[96, 16]
     """
 
     kernel_size: tuple[int, ...] = arg(Sizes(1))
@@ -193,6 +203,8 @@ class DepthwiseConv2D(DepthwiseConv1D):
     Shapes:  (height, width, channels) -> (rows, columns, channels * depth_multiplier)
     Weights: kernel (*kernel_size, channels, depth_multiplier);
              bias (channels * depth_multiplier,) if use_bias
+
+    Example: float32[28, 28, 8] -> DepthwiseConv2D(3, padding="same") -> float32[28, 28, 8]
     """
 
     kernel_size: tuple[int, ...] = arg(Sizes(2))
@@ -206,6 +218,8 @@ class SeparableConv1D(_Windowed):
     Shapes:  (steps, channels) -> (windows, filters)
     Weights: depthwise_kernel (*kernel_size, channels, depth_multiplier); pointwise_kernel
              (1, channels * depth_multiplier, filters); bias (filters,) if use_bias
+
+    Example: float32[100, 8] -> SeparableConv1D(16, 5) -> float32[96, 16]
     """
 
     filters: int = arg(Int(at_least=1))
@@ -249,6 +263,8 @@ class SeparableConv2D(SeparableConv1D):
     Shapes:  (height, width, channels) -> (rows, columns, filters)
     Weights: depthwise_kernel (*kernel_size, channels, depth_multiplier); pointwise_kernel
              (1, 1, channels * depth_multiplier, filters); bias (filters,) if use_bias
+
+    Example: float32[28, 28, 8] -> SeparableConv2D(16, 3) -> float32[26, 26, 16]
     """
 
     kernel_size: tuple[int, ...] = arg(Sizes(2))
@@ -302,6 +318,8 @@ class Conv1DTranspose(_Transposed):
 
     Shapes:  (steps, channels) -> (steps * stride and more, filters)
     Weights: kernel (*kernel_size, filters, channels); bias (filters,) if use_bias
+
+    Example: float32[50, 8] -> Conv1DTranspose(4, 3, strides=2, padding="same") -> float32[100, 4]
     """
 
     filters: int = arg(Int(at_least=1))
@@ -327,6 +345,8 @@ class Conv2DTranspose(Conv1DTranspose):
 
     Shapes:  (height, width, channels) -> (height * stride and more, width * stride ..., filters)
     Weights: kernel (*kernel_size, filters, channels); bias (filters,) if use_bias
+
+    Example: float32[7, 7, 8] -> Conv2DTranspose(4, 3, strides=2) -> float32[15, 15, 4]
     """
 
     kernel_size: tuple[int, ...] = arg(Sizes(2))
@@ -341,6 +361,8 @@ class Conv3DTranspose(_Transposed):
     Shapes:  (depth, height, width, channels)
              -> (depth * stride and more, height * stride ..., width * stride ..., filters)
     Weights: kernel (*kernel_size, filters, channels); bias (filters,) if use_bias
+
+    Example: float32[4, 4, 4, 8] -> Conv3DTranspose(4, 3, strides=2) -> float32[9, 9, 9, 4]
     """
 
     # Here `output_padding` comes after `data_format`.

@@ -26,6 +26,8 @@ class Dense(Layer):
 
     Shapes:  (*lead, n) -> (*lead, units)
     Weights: kernel (n, units); bias (units,) if use_bias
+
+    Example: float32[28, 28] -> Dense(10) -> float32[28, 10]
     """
 
     units: int = arg(Int(at_least=1))
@@ -54,6 +56,8 @@ class Embedding(Layer):
 
     Shapes:  (*lead) -> (*lead, output_dim)
     Weights: embeddings (input_dim, output_dim)
+
+    Example: int32[200] -> Embedding(1_000, 16) -> float32[200, 16]
     """
 
     input_dim: int = arg(Int(at_least=1))
@@ -80,9 +84,12 @@ class Activation(Layer):
     Keras says float32 for whole numbers too; this is what it computes.
 
     Shapes: (*any) -> (*any)
+
+    Example: float32[8] -> Activation("tanh") -> float32[8]
     """
 
     numbers_to_float32 = True
+    tf2onnx_limits = "but for celu and gelu"
 
     activation: str | Layer = arg(Named("activation", "an activation", ACTIVATIONS))
 
@@ -104,6 +111,8 @@ class Identity(Layer):
     """The input.
 
     Shapes: (*any) -> (*any)
+
+    Example: float32[8] -> Identity -> float32[8]
     """
 
     def infer(self, x: TensorType) -> TensorType:
@@ -116,6 +125,8 @@ class Masking(Layer):
     Keras says float32 for whole numbers too; this is what it computes.
 
     Shapes: (*lead, n) -> (*lead, n)
+
+    Example: float32[10, 8] -> Masking -> float32[10, 8]
     """
 
     mask_value: float = arg(Float(), default=0.0)

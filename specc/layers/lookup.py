@@ -122,6 +122,7 @@ def require_integers(x: TensorType, index: int = 0) -> None:
 class _Lookup(Layer):
     """What the layers with a vocabulary have in common; each class lists its arguments itself."""
 
+    tf2onnx_refuses = "tf2onnx has nothing for TensorFlow's tables"
     dtype_kind = Nothing()  # It would change nothing: the output is of int64 or float32.
 
     max_tokens: int | None
@@ -189,6 +190,8 @@ class StringLookup(_Lookup):
     """The numbers of strings, or the strings of numbers with `invert`.
 
     Shapes: (*any) -> (*any), or as `output_mode` says
+
+    Example: string[3] -> StringLookup(vocabulary=["cat", "dog"]) -> int64[3]
     """
 
     takes_strings: ClassVar[bool] = True
@@ -221,6 +224,8 @@ class IntegerLookup(_Lookup):
     """The numbers of whole numbers in a vocabulary, or the reverse with `invert`.
 
     Shapes: (*any) -> (*any), or as `output_mode` says
+
+    Example: int64[3] -> IntegerLookup(vocabulary=[5, 6, 7]) -> int64[3]
     """
 
     max_tokens: int | None = arg(Optional(Int(at_least=2)), default=None)
@@ -257,8 +262,11 @@ class TextVectorization(_Lookup):
     and computes another for the axis of size 1, which is refused then.
 
     Shapes: () -> (words,), or (tokens,) if output_mode is not "int"
+
+    Example: string[] -> TextVectorization(vocabulary=["the", "cat"]) -> int64[None]
     """
 
+    tf2onnx_refuses = "tf2onnx has nothing for TensorFlow's texts and tables"
     takes_strings: ClassVar[bool] = True
 
     num_oov_indices = 1
@@ -309,6 +317,8 @@ class CategoryEncoding(Layer):
     """Whole numbers below `num_tokens` as counts.
 
     Shapes: (categories,) -> (num_tokens,), or as `output_mode` says
+
+    Example: int32[3] -> CategoryEncoding(num_tokens=10) -> float32[10]
     """
 
     call_arguments: ClassVar[dict[str, Kind]] = {"count_weights": TENSOR, "training": BOOL}
@@ -346,9 +356,13 @@ class Discretization(Layer):
     """The bins that numbers fall into.
 
     Shapes: (*any) -> (*any), or as `output_mode` says
+
+    Example: float32[4] -> Discretization([0, 0.5, 1]) -> int32[4]
     """
 
     takes_trainable = False
+
+    tf2onnx_refuses = "tf2onnx has nothing for TensorFlow's Bucketize"
 
     bin_boundaries: tuple[float, ...] | None = arg(Optional(Boundaries()), default=None)
     num_bins: int | None = arg(Optional(Int(at_least=0)), default=None)
@@ -375,8 +389,11 @@ class Hashing(Layer):
     """Strings or whole numbers, spread over `num_bins` numbers.
 
     Shapes: (*any) -> (*any), or as `output_mode` says
+
+    Example: string[3] -> Hashing(100) -> int64[3]
     """
 
+    tf2onnx_refuses = "tf2onnx has nothing for TensorFlow's hashes"
     takes_strings: ClassVar[bool] = True
     dtype_kind = Nothing()  # Some dtypes are refused, and some are not kept.
 
@@ -406,8 +423,11 @@ class HashedCrossing(Layer):
     Keras takes more inputs than two, and cannot say their shape.
 
     Shapes: (1,), (1,) -> (1,), or (num_bins,) if output_mode is "one_hot"
+
+    Example: [string[1], string[1]] -> HashedCrossing(100) -> int64[1]
     """
 
+    tf2onnx_refuses = "tf2onnx has nothing for TensorFlow's hashes"
     takes_strings: ClassVar[bool] = True
     dtype_kind = Nothing()  # Some dtypes are refused, and some are not kept.
 

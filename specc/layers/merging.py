@@ -33,6 +33,8 @@ class Add(_Elementwise):
     """The sum.
 
     Shapes: (*any), ... -> (*broadcast)
+
+    Example: [float32[8], float32[8]] -> Add -> float32[8]
     """
 
 
@@ -40,6 +42,8 @@ class Subtract(_Elementwise):
     """The first input minus the second.
 
     Shapes: (*any), (*any) -> (*broadcast)
+
+    Example: [float32[8], float32[8]] -> Subtract -> float32[8]
     """
 
     minimum_inputs = 2
@@ -50,6 +54,8 @@ class Multiply(_Elementwise):
     """The product.
 
     Shapes: (*any), ... -> (*broadcast)
+
+    Example: [float32[16, 16, 3], float32[1, 1, 3]] -> Multiply -> float32[16, 16, 3]
     """
 
 
@@ -57,6 +63,8 @@ class Maximum(_Elementwise):
     """The larger of each.
 
     Shapes: (*any), ... -> (*broadcast)
+
+    Example: [float32[8], float32[8], float32[8]] -> Maximum -> float32[8]
     """
 
 
@@ -64,6 +72,8 @@ class Minimum(_Elementwise):
     """The smaller of each.
 
     Shapes: (*any), ... -> (*broadcast)
+
+    Example: [float32[8], float32[8], float32[8]] -> Minimum -> float32[8]
     """
 
 
@@ -71,6 +81,8 @@ class Average(_Elementwise):
     """The mean.
 
     Shapes: (*any), ... -> (*broadcast)
+
+    Example: [float32[8], float32[8], float32[8]] -> Average -> float32[8]
     """
 
     numbers_to_float32 = True
@@ -89,6 +101,8 @@ class Concatenate(Layer):
     """The inputs after each other along an axis.
 
     Shapes: (*lead, n, *rest), (*lead, m, *rest), ... -> (*lead, n + m + ..., *rest)
+
+    Example: [float32[16, 3], float32[16, 5]] -> Concatenate -> float32[16, 8]
     """
 
     maximum_inputs = None
@@ -122,6 +136,8 @@ class Dot(Layer):
     """The sum of products along an axis of each of two inputs.
 
     Shapes: (*a, n, *b), (*c, n, *d) -> (*a, *b, *c, *d), or (1,) where that is empty
+
+    Example: [float32[4, 8], float32[6, 8]] -> Dot(axes=2) -> float32[4, 6]
     """
 
     minimum_inputs = 2

@@ -13,6 +13,8 @@ class Rescaling(Layer):
     """`x * scale + offset`, with one number for all or one for each channel.
 
     Shapes: (*any) -> (*any)
+
+    Example: float32[28, 28] -> Rescaling(1 / 255) -> float32[28, 28]
     """
 
     scale: float | tuple[float, ...] = arg(Numbers())

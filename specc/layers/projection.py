@@ -66,6 +66,8 @@ class EinsumDense(Layer):
     Shapes:  (*any) -> output_shape, and the axes that the equation leaves out
     Weights: kernel, of the sizes of its letters; bias, of the sizes of `bias_axes` and 1 between
              and behind them, if bias_axes
+
+    Example: float32[10, 8] -> EinsumDense("abc,cd->abd", (10, 4)) -> float32[10, 4]
     """
 
     equation: str = arg(Equation())
@@ -166,6 +168,8 @@ class ReversibleEmbedding(Layer):
              call has reverse=True
     Weights: embeddings (input_dim, output_dim); reverse_embeddings (output_dim, input_dim) if not
              tie_weights
+
+    Example: int32[10] -> ReversibleEmbedding(1_000, 8) -> float32[10, 8]
     """
 
     call_arguments: ClassVar[dict[str, Kind]] = {"reverse": BOOL, "training": BOOL}

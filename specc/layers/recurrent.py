@@ -49,6 +49,8 @@ class SimpleRNN(Gated, Recurrent):
     Shapes:  (steps, features) -> (units,), or (steps, units) if return_sequences;
              with return_state, then the state (units,)
     Weights: kernel (features, units); recurrent_kernel (units, units); bias (units,) if use_bias
+
+    Example: float32[10, 8] -> SimpleRNN(4) -> float32[4]
     """
 
     units: int = arg(Int(at_least=1))
@@ -81,6 +83,8 @@ class LSTM(LSTMGates, Recurrent):
              with return_state, then the hidden and the carry state, (units,) each
     Weights: kernel (features, 4 * units); recurrent_kernel (units, 4 * units);
              bias (4 * units,) if use_bias
+
+    Example: float32[10, 8] -> LSTM(4, return_state=True) -> float32[4], float32[4], float32[4]
     """
 
     call_arguments: ClassVar[dict[str, Kind]] = {
@@ -126,6 +130,8 @@ class GRU(GRUGates, Recurrent):
              with return_state, then the state (units,)
     Weights: kernel (features, 3 * units); recurrent_kernel (units, 3 * units);
              bias (2, 3 * units) if use_bias, or (3 * units,) if not reset_after
+
+    Example: float32[10, 8] -> GRU(4, return_sequences=True) -> float32[10, 4]
     """
 
     units: int = arg(Int(at_least=1))
@@ -164,6 +170,8 @@ class RNN(Recurrent):
     Shapes:  (steps, features) -> (units,), or (steps, units) if return_sequences;
              with return_state, then every state of every cell, (units,) each
     Weights: those of the cell; of a list of cells, as `cell_0/kernel`
+
+    Example: float32[10, 8] -> RNN(LSTMCell(4)) -> float32[4]
     """
 
     call_arguments: ClassVar[dict[str, Kind]] = {

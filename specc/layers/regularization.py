@@ -30,6 +30,8 @@ class Dropout(_Dropping):
     """Zeros at random, everything else scaled up.
 
     Shapes: (*any) -> (*any)
+
+    Example: float32[8] -> Dropout(0.5) -> float32[8]
     """
 
     rate: float = arg(RATE)
@@ -64,6 +66,8 @@ class AlphaDropout(Dropout):
     """The least that a self-normalizing activation gives at random, mean and variance kept.
 
     Shapes: (*any) -> (*any)
+
+    Example: float32[8] -> AlphaDropout(0.1) -> float32[8]
     """
 
     rate: float = arg(Float(at_least=0, below=1))
@@ -73,6 +77,8 @@ class SpatialDropout1D(_Dropping):
     """Zeros for whole channels of a sequence at random.
 
     Shapes: (steps, channels) -> (steps, channels)
+
+    Example: float32[10, 8] -> SpatialDropout1D(0.2) -> float32[10, 8]
     """
 
     takes_trainable = False
@@ -89,6 +95,8 @@ class SpatialDropout2D(_Dropping):
     """Zeros for whole channels of an image at random.
 
     Shapes: (height, width, channels) -> (height, width, channels)
+
+    Example: float32[16, 16, 8] -> SpatialDropout2D(0.2) -> float32[16, 16, 8]
     """
 
     takes_trainable = False
@@ -106,6 +114,8 @@ class SpatialDropout3D(_Dropping):
     """Zeros for whole channels of a volume at random.
 
     Shapes: (depth, height, width, channels) -> (depth, height, width, channels)
+
+    Example: float32[8, 8, 8, 4] -> SpatialDropout3D(0.2) -> float32[8, 8, 8, 4]
     """
 
     takes_trainable = False
@@ -123,6 +133,8 @@ class GaussianNoise(Layer):
     """Noise added.
 
     Shapes: (*any) -> (*any)
+
+    Example: float32[8] -> GaussianNoise(0.1) -> float32[8]
     """
 
     stddev: float = arg(RATE)
@@ -138,6 +150,8 @@ class GaussianDropout(_Dropping):
     """Noise multiplied.
 
     Shapes: (*any) -> (*any)
+
+    Example: float32[8] -> GaussianDropout(0.2) -> float32[8]
     """
 
     rate: float = arg(Float(at_least=0, below=1))
@@ -148,6 +162,8 @@ class ActivityRegularization(Layer):
     """The input, whose size adds to the loss.
 
     Shapes: (*any) -> (*any)
+
+    Example: float32[8] -> ActivityRegularization(l2=0.01) -> float32[8]
     """
 
     l1: float = arg(Float(at_least=0), default=0.0)

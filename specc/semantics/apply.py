@@ -164,7 +164,8 @@ def not_a_layer(
         known = (*LAYER_NAMES, *evaluator.frame.module.definitions)
         known = tuple([name for name in known if name != evaluator.frame.title])
         layers = [n for n, v in evaluator.frame.names.items() if isinstance(v, LayerUse)]
-        every = (*known, *layers, *others)
+        python = evaluator.context.python_layers(callee.span.text)
+        every = (*known, *python, *layers, *others)
         if isinstance(callee, ast.Name) and callee.text[0].islower():
             every = (*every, *FUNCTIONS)
         found_in = module_of_block(callee.span.text)

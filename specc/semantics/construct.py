@@ -108,10 +108,7 @@ def _configured(
     is_layer = issubclass(cls, Layer)
     kinds = {name: argument.kind for name, argument in signature.items()}
     if is_layer:
-        kinds.update(COMMON)
-        kinds["dtype"] = cls.dtype_kind
-        if not cls.takes_trainable:
-            del kinds["trainable"]
+        kinds.update(cls.common_arguments())
     given, right = match(title, call, list(signature), list(kinds), report)
     values = evaluate_arguments(title, given, kinds, evaluator.argument, report)
     if missing(title, whole, given, signature, report) or values is None or not right:
