@@ -68,7 +68,13 @@ def evaluate_arguments(
             else:
                 report(
                     errors.wrong_argument(
-                        expression.span, title, argument, kind.expected, kind.choices, shown(value)
+                        expression.span,
+                        title,
+                        argument,
+                        kind.expected,
+                        kind.choices,
+                        shown(value),
+                        kind.reasons.get(value) if isinstance(value, str) else None,
                     )
                 )
         else:

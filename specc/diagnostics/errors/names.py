@@ -63,13 +63,20 @@ def unknown_argument(where: Span, layer: str, known: Iterable[str]) -> Diagnosti
 
 
 def wrong_argument(
-    where: Span, layer: str, argument: str, expected: str, choices: Sequence[str], found: object
+    where: Span,
+    layer: str,
+    argument: str,
+    expected: str,
+    choices: Sequence[str],
+    found: object,
+    reason: str | None = None,
 ) -> Diagnostic:
-    suggestion = did_you_mean(found, choices) if isinstance(found, str) else None
+    """`reason` says why it does not take what Keras knows."""
+    suggestion = reason or (did_you_mean(found, choices) if isinstance(found, str) else None)
     if suggestion is None and len(choices) > 12:
         # Keras knows many by two names, `he_normal` and `HeNormal`; one will do here.
         shown = [choice for choice in choices if choice[0].islower()]
-        suggestion = f"{expected.removesuffix(', or None')} is one of {listed(shown, 60)}"
+        suggestion = f"{expected.split(', or ')[0]} is one of {listed(shown, 60)}"
     return Diagnostic(
         "E0204",
         f"`{argument}` of `{layer}` takes {expected}",
