@@ -84,6 +84,8 @@ class Float(Kind):
             self.expected = f"a number from {at_least:g} to less than {below:g}"
         elif at_least is not None:
             self.expected = f"a number, {at_least:g} or more"
+        elif at_most is not None:
+            self.expected = f"a number, at most {at_most:g}"
 
     def accepts(self, value: object) -> bool:
         return (

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
-from specc.layers.arguments import BOOL, Choice, Float, Int, Optional, Text, arg
+from specc.layers.arguments import BOOL, Choice, Float, Int, Optional, Sizes, Text, arg
 from specc.objects.base import TrainingObject
 from specc.objects.kinds import AMOUNT, Between, Either, FileName
 
@@ -98,7 +98,7 @@ class TensorBoard(_Callback):
     write_images: bool = arg(BOOL, default=False)
     write_steps_per_second: bool = arg(BOOL, default=False)
     update_freq: int | str = arg(Either(Choice("epoch", "batch"), Int(at_least=1)), default="epoch")
-    profile_batch: int = arg(COUNT, default=0)
+    profile_batch: Any = arg(Sizes(2, at_least=0), default=0)
     embeddings_freq: int = arg(COUNT, default=0)
     embeddings_metadata: str | None = arg(Optional(FileName()), default=None)
 

@@ -21,6 +21,17 @@ class Positive(Float):
         return super().accepts(value) and value != 0 and AMOUNT.accepts(value)
 
 
+class Share(Positive):
+    """A number above zero, at most one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.expected = "a number above 0, at most 1"
+
+    def accepts(self, value: object) -> bool:
+        return super().accepts(value) and FRACTION.accepts(value)
+
+
 class Real(Kind):
     """A number that Keras wants as Python's float: `1.0`, and not `1`.
 

@@ -8,6 +8,7 @@ from specc.layers.arguments import (
     BOOL,
     DTYPE_POLICY,
     Choice,
+    Float,
     Int,
     Optional,
     Text,
@@ -38,7 +39,7 @@ class BinaryAccuracy(Metric):
 
     name: str | None = arg(NAMED, default="binary_accuracy")
     dtype: str | None = arg(DTYPE, default=None)
-    threshold: float = arg(FRACTION, default=0.5)
+    threshold: float = arg(Float(), default=0.5)
 
 
 class CategoricalAccuracy(Metric):

@@ -6,14 +6,13 @@ from typing import Any
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
-from specc.layers.arguments import BOOL, Choice, Int, Optional, arg
+from specc.layers.arguments import BOOL, DTYPE_POLICY, Choice, Float, Int, Optional, arg
 from specc.objects.kinds import AMOUNT, FRACTION, Either, Listed, Real
 from specc.objects.metrics import DTYPE, NAMED, Metric
-from specc.types import FLOAT_DTYPES
 
 THRESHOLDS = Optional(Either(FRACTION, Listed(FRACTION, "them")))
 CLASSES = Listed(Int(at_least=0), "whole numbers, 0 or more")
-COUNT_DTYPE = Optional(Choice(*FLOAT_DTYPES, "int", "int32", "int64"))
+COUNT_DTYPE = Optional(Choice(*DTYPE_POLICY.choices, "int", "int32", "int64"))
 """Keras counts in whole numbers unless it is told otherwise."""
 
 
@@ -154,16 +153,28 @@ class FBetaScore(Metric):
     dtype: str | None = arg(DTYPE, default=None)
 
 
-class BinaryIoU(Metric):
+class _OfSomeClasses(Metric):
+    """What is counted for a few of the classes."""
+
+    num_classes: int = 2
+    target_class_ids: tuple[int, ...] = ()
+
+    def validate(self) -> None:
+        if max(self.target_class_ids) >= self.num_classes:
+            reason = f"the classes are numbered from 0 to {self.num_classes - 1}"
+            raise Refused(errors.arguments_conflict, "target_class_ids", reason)
+
+
+class BinaryIoU(_OfSomeClasses):
     """The overlap of yes and no."""
 
     target_class_ids: tuple[int, ...] = arg(CLASSES, default=(0, 1))
-    threshold: float = arg(FRACTION, default=0.5)
+    threshold: float = arg(Float(), default=0.5)
     name: str | None = arg(NAMED, default=None)
     dtype: str | None = arg(COUNT_DTYPE, default=None)
 
 
-class IoU(Metric):
+class IoU(_OfSomeClasses):
     """The overlap of some classes."""
 
     num_classes: int = arg(Int(at_least=1))
@@ -174,11 +185,6 @@ class IoU(Metric):
     sparse_y_true: bool = arg(BOOL, default=True)
     sparse_y_pred: bool = arg(BOOL, default=True)
     axis: int = arg(Int(), default=-1)
-
-    def validate(self) -> None:
-        if max(self.target_class_ids) >= self.num_classes:
-            reason = f"the classes are numbered from 0 to {self.num_classes - 1}"
-            raise Refused(errors.arguments_conflict, "target_class_ids", reason)
 
 
 class MeanIoU(Metric):
@@ -193,7 +199,7 @@ class MeanIoU(Metric):
     axis: int = arg(Int(), default=-1)
 
 
-class OneHotIoU(Metric):
+class OneHotIoU(_OfSomeClasses):
     """The overlap of some classes, of one-hot labels."""
 
     num_classes: int = arg(Int(at_least=1))
@@ -203,11 +209,6 @@ class OneHotIoU(Metric):
     ignore_class: int | None = arg(Optional(Int()), default=None)
     sparse_y_pred: bool = arg(BOOL, default=False)
     axis: int = arg(Int(), default=-1)
-
-    def validate(self) -> None:
-        if max(self.target_class_ids) >= self.num_classes:
-            reason = f"the classes are numbered from 0 to {self.num_classes - 1}"
-            raise Refused(errors.arguments_conflict, "target_class_ids", reason)
 
 
 class OneHotMeanIoU(Metric):

@@ -8,7 +8,7 @@ from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import BOOL, Float, Int, KerasObject, Kind, Optional, Text, arg
 from specc.objects.base import TrainingObject
-from specc.objects.kinds import AMOUNT, FRACTION, NAME, Listed, Positive, Real, Thing
+from specc.objects.kinds import AMOUNT, FRACTION, NAME, Listed, Positive, Real, Share, Thing
 
 BELOW_ONE = Float(at_least=0, below=1)
 """Of an average over steps, which is divided by what is left to 1."""
@@ -27,9 +27,15 @@ class LearningRate(Kind):
     category = "schedule"
     expected = "a number with a point, such as 0.001, or a schedule"
 
+    def __init__(self, number: Real) -> None:
+        self.number = number
+
     def accepts(self, value: object) -> bool:
         schedule = isinstance(value, KerasObject) and value.is_a("schedule")
-        return schedule or Real(at_least=0).accepts(value)
+        return schedule or self.number.accepts(value)
+
+
+LEARNING_RATE = LearningRate(Real(at_least=0))
 
 
 class _Any(TrainingObject):
@@ -37,7 +43,7 @@ class _Any(TrainingObject):
 
 
 class _Optimizer(_Any):
-    learning_rate: Any = arg(LearningRate(), default=0.001)
+    learning_rate: Any = arg(LEARNING_RATE, default=0.001)
     weight_decay: float | None = arg(Optional(AMOUNT), default=None)
     clipnorm: float | None = arg(Optional(AMOUNT), default=None)
     clipvalue: float | None = arg(Optional(AMOUNT), default=None)
@@ -72,7 +78,7 @@ class _Optimizer(_Any):
 class SGD(_Optimizer):
     """Gradient descent, with momentum if wanted."""
 
-    learning_rate: Any = arg(LearningRate(), default=0.01)
+    learning_rate: Any = arg(LEARNING_RATE, default=0.01)
     momentum: float = arg(Real(at_least=0, at_most=1), default=0.0)
     nesterov: bool = arg(BOOL, default=False)
 
@@ -122,7 +128,8 @@ class Lamb(_Moments):
 class ScheduleFreeAdamW(_Moments):
     """Adam that needs no schedule."""
 
-    learning_rate: Any = arg(LearningRate(), default=0.0025)
+    learning_rate: Any = arg(LEARNING_RATE, default=0.0025)
+    beta_1: float = arg(Share(), default=0.9)
     epsilon: float = arg(AMOUNT, default=1e-8)
     warmup_steps: int = arg(Int(at_least=0), default=0)
 
@@ -130,13 +137,8 @@ class ScheduleFreeAdamW(_Moments):
 class Lion(_Optimizer):
     """The signs of the gradients."""
 
-    beta_1: float = arg(Positive(), default=0.9)
+    beta_1: float = arg(Share(), default=0.9)
     beta_2: float = arg(FRACTION, default=0.99)
-
-    def validate(self) -> None:
-        super().validate()
-        if self.beta_1 > 1:
-            raise Refused(errors.arguments_conflict, "beta_1", "it is at most 1")
 
 
 class Adadelta(_Optimizer):
@@ -164,19 +166,15 @@ class Adafactor(_Optimizer):
 
 
 class Ftrl(_Optimizer):
-    """For sparse inputs."""
+    """For sparse inputs. It divides by the learning rate."""
 
-    learning_rate_power: float = arg(Float(), default=-0.5)
+    learning_rate: Any = arg(LearningRate(Real(above=0)), default=0.001)
+    learning_rate_power: float = arg(Float(at_most=0), default=-0.5)
     initial_accumulator_value: float = arg(AMOUNT, default=0.1)
     l1_regularization_strength: float = arg(AMOUNT, default=0.0)
     l2_regularization_strength: float = arg(AMOUNT, default=0.0)
     l2_shrinkage_regularization_strength: float = arg(AMOUNT, default=0.0)
     beta: float = arg(AMOUNT, default=0.0)
-
-    def validate(self) -> None:
-        super().validate()
-        if self.learning_rate_power > 0:
-            raise Refused(errors.arguments_conflict, "learning_rate_power", "it is at most 0")
 
 
 class Muon(
