@@ -27,6 +27,8 @@ class Kind:
     expected: str
     choices: tuple[str, ...] = ()
     """Every accepted string, where they can be listed."""
+    items: Kind | None = None
+    """What the items of a list are, where it takes lists of any length."""
     reasons: Mapping[str, str] = {}
     """Why it does not take some strings that Keras knows."""
     category: str | None = None
@@ -279,6 +281,7 @@ class Optional(Kind):
         self.kind = kind
         self.choices = kind.choices
         self.reasons = kind.reasons
+        self.items = kind.items
         self.category = kind.category
         self.expected = f"{kind.expected}, or None"
 

@@ -78,7 +78,7 @@ class Listed(Kind):
     """A list of values of another kind."""
 
     def __init__(self, one: Kind, what: str, at_least: int = 1) -> None:
-        self.one = one
+        self.one = self.items = one
         self.at_least = at_least
         """How many there must be."""
         self.category = one.category
@@ -103,6 +103,7 @@ class Either(Kind):
         self.second = second
         self.category = first.category or second.category
         self.choices = first.choices or second.choices
+        self.items = first.items or second.items
         self.reasons = first.reasons or second.reasons
         self.expected = f"{first.expected}, or {second.expected}"
 

@@ -77,10 +77,11 @@ class ByString(Named):
         self.in_any_case = in_any_case
         self.expected = f"the name of {what}, or its constructor call"
         self.reasons = {
-            title: f"Keras does not know it by a string; write `{title}(...)` without quotes"
+            title: f"Keras does not know it by a string; write `{name}(...)` without quotes"
             for names in FAMILIES[category].values()
             for name in names
             for title in (name, _snake(name))
+            if title not in choices
         }
 
     def accepts(self, value: object) -> bool:
