@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from specc.diagnostics.errors import names as name_errors
 from specc.diagnostics.errors import sections as errors
 from specc.layers.arguments import (
     BOOL,
@@ -40,6 +41,16 @@ class NameOfData(Kind):
         return False
 
 
+class Losses(Listed):
+    """Losses of outputs, some of which may have none."""
+
+    def __init__(self) -> None:
+        super().__init__(Optional(LOSS), "losses, one for each output")
+
+    def accepts(self, value: object) -> bool:
+        return super().accepts(value) and any(item is not None for item in cast("Any", value))
+
+
 DATA: dict[str, Kind] = {
     "source": SOURCE,
     "test": SOURCE,
@@ -59,7 +70,7 @@ DATA: dict[str, Kind] = {
 TRAIN: dict[str, Kind] = {
     "data": NameOfData(),
     "optimizer": OPTIMIZER,
-    "loss": Optional(Either(LOSS, Listed(Optional(LOSS), "losses, one for each output"))),
+    "loss": Optional(Either(LOSS, Losses())),
     "loss_weights": Optional(Either(Real(), Listed(Float(), "numbers, one for each loss"))),
     "metrics": Optional(METRICS),
     "weighted_metrics": Optional(METRICS),
@@ -86,16 +97,36 @@ EXPORT: dict[str, Kind] = {
 KINDS: dict[str, dict[str, Kind]] = {"data": DATA, "train": TRAIN, "export": EXPORT}
 
 
-def check_together(
-    context: Context, kind: str, entries: dict[str, Any], spans: dict[str, Span]
+def check_training(
+    context: Context, entries: dict[str, Any], spans: dict[str, Span], outputs: int | None
 ) -> None:
-    """Report entries that do not go together."""
-    if kind == "train" and entries.get("loss_weights") is not None:
-        loss = entries.get("loss")
-        weights = entries["loss_weights"]
-        losses = len(cast("tuple[Any, ...]", loss)) if isinstance(loss, tuple) else 1
-        given = len(cast("tuple[Any, ...]", weights)) if isinstance(weights, tuple) else 1
-        if "loss" in entries and losses != given:
+    """Report entries of a `train` block that do not go together, or not with the model.
+
+    Args:
+        outputs: how many outputs the model has; None where that is not known.
+    """
+    loss, weights = entries.get("loss"), entries.get("loss_weights")
+    if "loss" in entries and weights is not None and _length(loss) != _length(weights):
+        where = spans["loss_weights"]
+        context.report(
+            errors.wrong_number_of_weights(where, spans["loss"], _length(loss), _length(weights))
+        )
+    for key in ("loss", "metrics", "weighted_metrics"):
+        several = entries.get(key)
+        if outputs is None or not isinstance(several, tuple):
+            continue
+        alone = key != "loss" and (outputs == 1 or not several)
+        if not alone and _length(several) != outputs:
             context.report(
-                errors.wrong_number_of_weights(spans["loss_weights"], spans["loss"], losses, given)
+                errors.wrong_number_for_outputs(spans[key], key, _length(several), outputs)
             )
+        elif alone and None in several:
+            expected = "a list of metrics without None, as the model has one output"
+            context.report(
+                name_errors.wrong_argument(spans[key], "train", key, expected, (), several)
+            )
+
+
+def _length(value: Any) -> int:
+    """How many things stand in a list; one where there is none."""
+    return len(cast("tuple[Any, ...]", value)) if isinstance(value, tuple) else 1

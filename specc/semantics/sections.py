@@ -10,12 +10,13 @@ from specc.diagnostics.errors import names as name_errors
 from specc.diagnostics.errors import programs as program_errors
 from specc.diagnostics.errors import sections as errors
 from specc.diagnostics.suggest import closest
+from specc.graph import Graph
 from specc.layers.arguments import Kind
 from specc.records import record
 from specc.semantics.bind import evaluate_arguments
 from specc.semantics.construct import ObjectName, refused_object
 from specc.semantics.context import Context
-from specc.semantics.entries import KINDS, check_together
+from specc.semantics.entries import KINDS, check_training
 from specc.semantics.evaluate import MISSING, Evaluator
 from specc.semantics.frame import Building, Frame
 from specc.semantics.functions import FUNCTIONS
@@ -95,8 +96,13 @@ class _SectionEvaluator(Evaluator):
     }
 
 
-def read_sections(context: Context, module: Module) -> list[Section]:
-    """The blocks of a file about data, training and export; mistakes are reported."""
+def read_sections(context: Context, module: Module, graphs: list[Graph]) -> list[Section]:
+    """The blocks of a file about data, training and export; mistakes are reported.
+
+    Args:
+        graphs: the models of the file, as far as they are sound.
+    """
+    outputs = {graph.name: len(graph.outputs) for graph in graphs}
     trees = [item for item in module.file.definitions if isinstance(item, ast.Section)]
     data = [tree.name.text for tree in trees if tree.kind.text == "data"]
     models = [tree.name.text for tree in module.file.models]
@@ -111,6 +117,10 @@ def read_sections(context: Context, module: Module) -> list[Section]:
         if first is not name.span:
             context.report(program_errors.definition_twice(name.span, first, name.text, kind))
         sections.append(_section(evaluator, tree, data))
+        if kind == "train":
+            check_training(
+                context, sections[-1].entries, sections[-1].spans, outputs.get(name.text)
+            )
     return sections
 
 
@@ -136,5 +146,4 @@ def _section(evaluator: Evaluator, tree: ast.Section, data: list[str]) -> Sectio
             one = {key.text: value}
             found = evaluate_arguments(kind, one, kinds, evaluator.argument, report)
             entries.update(found or {})
-    check_together(evaluator.context, kind, entries, spans)
     return Section(kind, tree.name.text, entries, spans, tree.name.span)

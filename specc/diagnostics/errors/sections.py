@@ -44,3 +44,14 @@ def wrong_number_of_weights(where: Span, losses: Span, expected: int, given: int
         [Label(losses, "the loss" if expected == 1 else "the losses")],
         help="give one for each loss, in their order",
     )
+
+
+def wrong_number_for_outputs(where: Span, entry: str, given: int, outputs: int) -> Diagnostic:
+    """`entry` is what has a list with something for each output."""
+    one = "one loss" if entry == "loss" else "one metric or list of metrics"
+    return Diagnostic(
+        "E0263",
+        f"the model has {counted(outputs, 'output')}, and `{entry}` is for {given}",
+        Label(where),
+        help=f"the list has {one} for each output, or None",
+    )
