@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from specc.diagnostics.errors import names as name_errors
 from specc.diagnostics.errors import sections as errors
@@ -17,6 +17,7 @@ from specc.layers.arguments import (
     Numbers,
     Optional,
     Text,
+    is_tuple,
 )
 from specc.objects.kinds import AMOUNT, Either, Listed, Real, Thing
 from specc.objects.strings import LOSS, METRIC, OPTIMIZER
@@ -48,7 +49,7 @@ class Losses(Listed):
         super().__init__(Optional(LOSS), "losses, one for each output")
 
     def accepts(self, value: object) -> bool:
-        return super().accepts(value) and any(item is not None for item in cast("Any", value))
+        return super().accepts(value) and is_tuple(value) and any(x is not None for x in value)
 
 
 DATA: dict[str, Kind] = {
@@ -112,8 +113,8 @@ def check_training(
             errors.wrong_number_of_weights(where, spans["loss"], _length(loss), _length(weights))
         )
     for key in ("loss", "metrics", "weighted_metrics"):
-        several = entries.get(key)
-        if outputs is None or not isinstance(several, tuple):
+        several: Any = entries.get(key)
+        if outputs is None or not is_tuple(several):
             continue
         alone = key != "loss" and (outputs == 1 or not several)
         if not alone and _length(several) != outputs:
@@ -129,4 +130,4 @@ def check_training(
 
 def _length(value: Any) -> int:
     """How many things stand in a list; one where there is none."""
-    return len(cast("tuple[Any, ...]", value)) if isinstance(value, tuple) else 1
+    return len(value) if is_tuple(value) else 1

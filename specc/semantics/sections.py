@@ -118,9 +118,8 @@ def read_sections(context: Context, module: Module, graphs: list[Graph]) -> list
             context.report(program_errors.definition_twice(name.span, first, name.text, kind))
         sections.append(_section(evaluator, tree, data))
         if kind == "train":
-            check_training(
-                context, sections[-1].entries, sections[-1].spans, outputs.get(name.text)
-            )
+            train = sections[-1]
+            check_training(context, train.entries, train.spans, outputs.get(name.text))
     return sections
 
 
