@@ -1,4 +1,4 @@
-"""Optimizers, schedules, losses, metrics and callbacks against Keras.
+"""Optimizers, schedules, losses, metrics and callbacks against Keras, and the objects of layers.
 
 What they accept is compared in two ways: each argument alone with each of a list of values, where
 every difference has to stand in `STRICTER`, and drawn arguments together.
@@ -30,7 +30,12 @@ from .strategies import STRATEGIES, given_arguments
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 TRAINING = ("optimizer", "schedule", "loss", "metric", "callback")
-CLASSES = [(category, name) for category in TRAINING for name in objects.object_names(category)]
+CLASSES = [
+    (category, name)
+    for category in objects.KERAS_MODULES
+    for names in objects.FAMILIES[category].values()
+    for name in names
+]
 
 
 def ours(category: str, name: str) -> type[KerasObject]:
@@ -234,6 +239,10 @@ NONSENSE = "a word that means nothing to it, which Keras passes over or finds ou
 NAME = "a name of which TensorFlow makes no scope when the model is trained"
 
 STRICTER: dict[tuple[str, str], str] = {
+    ("initializer", "value"): f"{EMPTY}, and strings",
+    ("initializer", "input_axes"): "axes that are no whole numbers",
+    ("initializer", "output_axes"): "axes that are no whole numbers",
+    ("constraint", "axis"): "axes that are no whole numbers, and none",
     **dict.fromkeys(
         [("optimizer", name) for name in (
             "learning_rate", "epsilon", "epsilon_1", "epsilon_2", "weight_decay", "clipnorm",
@@ -334,7 +343,7 @@ def test_other_types_are_refused() -> None:
 def mistaken(draw: st.DrawFn, cls: type[KerasObject]) -> dict[str, Any]:
     """Arguments of which one may be anything."""
     arguments = draw(given_arguments(cls))
-    if draw(st.integers(0, 2)) == 0:
+    if cls.signature and draw(st.integers(0, 2)) == 0:
         arguments[draw(st.sampled_from(sorted(cls.signature)))] = draw(st.sampled_from(POOL))
     return arguments
 
@@ -414,6 +423,8 @@ def has_said(made: Any, argument: str, value: Any) -> bool:
             value, (value, (value or "").removeprefix("mixed_"))
         )
         return str(getattr(found, "name", found)) in expected
+    if argument in ("l1", "l2") and value is None:
+        return found in (0, 0.01)  # with L1L2 and alone
     if argument == "exclude_layers" and value is None:
         return found == []
     return same(value, found)
@@ -446,7 +457,7 @@ def test_together(category: str, name: str) -> None:
         taken += 1
 
     property_()
-    assert taken >= 5
+    assert taken >= (5 if cls.signature else 1)
 
 
 # --------------------------------------------------------------------- at work
