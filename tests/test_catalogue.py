@@ -28,7 +28,7 @@ def test_refused_with_a_reason(name: str) -> None:
     with pytest.raises(specc.SpecError) as raised:
         specc.compile_text(f"model m {{\n    input x: float32[4]\n\n    x -> {name}(3)\n}}\n")
     (diagnostic,) = raised.value.diagnostics
-    assert diagnostic.code == "E0260"
+    assert diagnostic.code == "E0253"
     assert diagnostic.help == REFUSED[name].instead
 
 

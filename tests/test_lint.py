@@ -139,6 +139,36 @@ train bn_before_as_printed {
     assert findings[0].message == "`bn_before_as_printed` gives 100 numbers for 10 classes"
 
 
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        ('"bce"', ["L0002"]),
+        ('"BCE"', ["L0002"]),
+        ('"BinaryCrossentropy"', ["L0002"]),
+        ("BinaryCrossentropy", ["L0002"]),
+        ("BinaryCrossentropy(True)", []),
+        ("BinaryFocalCrossentropy(False, 0.25, 2.0, True)", []),
+        ("BinaryFocalCrossentropy(True)", ["L0002"]),
+        ('"crossentropy"', ["L0002"]),
+        ('"mse"', []),
+        ('["bce"]', ["L0002"]),
+        ("None", []),
+    ],
+)
+def test_losses_by_any_of_their_names(loss: str, expected: list[str]) -> None:
+    text = f"""model m {{
+    input x: float32[8]
+
+    Dense(1)
+}}
+
+train m {{
+    loss = {loss}
+}}
+"""
+    assert codes(found(text, "L0002")) == expected
+
+
 # ---------------------------------------------------------------------------- pages
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, cast
 
 from specc.graph import Graph, GraphLayer
+from specc.layers.arguments import Configurable
 from specc.layers.base import Layer
+from specc.objects import keras_path
 from specc.ops.base import Operation
 from specc.semantics.composite import BlockLayer, Composite, ModelLayer
 from specc.semantics.naming import snake_case
@@ -21,10 +24,10 @@ def keras_value(keras: Any, value: Any, dtype: str | None = None) -> Any:
         arguments = {
             name: keras_value(keras, argument) for name, argument in value.keras_arguments().items()
         }
-        return getattr(getattr(keras, f"{category}s"), type(value).__name__)(**arguments)
-    if isinstance(value, tuple):
-        items = cast("tuple[Any, ...]", value)
-        if any(isinstance(item, Layer) for item in items):
+        return attrgetter(keras_path(value))(keras)(**arguments)
+    if isinstance(value, tuple | list):
+        items = cast("list[Any]", value)
+        if any(isinstance(item, Configurable) for item in items):
             return [keras_value(keras, item, dtype) for item in items]
     return value
 

@@ -6,6 +6,7 @@ the tests, which draw arguments from it. `None` is accepted by `Optional` kinds 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, TypeGuard, dataclass_transform
 
 from specc.layers import names
@@ -26,6 +27,10 @@ class Kind:
     expected: str
     choices: tuple[str, ...] = ()
     """Every accepted string, where they can be listed."""
+    items: Kind | None = None
+    """What the items of a list are, where it takes lists of any length."""
+    reasons: Mapping[str, str] = {}
+    """Why it does not take some strings that Keras knows."""
     category: str | None = None
     """Where a constructor call in this argument is looked up: among the layers for "layer",
     "cell" and "activation", among the objects of that category otherwise."""
@@ -81,6 +86,8 @@ class Float(Kind):
             self.expected = f"a number from {at_least:g} to less than {below:g}"
         elif at_least is not None:
             self.expected = f"a number, {at_least:g} or more"
+        elif at_most is not None:
+            self.expected = f"a number, at most {at_most:g}"
 
     def accepts(self, value: object) -> bool:
         return (
@@ -116,6 +123,7 @@ class Named(Kind):
     def __init__(self, category: str, what: str, choices: tuple[str, ...]) -> None:
         self.category = category
         self.choices = choices
+        self.reasons = names.REASONS.get(category, {})
         self.expected = f"the name of {what}"
 
     def accepts(self, value: object) -> bool:
@@ -272,6 +280,8 @@ class Optional(Kind):
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
         self.choices = kind.choices
+        self.reasons = kind.reasons
+        self.items = kind.items
         self.category = kind.category
         self.expected = f"{kind.expected}, or None"
 
@@ -364,7 +374,7 @@ class Configurable:
 
 
 class KerasObject(Configurable):
-    """Base of the initializers, regularizers and constraints: see `objects.py`."""
+    """Base of the initializers, optimizers, losses, ...: see `specc.objects`."""
 
     def works_on(self, shape: tuple[Any, ...]) -> bool:
         """Whether a tensor of this shape has the axes that the arguments speak of."""

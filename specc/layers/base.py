@@ -275,22 +275,24 @@ class Layer(Configurable):
         apply_within(activation, [x])
 
     def _check_object(self, argument: str, dtype: str, shape: tuple[Dimension, ...]) -> None:
-        """Refuse an initializer, regularizer or constraint that cannot work on a tensor."""
-        value = getattr(self, argument, None)
-        if value is None:
-            return
-        name = type(value).__name__ if isinstance(value, KerasObject) else value
-        least, most = names.RANKS.get(name, (0, None))
-        works = len(shape) >= least and (most is None or len(shape) <= most)
-        if isinstance(value, KerasObject):
-            works = works and value.works_on(shape)
-        if not works:
-            raise Refused(errors.rank_refused, argument, name, shape)
-        if dtype not in names.DTYPES.get(name, (dtype,)):
-            raise Refused(errors.object_dtype_refused, argument, name, dtype)
+        check_object(argument, getattr(self, argument, None), dtype, shape)
 
 
 # ------------------------------------------------------- rules that many layers share
+
+
+def check_object(argument: str, value: Any, dtype: str, shape: tuple[Dimension, ...]) -> None:
+    """Refuse an initializer, regularizer or constraint that cannot work on a tensor."""
+    if value is None:
+        return
+    name = type(value).__name__ if isinstance(value, KerasObject) else value
+    least, most = names.RANKS.get(name, (0, None))
+    if len(shape) < least or (most is not None and len(shape) > most):
+        raise Refused(errors.rank_refused, argument, name, shape)
+    if isinstance(value, KerasObject) and not value.works_on(shape):
+        raise Refused(errors.rank_refused, argument, name, shape, by_size=True)
+    if dtype not in names.DTYPES.get(name, (dtype,)):
+        raise Refused(errors.object_dtype_refused, argument, name, dtype)
 
 
 def known_size(x: TensorType, axis: int, index: int = 0) -> int:

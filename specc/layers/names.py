@@ -13,6 +13,22 @@ ACTIVATIONS = (
     "tanh_shrink",
 )  # fmt: skip
 
+NEEDS_SCIPY = "it needs scipy, which neither Keras nor specc installs"
+
+REASONS = {
+    "activation": {
+        "glu": "it halves an axis, which no layer's shape reckons with: use `ops.glu`",
+        "threshold": "it has arguments without defaults: use `ops.threshold`",
+    },
+    "initializer": {
+        **dict.fromkeys(
+            ("constant", "Constant"), "it has no default by name: write `Constant(0.5)`"
+        ),
+        **dict.fromkeys(("stft", "STFT", "STFTInitializer"), NEEDS_SCIPY),
+    },
+}
+"""Why they are left out, by category."""
+
 ACTIVATION_LAYERS = ("Activation", "ELU", "LeakyReLU", "ReLU", "Softmax")
 """The layers that can be the activation of another layer.
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import names as errors
-from specc.layers.arguments import Argument, Kind
+from specc.diagnostics.errors.words import short
+from specc.layers.arguments import Argument, Kind, is_tuple
 from specc.semantics.values import UNKNOWN, is_tensors, shown
 from specc.syntax import ast
 
@@ -63,17 +64,38 @@ def evaluate_arguments(
             right = False
         elif not kind.accepts(value):
             right = False
+            expression, kind, value = _at_fault(expression, kind, value)
             if is_tensors(value):
                 report(errors.not_a_constant(expression.span))
-            else:
-                report(
-                    errors.wrong_argument(
-                        expression.span, title, argument, kind.expected, kind.choices, shown(value)
-                    )
+                continue
+            reason = kind.reasons.get(value) if isinstance(value, str) else None
+            if kind.items is not None and kind.items.accepts(value):
+                reason = f"put it in a list: `[{short(expression.span.text)}]`"
+            report(
+                errors.wrong_argument(
+                    expression.span,
+                    title,
+                    argument,
+                    kind.expected,
+                    kind.choices,
+                    shown(value),
+                    reason,
                 )
+            )
         else:
             values[argument] = value
     return values if right else None
+
+
+def _at_fault(
+    expression: ast.Expression, kind: Kind, value: Any
+) -> tuple[ast.Expression, Kind, Any]:
+    """What of a value is not accepted: the value, or the first such item of a list."""
+    if isinstance(expression, ast.Sequence) and kind.items is not None and is_tuple(value):
+        for item, found in zip(expression.items, value, strict=False):
+            if not kind.items.accepts(found):
+                return _at_fault(item, kind.items, found)
+    return expression, kind, value
 
 
 def missing(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import names as name_errors
 from specc.diagnostics.errors import programs as errors
+from specc.diagnostics.errors import sections as section_errors
 from specc.diagnostics.place import Place, Refused
 from specc.graph import Graph
 from specc.layers.arguments import COMMON, Kind
@@ -32,7 +34,7 @@ USE_KINDS: dict[str, Kind] = {name: COMMON[name] for name in ("name", "trainable
 
 @record
 class ObjectName:
-    """An initializer, regularizer or constraint that is not constructed yet: `HeNormal`."""
+    """One of Keras's small objects that is not constructed yet: `HeNormal`."""
 
     category: str
     name: str
@@ -40,25 +42,33 @@ class ObjectName:
 
 def find_object(category: str, name: str) -> Any:
     """The class of one of Keras's small objects, or None."""
-    if category not in ("initializer", "regularizer", "constraint"):
-        return None
-    from specc.layers import objects
+    from specc import objects
 
     return objects.find_object(category, name)
 
 
 def names_of(category: str | None) -> tuple[str, ...]:
     """The names of a category's objects."""
-    from specc.layers import objects
+    from specc import objects
 
-    return objects.object_names(category) if category in objects.CATEGORIES else ()
+    return () if category is None else objects.object_names(category)
 
 
 def category_of(name: str) -> str | None:
-    """The category of the objects that have this name, if any has."""
-    from specc.layers import objects
+    """The category of the objects of models that have this name, if any has."""
+    from specc import objects
 
-    return next((c for c in objects.CATEGORIES if objects.find_object(c, name)), None)
+    return objects.category_of(name, objects.IN_MODELS)
+
+
+def refused_object(name: ast.Name, category: str | None) -> Diagnostic | None:
+    """What to say of an object that Keras has and a spec cannot; None where it is none."""
+    from specc import objects
+
+    found, reason = objects.REFUSED.get(name.text, ("", ""))
+    if found != category:
+        return None
+    return section_errors.refused_object(name.span, found, reason)
 
 
 # ------------------------------------------------------------- values for arguments

@@ -88,6 +88,9 @@ class Evaluator:
         if isinstance(expression, ast.Name) and not self._known(expression.text, kind.category):
             if expression.text not in self.frame.unknown:
                 self.frame.unknown.add(expression.text)
+                refused = construct.refused_object(expression, kind.category)
+                if refused is not None:
+                    return self.fail(refused)
                 known = self._names_here()
                 if closest(expression.text, known) is not None:
                     return self.fail(name_errors.unknown_name(expression.span, known))
@@ -479,6 +482,9 @@ class Evaluator:
             if value is MISSING:
                 if callee.text in self.frame.unknown:
                     return UNKNOWN
+                refused = construct.refused_object(callee, category)
+                if refused is not None:
+                    return self.fail(refused)
                 others = construct.names_of(category)
                 return self.fail(application.not_a_layer(self, callee, others))
         else:

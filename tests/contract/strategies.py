@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from hypothesis import reject
 from hypothesis import strategies as st
 
+from specc import objects
 from specc.diagnostics.place import Refused
 from specc.layers import (
     LAYER_NAMES,
@@ -18,7 +19,6 @@ from specc.layers import (
     augmentation,
     find_layer,
     lookup,
-    objects,
     projection,
     wrappers,
 )
@@ -26,6 +26,8 @@ from specc.layers import arguments as kinds
 from specc.layers.arguments import BOOL, DTYPE_POLICY, Configurable, Kind
 from specc.layers.base import TENSOR, Layer
 from specc.layers.names import ACTIVATION_LAYERS
+from specc.objects import data, initializers, optimizers, strings
+from specc.objects import kinds as object_kinds
 from specc.types import DTYPES, Dimension, TensorType
 
 Strategy = st.SearchStrategy[Any]
@@ -147,6 +149,23 @@ def _named(kind: Any) -> Strategy:
     return st.integers(0, 3).flatmap(lambda n: made if n == 0 else st.sampled_from(kind.choices))
 
 
+def _listed(kind: Any) -> Strategy:
+    """Lists, often in order."""
+    several = st.lists(values(kind.one), min_size=kind.at_least, max_size=3)
+    if isinstance(kind.one, kinds.Float):
+        several |= several.map(lambda items: sorted(set(items)))
+    return several.map(tuple)
+
+
+def _file_name(kind: Any) -> Strategy:
+    return st.sampled_from([f"out/model{ending}" for ending in kind.endings or ("", ".keras")])
+
+
+def _learning_rate(kind: Any) -> Strategy:
+    rates = st.sampled_from([n for n in (0.0, 0.001, 0.5, 1.0) if kind.accepts(n)])
+    return rates | st.sampled_from(classes_for("schedule")).flatmap(configured)
+
+
 def _wrapped(kind: Any) -> Strategy:
     return st.sampled_from(classes_for(kind.wanted)).flatmap(configured)
 
@@ -225,8 +244,26 @@ STRATEGIES: dict[type[Kind], Callable[[Any], Strategy]] = {
     kinds.Wrapped: _wrapped,
     kinds.Cells: _cells,
     wrappers.WithKernel: _with_kernel,
-    objects.Positive: lambda _: st.sampled_from([0.5, 1, 2.0]),
-    objects.Distribution: lambda kind: st.sampled_from([*kind.choices, "Uniform"]),
+    initializers.Distribution: lambda kind: st.sampled_from([*kind.choices, "Uniform"]),
+    object_kinds.Between: lambda kind: st.sampled_from(
+        [n for n in (0.25, 0.5, 1, 2.5) if kind.accepts(n)]
+    ),
+    object_kinds.Either: lambda kind: values(kind.first) | values(kind.second),
+    object_kinds.FileName: _file_name,
+    object_kinds.Listed: _listed,
+    object_kinds.Name: lambda _: st.sampled_from(["a", "B_2", "c.d-e>f"]),
+    object_kinds.Positive: lambda _: st.sampled_from([0.5, 1, 2.0]),
+    object_kinds.Share: lambda _: st.sampled_from([0.25, 0.5, 1]),
+    object_kinds.Real: lambda kind: st.sampled_from(
+        [n for n in (0.0, 0.25, 0.5, 1.0, 2.5) if kind.accepts(n)]
+    ),
+    object_kinds.Thing: lambda kind: st.sampled_from(classes_for(kind.category)).flatmap(
+        configured
+    ),
+    object_kinds.Values: lambda _: st.sampled_from([0, 0.5, -1, (1, 2), (0.5,), (1, 2, 3)]),
+    optimizers.LearningRate: _learning_rate,
+    strings.ByString: _named,
+    data.Part: lambda _: st.sampled_from([1, 5, 0.5]),
     kinds.Sizes: _sizes,
     kinds.Ints: _ints,
     kinds.TargetShape: _target_shape,

@@ -37,7 +37,7 @@ def unknown_layer(
 
 def refused_layer(where: Span, name: str, why: str, instead: str) -> Diagnostic:
     """A name of `keras.layers` that cannot stand in a spec."""
-    return Diagnostic("E0260", f"`{name}` is no layer of a spec", Label(where, why), help=instead)
+    return Diagnostic("E0253", f"`{name}` is no layer of a spec", Label(where, why), help=instead)
 
 
 def unknown_name(
@@ -66,13 +66,20 @@ def unknown_argument(where: Span, layer: str, known: Iterable[str]) -> Diagnosti
 
 
 def wrong_argument(
-    where: Span, layer: str, argument: str, expected: str, choices: Sequence[str], found: object
+    where: Span,
+    layer: str,
+    argument: str,
+    expected: str,
+    choices: Sequence[str],
+    found: object,
+    reason: str | None = None,
 ) -> Diagnostic:
-    suggestion = did_you_mean(found, choices) if isinstance(found, str) else None
+    """`reason` says why it does not take what Keras knows."""
+    suggestion = reason or (did_you_mean(found, choices) if isinstance(found, str) else None)
     if suggestion is None and len(choices) > 12:
         # Keras knows many by two names, `he_normal` and `HeNormal`; one will do here.
         shown = [choice for choice in choices if choice[0].islower()]
-        suggestion = f"{expected.removesuffix(', or None')} is one of {listed(shown, 60)}"
+        suggestion = f"{expected.split(', or ')[0]} is one of {listed(shown, 60)}"
     return Diagnostic(
         "E0204",
         f"`{argument}` of `{layer}` takes {expected}",

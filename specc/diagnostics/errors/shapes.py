@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from specc.diagnostics.diagnostic import Diagnostic, Label
 from specc.diagnostics.errors.words import counted, shape
+from specc.diagnostics.errors.words import shape as written
 from specc.diagnostics.place import Place
 from specc.types import Dimension, TensorType
 
@@ -183,9 +184,15 @@ def arguments_conflict(place: Place, argument: str, reason: str) -> Diagnostic:
     )
 
 
-def rank_refused(place: Place, argument: str, name: str, shape: Sequence[Dimension]) -> Diagnostic:
-    """An initializer or regularizer that does not take tensors of this rank."""
+def rank_refused(
+    place: Place, argument: str, name: str, shape: Sequence[Dimension], by_size: bool = False
+) -> Diagnostic:
+    """An initializer or regularizer that does not take tensors of this rank, or, with `by_size`,
+    of this shape.
+    """
     given = "a vector" if len(shape) == 1 else f"a tensor of rank {len(shape)}"
+    if by_size:
+        given = f"a tensor of shape {written(tuple(shape))}"
     return Diagnostic(
         "E0311",
         f"`{name}` cannot be the `{argument}` of `{place.layer}`",
