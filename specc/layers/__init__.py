@@ -16,21 +16,24 @@ if TYPE_CHECKING:
 FAMILIES: dict[str, tuple[str, ...]] = {
     "activations": ("ELU", "LeakyReLU", "PReLU", "ReLU", "Softmax"),
     "attention": ("AdditiveAttention", "Attention", "GroupQueryAttention", "MultiHeadAttention"),
-    "augmentation": (
-        "CenterCrop",
-        "RandomBrightness",
-        "RandomContrast",
-        "RandomCrop",
-        "RandomFlip",
-        "RandomGrayscale",
-        "RandomInvert",
-        "RandomRotation",
-        "RandomShear",
-        "RandomTranslation",
-        "RandomZoom",
-        "Resizing",
-    ),
     "cells": ("GRUCell", "LSTMCell", "SimpleRNNCell", "StackedRNNCells"),
+    "colour": (
+        "AutoContrast",
+        "ContrastLimitedAdaptiveHistogramEqualization",
+        "Equalization",
+        "RandomBrightness",
+        "RandomColorDegeneration",
+        "RandomColorJitter",
+        "RandomContrast",
+        "RandomGaussianBlur",
+        "RandomGrayscale",
+        "RandomHue",
+        "RandomInvert",
+        "RandomPosterization",
+        "RandomSaturation",
+        "RandomSharpness",
+        "Solarization",
+    ),
     "conv_lstm": ("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"),
     "convolution": (
         "Conv1D",
@@ -45,6 +48,18 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "SeparableConv2D",
     ),
     "core": ("Activation", "Dense", "Embedding", "Identity", "Masking"),
+    "geometry": (
+        "CenterCrop",
+        "RandomCrop",
+        "RandomElasticTransform",
+        "RandomFlip",
+        "RandomPerspective",
+        "RandomRotation",
+        "RandomShear",
+        "RandomTranslation",
+        "RandomZoom",
+        "Resizing",
+    ),
     "lookup": (
         "CategoryEncoding",
         "Discretization",
@@ -64,6 +79,13 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "Multiply",
         "Subtract",
     ),
+    "mixing": (
+        "AugMix",
+        "CutMix",
+        "MixUp",
+        "RandAugment",
+        "RandomErasing",
+    ),
     "normalization": (
         "BatchNormalization",
         "GroupNormalization",
@@ -72,6 +94,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "RMSNormalization",
         "UnitNormalization",
     ),
+    "pipeline": ("Pipeline",),
     "pooling": (
         "AveragePooling1D",
         "AveragePooling2D",
@@ -116,6 +139,11 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     ),
     "wrappers": ("Bidirectional", "TimeDistributed"),
 }
+
+REFUSED: dict[str, str] = {
+    "MaxNumBoundingBoxes": "it changes bounding boxes, which a spec has no way to describe",
+}
+"""Layers of Keras that are of no use in a spec, and why."""
 
 LAYER_NAMES = tuple(sorted(name for names in FAMILIES.values() for name in names))
 

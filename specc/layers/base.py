@@ -86,6 +86,12 @@ class Layer(Configurable):
     takes_trainable: ClassVar[bool] = True
     """Whether Keras's class has the argument `trainable`."""
 
+    takes_dtype: ClassVar[bool] = True
+    """Whether Keras's class has the argument `dtype`."""
+
+    only_within: ClassVar[str | None] = None
+    """The layer within which it can be used, where Keras's own fails in a model by itself."""
+
     numbers_to_float32: ClassVar[bool] = False
     """Whether floats that are made of whole numbers have the dtypes that `infer` says, and not
     the layer's own: Keras casts whole numbers to its default."""

@@ -112,6 +112,8 @@ def _configured(
         kinds["dtype"] = cls.dtype_kind
         if not cls.takes_trainable:
             del kinds["trainable"]
+        if not cls.takes_dtype:
+            del kinds["dtype"]
     given, right = match(title, call, list(signature), list(kinds), report)
     values = evaluate_arguments(title, given, kinds, evaluator.argument, report)
     if missing(title, whole, given, signature, report) or values is None or not right:
