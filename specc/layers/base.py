@@ -87,6 +87,12 @@ class Layer(Configurable):
     takes_trainable: ClassVar[bool] = True
     """Whether Keras's class has the argument `trainable`."""
 
+    takes_dtype: ClassVar[bool] = True
+    """Whether Keras's class has the argument `dtype`."""
+
+    only_within: ClassVar[str | None] = None
+    """The layer within which it can be used, where Keras's own fails in a model by itself."""
+
     numbers_to_float32: ClassVar[bool] = False
     """Whether floats that are made of whole numbers have the dtypes that `infer` says, and not
     the layer's own: Keras casts whole numbers to its default."""
@@ -121,6 +127,8 @@ class Layer(Configurable):
         kinds = {**COMMON, "dtype": cls.dtype_kind}
         if not cls.takes_trainable:
             del kinds["trainable"]
+        if not cls.takes_dtype:
+            del kinds["dtype"]
         return kinds
 
     # ----------------------------------------------------- what a layer may define

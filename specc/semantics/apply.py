@@ -256,6 +256,8 @@ def apply_layer(
     call_types = {name: replace_tensors(value, type_of) for name, value in call.items()}
     batch = frame.building.batch
     try:
+        if layer.only_within:
+            raise Refused(shape_errors.only_within, layer.only_within)
         layer.check_batch(batch[0] if batch else None)
         outputs = layer.apply(types, call_types)
         layer.check_call(types, **call_types)

@@ -16,9 +16,12 @@ from specc.layers import (
     LAYER_NAMES,
     attention,
     audio,
-    augmentation,
+    colour,
     find_layer,
+    images,
     lookup,
+    mixing,
+    pipeline,
     projection,
     wrappers,
 )
@@ -62,7 +65,8 @@ class Case(NamedTuple):
             Refused: where the arguments do not go together.
         """
         cls = layer_class(self.layer)
-        return cls(trainable=self.trainable, dtype=self.dtype, **self.arguments)
+        made = cls(trainable=self.trainable, dtype=self.dtype, **self.arguments)
+        return layer_class(made.only_within)(layers=(made,)) if made.only_within else made
 
 
 def layer_class(name: str) -> type[Layer]:
@@ -139,8 +143,24 @@ EQUATIONS = (
 
 
 def _factor(kind: Any) -> Strategy:
-    one = st.sampled_from([n for n in (-1, -0.5, 0.0, 0, 0.25, 1) if kind.accepts(n)])
+    one = st.sampled_from([n for n in (-1, -0.5, 0.0, 0, 0.25, 1, 4, 8) if kind.accepts(n)])
     return one | st.tuples(one, one)
+
+
+def _odd_sizes(_: Kind) -> Strategy:
+    one = st.sampled_from([1, 3, 5])
+    return one | st.tuples(one, one)
+
+
+def _fill(_: Kind) -> Strategy:
+    one = st.sampled_from([0, 2.5, 300])
+    return one | st.tuples(one, one, one)
+
+
+def _layers(kind: Any) -> Strategy:
+    """One layer, or two of which the second is likely to take what the first gives."""
+    one = _wrapped(kind.one)
+    return st.lists(one, min_size=1, max_size=2).map(tuple)
 
 
 def _named(kind: Any) -> Strategy:
@@ -204,7 +224,10 @@ def configured(draw: st.DrawFn, cls: type[Configurable]) -> Configurable:
     common: dict[str, Any] = {}
     if issubclass(cls, Layer):
         dtypes = INNER_DTYPES if cls.dtype_kind is DTYPE_POLICY else values(cls.dtype_kind)
-        common = {"trainable": draw(st.integers(0, 3)) > 0, "dtype": draw(dtypes)}
+        if cls.takes_dtype:
+            common["dtype"] = draw(dtypes)
+        if cls.takes_trainable:
+            common["trainable"] = draw(st.integers(0, 3)) > 0
     arguments = draw(given_arguments(cls))
     try:
         return cls(**common, **arguments)
@@ -230,10 +253,16 @@ STRATEGIES: dict[type[Kind], Callable[[Any], Strategy]] = {
     lookup.OnlyFalse: lambda _: st.just(False),
     lookup.Salt: lambda _: st.sampled_from([1, (2, 3)]),
     lookup.Vocabulary: _vocabulary,
-    augmentation.Factor: _factor,
+    images.Factor: _factor,
+    colour.OddSizes: _odd_sizes,
+    colour.Pair: lambda _: st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    mixing.Fill: _fill,
+    pipeline.Layers: _layers,
     projection.Equation: lambda _: st.sampled_from(EQUATIONS),
     projection.PartialShape: _partial_shape,
-    augmentation.ValueRange: lambda _: st.sampled_from([(0, 255), (0, 1), (-1.0, 1.0), (0.5, 0.5)]),
+    images.ValueRange: lambda kind: st.sampled_from(
+        [r for r in ((0, 255), (0, 1), (-1.0, 1.0), (0.5, 0.5)) if kind.accepts(r)]
+    ),
     attention.ProjectedShape: _projected,
     audio.Window: lambda kind: st.sampled_from([*kind.choices[:4], "hann", (1.0, 0.5)]),
     kinds.Bool: lambda _: st.booleans(),
@@ -373,10 +402,13 @@ def cases(draw: st.DrawFn, cls: type[Layer]) -> Case:
     for _ in range(more):
         other = draw(ELEMENTS) if draw(st.integers(0, 3)) == 0 else dtype
         inputs.append(TensorType(other, draw(similar(first))))
-    arguments, trainable = draw(given_arguments(cls)), draw(st.integers(0, 3)) > 0
+    arguments = draw(given_arguments(cls))
+    trainable = not cls.takes_trainable or draw(st.integers(0, 3)) > 0
     call = draw(calls(cls, arguments, inputs[0]))
     batch = draw(st.sampled_from([None, None, None, BATCH]))
-    dtype = draw(DTYPE_ARGUMENTS if cls.dtype_kind is DTYPE_POLICY else values(cls.dtype_kind))
+    dtype = None
+    if cls.takes_dtype:
+        dtype = draw(DTYPE_ARGUMENTS if cls.dtype_kind is DTYPE_POLICY else values(cls.dtype_kind))
     return Case(cls.__name__, arguments, inputs, trainable, call, dtype, batch)
 
 

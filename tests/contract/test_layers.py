@@ -24,6 +24,7 @@ from specc.layers import ALIASES, FAMILIES, LAYER_NAMES, arguments, find_layer, 
 from specc.layers.arguments import Configurable, is_tuple
 from specc.layers.base import Layer, TensorArgument
 from specc.layers.cells import LSTMCell
+from specc.layers.core import Dense
 from specc.layers.merging import promoted
 from specc.layers.recurrent import LSTM
 from specc.semantics.naming import snake_case
@@ -81,6 +82,14 @@ def unknown_sizes(x: TensorType) -> bool:
 
 UNKNOWN = ((None,), ("time",))
 
+IMAGES = (*FAMILIES["colour"], *FAMILIES["geometry"], *FAMILIES["mixing"])
+
+SIZES_KNOWN = (
+    *("AugMix", "Equalization", "RandAugment", "RandomColorDegeneration", "RandomCrop"),
+    *("RandomElasticTransform", "RandomPerspective"),
+)
+"""Layers that ask Keras for a number of pixels or channels, which a graph may not know."""
+
 STRICTER = {
     **dict.fromkeys(
         ("Attention", "AdditiveAttention"),
@@ -103,25 +112,38 @@ STRICTER = {
         ),
     ),
     **dict.fromkeys(
-        FAMILIES["augmentation"],
+        IMAGES,
         Stricter(
             "a batch of matrices is no image of channels; an unknown size that has to be known "
-            "when a model runs",
+            "when a model is trained; channels of which a layer that is drawn takes no such number",
             lambda case: (
                 case.inputs[0].rank == 2
-                or (case.layer == "RandomCrop" and unknown_sizes(case.inputs[0]))
+                or (case.layer in SIZES_KNOWN and unknown_sizes(case.inputs[0]))
+                or case.layer == "AugMix"
             ),
         ),
     ),
     **dict.fromkeys(
-        ("RandomBrightness", "RandomContrast", "RandomGrayscale"),
+        (
+            *("RandomBrightness", "RandomContrast", "RandomGrayscale"),
+            "ContrastLimitedAdaptiveHistogramEqualization",
+        ),
         Stricter(
-            "whole numbers, which would be rounded; a batch of matrices, which is no image; "
-            "unknown channels, which are neither 1 nor 3 when a model runs",
+            "whole numbers, which would be rounded outside of a graph; a batch of matrices, which "
+            "is no image; unknown channels, which are neither 1 nor 3 when a model is trained",
             lambda case: (
                 case.inputs[0].rank == 2
                 or not case.inputs[0].is_float
                 or (case.layer == "RandomGrayscale" and unknown_sizes(case.inputs[0]))
+            ),
+        ),
+    ),
+    **dict.fromkeys(
+        ("RandomColorJitter", "RandomErasing"),
+        Stricter(
+            "channels in front where Keras takes the last axis for them; a batch of matrices",
+            lambda case: (
+                case.inputs[0].rank == 2 or case.arguments.get("data_format") == "channels_first"
             ),
         ),
     ),
@@ -541,8 +563,11 @@ def test_automatic_name(name: str) -> None:
     for argument in cls.signature.values():
         if argument.required or argument.name in NEEDED.get(name, ()):
             value = REQUIRED_VALUES[argument.name]
-            case.arguments[argument.name] = value if argument.kind.accepts(value) else (5,)
-    assert keras_layer(case).name == snake_case(getattr(cls, "keras_class", name))
+            accepted = (v for v in (value, 5, (5,)) if argument.kind.accepts(v))
+            case.arguments[argument.name] = next(accepted)
+    made = keras_layer(case)
+    made = made.layers[0] if cls.only_within else made
+    assert made.name == snake_case(getattr(cls, "keras_class", name))
 
 
 REQUIRED_VALUES: dict[str, Any] = {
@@ -564,13 +589,18 @@ REQUIRED_VALUES: dict[str, Any] = {
     "cell": LSTMCell(units=2),
     "cells": (LSTMCell(units=2),),
     "layer": LSTM(units=2),
+    "layers": (Dense(units=2),),
 }
+
+
+SHARED = ("__init__", "arguments", "base", "images", "names", "objects", "sequence")
+"""Modules of the package that are no families."""
 
 
 def test_every_layer_is_listed() -> None:
     found = {}
     for file in Path(specc.layers.__file__).parent.glob("*.py"):
-        if file.stem in ("__init__", "arguments", "base", "names", "objects", "sequence"):
+        if file.stem in SHARED:
             continue
         module = import_module(f"specc.layers.{file.stem}")
         found[file.stem] = tuple(

@@ -295,3 +295,14 @@ def vocabulary_missing(place: Place, argument: str) -> Diagnostic:
         Label(place.span, f"there is no `{argument}`"),
         help="Keras could learn it from data with `adapt`; a spec has to give it",
     )
+
+
+def only_within(place: Place, outer: str) -> Diagnostic:
+    """A layer that Keras can only use inside another one."""
+    written = place.span.text if "(" in place.span.text else f"{place.layer}()"
+    return Diagnostic(
+        "E0334",
+        f"`{place.layer}` cannot be a layer of a model by itself",
+        Label(place.span, "Keras takes its output for its input"),
+        help=f"put it into another layer: `{outer}([{written}])`",
+    )
