@@ -593,7 +593,7 @@ REQUIRED_VALUES: dict[str, Any] = {
 }
 
 
-SHARED = ("__init__", "arguments", "base", "images", "names", "objects", "sequence")
+SHARED = ("__init__", "api", "arguments", "base", "images", "names", "refused", "sequence")
 """Modules of the package that are no families."""
 
 
