@@ -18,6 +18,7 @@ from specc.layers.arguments import (
     Optional,
     arg,
     is_tuple,
+    place,
 )
 from specc.layers.base import (
     Layer,
@@ -156,6 +157,7 @@ class RandomCrop(_Images):
     width: int = arg(Int(at_least=1))
     seed: int | None = arg(SEED, default=None)
     data_format: str | None = arg(DATA_FORMAT, default=None)
+    name = place()
 
     def infer(self, x: TensorType) -> TensorType:
         spatial, _ = self.images(x)

@@ -23,6 +23,7 @@ from specc.diagnostics.place import Operand, Place, Refused
 from specc.layers import names
 from specc.layers.arguments import (
     BOOL,
+    COMMON,
     DTYPE_POLICY,
     MIXED_POLICIES,
     Configurable,
@@ -43,6 +44,8 @@ class Weight(NamedTuple):
     dtype: str = "float32"
     arguments: str = ""
     """What the names of its initializer and regularizer start with, where it is not `name`."""
+    as_it_is: bool = False
+    """Whether it has its dtype whatever that of the layer is."""
 
 
 Weights = tuple[Weight, ...]
@@ -83,8 +86,8 @@ class Layer(Configurable):
     takes_strings: ClassVar[bool] = False
     """Whether inputs may be strings."""
 
-    takes_trainable: ClassVar[bool] = True
-    """Whether Keras's class has the argument `trainable`."""
+    common: ClassVar[tuple[str, ...]] = tuple(COMMON)
+    """Which of the arguments of every layer Keras's class takes as well."""
 
     numbers_to_float32: ClassVar[bool] = False
     """Whether floats that are made of whole numbers have the dtypes that `infer` says, and not
@@ -105,7 +108,11 @@ class Layer(Configurable):
         """The name of a layer inside another: `Bidirectional(LSTM(8, name="lstm"))`."""
         self.trainable = trainable
         self.dtype = dtype
-        super().__init__(**arguments)
+        own = {name: value for name, value in arguments.items() if name in self.signature}
+        self.more = {name: value for name, value in arguments.items() if name not in own}
+        """Those of the arguments of every layer that are none of the class's own."""
+        self.activity_regularizer: str | KerasObject | None = self.more.get("activity_regularizer")
+        super().__init__(**own)
 
     # ----------------------------------------------------- what a layer may define
     # (`**_` is there for the type checker: subclasses may have any positional parameters.)
@@ -203,7 +210,9 @@ class Layer(Configurable):
         """`weights`, with the layer's own dtype, and with `trainable=False` taken into account."""
         shaping = self._shaping(call)
         own = [
-            weight._replace(dtype=self.variable_dtype) if weight.dtype == "float32" else weight
+            weight._replace(dtype=self.variable_dtype)
+            if weight.dtype == "float32" and not weight.as_it_is
+            else weight
             for weight in self.weights(*inputs, **shaping)
         ]
         for weight in own:
@@ -240,8 +249,8 @@ class Layer(Configurable):
 
     def keras_arguments(self) -> dict[str, Any]:
         """Keyword arguments for the Keras class of the same name."""
-        arguments = dict(self.given)
-        if not self.trainable and self.takes_trainable:
+        arguments = {**self.given, **self.more}
+        if not self.trainable and "trainable" in self.common:
             arguments["trainable"] = False
         if self.dtype is not None:
             arguments["dtype"] = self.dtype

@@ -27,6 +27,7 @@ from specc.layers.arguments import (
     Text,
     arg,
     is_tuple,
+    place,
 )
 from specc.layers.base import TENSOR, Layer, require_call_types
 from specc.types import INTEGER_DTYPES, Dimension, TensorType
@@ -193,6 +194,8 @@ class StringLookup(_Lookup):
 
     takes_strings: ClassVar[bool] = True
 
+    common = ("name", "trainable", "dtype")
+
     max_tokens: int | None = arg(Optional(Int(at_least=2)), default=None)
     num_oov_indices: int = arg(Int(at_least=0), default=1)
     mask_token: str | None = arg(Optional(Text()), default=None)
@@ -206,6 +209,7 @@ class StringLookup(_Lookup):
     pad_to_max_tokens: bool = arg(BOOL, default=False)
     sparse: bool = arg(SPARSE, default=False)
     encoding: str = arg(Choice("utf-8"), default="utf-8")
+    name = place()
     salt: int | tuple[int, int] | None = arg(SALT, default=None)
 
     def infer(self, x: TensorType) -> TensorType:
@@ -223,6 +227,8 @@ class IntegerLookup(_Lookup):
     Shapes: (*any) -> (*any), or as `output_mode` says
     """
 
+    common = ("name", "trainable", "dtype")
+
     max_tokens: int | None = arg(Optional(Int(at_least=2)), default=None)
     num_oov_indices: int = arg(Int(at_least=0), default=1)
     mask_token: int | None = arg(Optional(Int()), default=None)
@@ -238,6 +244,7 @@ class IntegerLookup(_Lookup):
     pad_to_max_tokens: bool = arg(BOOL, default=False)
     oov_method: str = arg(Choice("floormod", "farmhash"), default="floormod")
     salt: int | tuple[int, int] | None = arg(SALT, default=None)
+    name = place()
 
     def validate(self) -> None:
         super().validate()
@@ -283,6 +290,7 @@ class TextVectorization(_Lookup):
     sparse: bool = arg(SPARSE, default=False)
     ragged: bool = arg(SPARSE, default=False)
     encoding: str = arg(Choice("utf-8"), default="utf-8")
+    name = place()
 
     def validate(self) -> None:
         super().validate()
@@ -348,13 +356,15 @@ class Discretization(Layer):
     Shapes: (*any) -> (*any), or as `output_mode` says
     """
 
-    takes_trainable = False
+    common = ("name", "dtype")
 
     bin_boundaries: tuple[float, ...] | None = arg(Optional(Boundaries()), default=None)
     num_bins: int | None = arg(Optional(Int(at_least=0)), default=None)
     epsilon: float = arg(Float(at_least=0), default=0.01)
     output_mode: str = arg(Choice("int", "one_hot", "multi_hot", "count"), default="int")
     sparse: bool = arg(SPARSE, default=False)
+    dtype = place()
+    name = place()
 
     def validate(self) -> None:
         if self.bin_boundaries is None:
@@ -417,6 +427,8 @@ class HashedCrossing(Layer):
     num_bins: int = arg(Int(at_least=1))
     output_mode: str = arg(Choice("int", "one_hot"), default="int")
     sparse: bool = arg(SPARSE, default=False)
+    name = place()
+    dtype = place()
 
     def infer(self, *inputs: TensorType) -> TensorType:
         for index, x in enumerate(inputs):

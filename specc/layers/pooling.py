@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
-from specc.layers.arguments import BOOL, DATA_FORMAT, Choice, Kind, Optional, Sizes, arg
+from specc.layers.arguments import BOOL, DATA_FORMAT, Choice, Kind, Optional, Sizes, arg, place
 from specc.layers.base import (
     TENSOR,
     Layer,
@@ -35,6 +35,7 @@ class _Pooling(Layer):
     strides: tuple[int, ...] | None = arg(Optional(Sizes(1)), default=None)
     padding: str = arg(Choice("valid", "same"), default="valid")
     data_format: str | None = arg(DATA_FORMAT, default=None)
+    name = place()
 
     def infer(self, x: TensorType) -> TensorType:
         spatial, channels = split_channels(x, self.data_format, *self.spatial_axes)

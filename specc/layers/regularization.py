@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
-from specc.layers.arguments import DATA_FORMAT, Float, Int, NoiseShape, Optional, arg
+from specc.layers.arguments import DATA_FORMAT, Float, Int, NoiseShape, Optional, arg, place
 from specc.layers.base import Layer, require_float, split_channels
 from specc.types import TensorType
 
@@ -75,10 +75,12 @@ class SpatialDropout1D(_Dropping):
     Shapes: (steps, channels) -> (steps, channels)
     """
 
-    takes_trainable = False
+    common = ("name", "dtype")
 
     rate: float = arg(RATE)
     seed: int | None = arg(SEED, default=None)
+    name = place()
+    dtype = place()
 
     def infer(self, x: TensorType) -> TensorType:
         split_channels(x, None, "steps")
@@ -91,11 +93,13 @@ class SpatialDropout2D(_Dropping):
     Shapes: (height, width, channels) -> (height, width, channels)
     """
 
-    takes_trainable = False
+    common = ("name", "dtype")
 
     rate: float = arg(RATE)
     data_format: str | None = arg(DATA_FORMAT, default=None)
     seed: int | None = arg(SEED, default=None)
+    name = place()
+    dtype = place()
 
     def infer(self, x: TensorType) -> TensorType:
         split_channels(x, self.data_format, "height", "width")
@@ -108,11 +112,13 @@ class SpatialDropout3D(_Dropping):
     Shapes: (depth, height, width, channels) -> (depth, height, width, channels)
     """
 
-    takes_trainable = False
+    common = ("name", "dtype")
 
     rate: float = arg(RATE)
     data_format: str | None = arg(DATA_FORMAT, default=None)
     seed: int | None = arg(SEED, default=None)
+    name = place()
+    dtype = place()
 
     def infer(self, x: TensorType) -> TensorType:
         split_channels(x, self.data_format, "depth", "height", "width")
@@ -149,6 +155,8 @@ class ActivityRegularization(Layer):
 
     Shapes: (*any) -> (*any)
     """
+
+    common = ("name", "trainable", "dtype", "autocast")
 
     l1: float = arg(Float(at_least=0), default=0.0)
     l2: float = arg(Float(at_least=0), default=0.0)

@@ -19,6 +19,7 @@ from specc.layers import (
     lookup,
     objects,
     projection,
+    sequence,
 )
 from specc.layers import arguments as kinds
 from specc.layers.arguments import BOOL, DTYPE_POLICY, Configurable, Kind
@@ -207,6 +208,8 @@ STRATEGIES: dict[type[Kind], Callable[[Any], Strategy]] = {
     kinds.Int: _int,
     kinds.Float: _float,
     kinds.Choice: lambda kind: st.sampled_from(kind.choices),
+    kinds.AnyCase: lambda kind: st.sampled_from([*kind.choices * 3, kind.choices[-1].upper()]),
+    sequence.Implementation: lambda _: st.sampled_from([1, 2]),
     kinds.Named: _named,
     kinds.Wrapped: _wrapped,
     kinds.Cells: _cells,
@@ -255,7 +258,16 @@ def given_arguments(draw: st.DrawFn, cls: type[Configurable]) -> dict[str, Any]:
     if named:
         chosen |= draw(st.sets(st.sampled_from(sorted(named)), max_size=2))
     names = [name for name in cls.signature if name in chosen]
-    return {name: draw(values(cls.signature[name].kind)) for name in names}
+    given = {name: draw(values(cls.signature[name].kind)) for name in names}
+    if takes_activity_regularizer(cls) and draw(st.integers(0, 7)) == 0:
+        given["activity_regularizer"] = draw(values(kinds.REGULARIZER))
+    return given
+
+
+def takes_activity_regularizer(cls: type[Configurable]) -> bool:
+    """Whether it is one of the arguments that the class has as every layer has them."""
+    name = "activity_regularizer"
+    return issubclass(cls, Layer) and name in cls.common and name not in cls.signature
 
 
 def is_name(kind: Kind) -> bool:
