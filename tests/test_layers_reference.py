@@ -19,6 +19,7 @@ from specc.types import TensorType
 
 PAGE = Path(__file__).parent.parent / "docs" / "layers.md"
 
+
 def layer_class(name: str) -> type[Layer]:
     cls = find_layer(name)
     assert cls is not None

@@ -57,7 +57,7 @@ def keras_layer(keras: Any, layer: Layer, name: str | None, dtype: str | None = 
         for argument, value in layer.keras_arguments().items()
         if argument != "trainable"
     }
-    if dtype is not None and layer.takes_dtype and layer.dtype_kind.accepts(dtype):
+    if dtype is not None and "dtype" in layer.common and layer.dtype_kind.accepts(dtype):
         arguments["dtype"] = dtype
     made = keras_class(keras, layer)(name=name, **arguments)
     if not layer.trainable:  # as an argument it does not reach the layers inside

@@ -5,7 +5,7 @@ Keras says float32 for the outputs of these on whole numbers too; inferred is wh
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
@@ -30,7 +30,7 @@ from specc.layers.base import (
     require_axes,
     require_float,
 )
-from specc.types import TensorType
+from specc.types import BATCH, TensorType
 
 
 class ReLU(Layer):
@@ -108,6 +108,19 @@ class Softmax(Layer):
         require_float(x)
         require_axes("axis", self.axis, x.rank + 1)
         return x
+
+    def check_call(self, inputs: list[TensorType], **call: Any) -> None:
+        mask = call.get("mask")
+        if mask is None:
+            return
+        whole, sizes = inputs[0].whole_shape, mask.whole_shape
+        stretches = len(sizes) <= len(whole) and all(
+            a in (1, b) or (None in (a, b) and BATCH not in (a, b))
+            for a, b in zip(reversed(sizes), reversed(whole), strict=False)
+        )
+        if not stretches:
+            expected = TensorType("bool", inputs[0].shape)
+            raise Refused(errors.call_argument_refused, "mask", [mask], [expected])
 
 
 class PReLU(Layer):

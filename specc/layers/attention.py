@@ -163,6 +163,7 @@ class AdditiveAttention(_ListAttention):
 
     use_scale: bool = arg(BOOL, default=True)
     dropout: float = arg(RATE, default=0.0)
+    seed: int | None = arg(SEED, default=None, by_name=True)
 
     def weights(self, *inputs: TensorType, **_: Any) -> Weights:
         return (Weight("scale", (known_size(inputs[0], -1),)),) if self.use_scale else ()

@@ -44,6 +44,8 @@ class Weight(NamedTuple):
     dtype: str = "float32"
     arguments: str = ""
     """What the names of its initializer and regularizer start with, where it is not `name`."""
+    as_it_is: bool = False
+    """Whether it has its dtype whatever that of the layer is."""
 
 
 Weights = tuple[Weight, ...]
@@ -84,11 +86,8 @@ class Layer(Configurable):
     takes_strings: ClassVar[bool] = False
     """Whether inputs may be strings."""
 
-    takes_trainable: ClassVar[bool] = True
-    """Whether Keras's class has the argument `trainable`."""
-
-    takes_dtype: ClassVar[bool] = True
-    """Whether Keras's class has the argument `dtype`."""
+    common: ClassVar[tuple[str, ...]] = tuple(COMMON)
+    """Which of the arguments of every layer Keras's class takes as well."""
 
     only_within: ClassVar[str | None] = None
     """The layer within which it can be used, where Keras's own fails in a model by itself."""
@@ -119,17 +118,17 @@ class Layer(Configurable):
         """The name of a layer inside another: `Bidirectional(LSTM(8, name="lstm"))`."""
         self.trainable = trainable
         self.dtype = dtype
-        super().__init__(**arguments)
+        own = {name: value for name, value in arguments.items() if name in self.signature}
+        self.more = {name: value for name, value in arguments.items() if name not in own}
+        """Those of the arguments of every layer that are none of the class's own."""
+        self.activity_regularizer: str | KerasObject | None = self.more.get("activity_regularizer")
+        super().__init__(**own)
 
     @classmethod
     def common_arguments(cls) -> dict[str, Kind]:
         """The arguments that it has as every layer has them; they are given by name."""
         kinds = {**COMMON, "dtype": cls.dtype_kind}
-        if not cls.takes_trainable:
-            del kinds["trainable"]
-        if not cls.takes_dtype:
-            del kinds["dtype"]
-        return kinds
+        return {name: kinds[name] for name in cls.common}
 
     # ----------------------------------------------------- what a layer may define
     # (`**_` is there for the type checker: subclasses may have any positional parameters.)
@@ -227,7 +226,9 @@ class Layer(Configurable):
         """`weights`, with the layer's own dtype, and with `trainable=False` taken into account."""
         shaping = self._shaping(call)
         own = [
-            weight._replace(dtype=self.variable_dtype) if weight.dtype == "float32" else weight
+            weight._replace(dtype=self.variable_dtype)
+            if weight.dtype == "float32" and not weight.as_it_is
+            else weight
             for weight in self.weights(*inputs, **shaping)
         ]
         for weight in own:
@@ -264,8 +265,8 @@ class Layer(Configurable):
 
     def keras_arguments(self) -> dict[str, Any]:
         """Keyword arguments for the Keras class of the same name."""
-        arguments = dict(self.given)
-        if not self.trainable and self.takes_trainable:
+        arguments = {**self.given, **self.more}
+        if not self.trainable and "trainable" in self.common:
             arguments["trainable"] = False
         if self.dtype is not None:
             arguments["dtype"] = self.dtype

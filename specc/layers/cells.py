@@ -21,7 +21,16 @@ from specc.layers.arguments import (
     arg,
 )
 from specc.layers.base import Layer, Weights, apply_within, variables_within
-from specc.layers.sequence import RATE, SEED, Cell, Gated, GRUGates, LSTMGates, Structure
+from specc.layers.sequence import (
+    IMPLEMENTATION,
+    RATE,
+    SEED,
+    Cell,
+    Gated,
+    GRUGates,
+    LSTMGates,
+    Structure,
+)
 from specc.types import TensorType
 
 
@@ -79,6 +88,7 @@ class LSTMCell(LSTMGates, Cell):
     dropout: float = arg(RATE, default=0.0)
     recurrent_dropout: float = arg(RATE, default=0.0)
     seed: int | None = arg(SEED, default=None)
+    implementation: int = arg(IMPLEMENTATION, default=2, by_name=True)
 
 
 class GRUCell(GRUGates, Cell):
@@ -108,6 +118,7 @@ class GRUCell(GRUGates, Cell):
     recurrent_dropout: float = arg(RATE, default=0.0)
     reset_after: bool = arg(BOOL, default=True)
     seed: int | None = arg(SEED, default=None)
+    implementation: int = arg(IMPLEMENTATION, default=2, by_name=True)
 
 
 class StackedRNNCells(Cell):

@@ -13,7 +13,7 @@ from specc.layers.arguments import (
     DATA_FORMAT,
     INITIALIZER,
     REGULARIZER,
-    Choice,
+    AnyCase,
     Float,
     Int,
     KerasObject,
@@ -65,7 +65,7 @@ class ConvLSTM1D(Layer):
     filters: int = arg(Int(at_least=1))
     kernel_size: tuple[int, ...] = arg(Sizes(1))
     strides: tuple[int, ...] = arg(Sizes(1), default=1)
-    padding: str = arg(Choice("valid", "same"), default="valid")
+    padding: str = arg(AnyCase("valid", "same"), default="valid")
     data_format: str | None = arg(DATA_FORMAT, default=None)
     dilation_rate: tuple[int, ...] = arg(Sizes(1), default=1)
     activation: str | Layer | None = arg(ACTIVATION, default="tanh")

@@ -14,7 +14,7 @@ from specc.layers.arguments import (
     DATA_FORMAT,
     INITIALIZER,
     REGULARIZER,
-    Choice,
+    AnyCase,
     Int,
     KerasObject,
     Optional,
@@ -32,6 +32,7 @@ from specc.layers.base import (
     split_channels,
     window_output,
 )
+from specc.layers.lora import ALPHA, RANK, adapted, refuse_constraint
 from specc.types import Dimension, TensorType
 
 SPATIAL_AXES = {1: ("steps",), 2: ("height", "width"), 3: ("depth", "height", "width")}
@@ -84,7 +85,9 @@ class Conv1D(_Windowed):
     """Convolution over steps.
 
     Shapes:  (steps, channels) -> (windows, filters)
-    Weights: kernel (*kernel_size, channels / groups, filters); bias (filters,) if use_bias
+    Weights: kernel (*kernel_size, channels / groups, filters); bias (filters,) if use_bias;
+             lora_kernel_a (*kernel_size, channels / groups, lora_rank) and
+             lora_kernel_b (lora_rank, filters) if lora_rank
 
     Example: float32[100, 8] -> Conv1D(16, 5, padding="causal") -> float32[100, 16]
     """
@@ -94,7 +97,7 @@ class Conv1D(_Windowed):
     filters: int = arg(Int(at_least=1))
     kernel_size: tuple[int, ...] = arg(Sizes(1))
     strides: tuple[int, ...] = arg(Sizes(1), default=1)
-    padding: str = arg(Choice("valid", "same", "causal"), default="valid")
+    padding: str = arg(AnyCase("valid", "same", "causal"), default="valid")
     data_format: str | None = arg(DATA_FORMAT, default=None)
     dilation_rate: tuple[int, ...] = arg(Sizes(1), default=1)
     groups: int = arg(Int(at_least=1), default=1)
@@ -107,9 +110,12 @@ class Conv1D(_Windowed):
     activity_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
     kernel_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
     bias_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
+    lora_rank: int | None = arg(RANK, default=None, by_name=True)
+    lora_alpha: float | None = arg(ALPHA, default=None, by_name=True)
 
     def validate(self) -> None:
         super().validate()
+        refuse_constraint("kernel_constraint", self.kernel_constraint, self.lora_rank)
         if self.filters % self.groups:
             raise Refused(
                 errors.arguments_conflict,
@@ -129,21 +135,23 @@ class Conv1D(_Windowed):
                 f"{channels} channels cannot be split into {self.groups} groups",
             )
         shape = (*self.kernel_size, channels // self.groups, self.filters)
-        return self.with_bias(self.filters, Weight("kernel", shape))
+        return adapted(self.with_bias(self.filters, Weight("kernel", shape)), self.lora_rank)
 
 
 class Conv2D(Conv1D):
     """Convolution over images.
 
     Shapes:  (height, width, channels) -> (rows, columns, filters)
-    Weights: kernel (*kernel_size, channels / groups, filters); bias (filters,) if use_bias
+    Weights: kernel (*kernel_size, channels / groups, filters); bias (filters,) if use_bias;
+             lora_kernel_a (*kernel_size, channels / groups, lora_rank) and
+             lora_kernel_b (lora_rank, filters) if lora_rank
 
     Example: float32[28, 28, 3] -> Conv2D(16, 3, strides=2, padding="same") -> float32[14, 14, 16]
     """
 
     kernel_size: tuple[int, ...] = arg(Sizes(2))
     strides: tuple[int, ...] = arg(Sizes(2), default=(1, 1))
-    padding: str = arg(Choice("valid", "same"), default="valid")
+    padding: str = arg(AnyCase("valid", "same"), default="valid")
     dilation_rate: tuple[int, ...] = arg(Sizes(2), default=(1, 1))
 
 
@@ -151,7 +159,9 @@ class Conv3D(Conv2D):
     """Convolution over volumes.
 
     Shapes:  (depth, height, width, channels) -> (layers, rows, columns, filters)
-    Weights: kernel (*kernel_size, channels / groups, filters); bias (filters,) if use_bias
+    Weights: kernel (*kernel_size, channels / groups, filters); bias (filters,) if use_bias;
+             lora_kernel_a (*kernel_size, channels / groups, lora_rank) and
+             lora_kernel_b (lora_rank, filters) if lora_rank
 
     Example: float32[16, 16, 16, 1] -> Conv3D(8, 3) -> float32[14, 14, 14, 8]
     """
@@ -173,7 +183,7 @@ class DepthwiseConv1D(_Windowed):
 
     kernel_size: tuple[int, ...] = arg(Sizes(1))
     strides: tuple[int, ...] = arg(Sizes(1), default=1)
-    padding: str = arg(Choice("valid", "same"), default="valid")
+    padding: str = arg(AnyCase("valid", "same"), default="valid")
     depth_multiplier: int = arg(Int(at_least=1), default=1)
     data_format: str | None = arg(DATA_FORMAT, default=None)
     dilation_rate: tuple[int, ...] = arg(Sizes(1), default=1)
@@ -225,7 +235,7 @@ class SeparableConv1D(_Windowed):
     filters: int = arg(Int(at_least=1))
     kernel_size: tuple[int, ...] = arg(Sizes(1))
     strides: tuple[int, ...] = arg(Sizes(1), default=1)
-    padding: str = arg(Choice("valid", "same"), default="valid")
+    padding: str = arg(AnyCase("valid", "same"), default="valid")
     data_format: str | None = arg(DATA_FORMAT, default=None)
     dilation_rate: tuple[int, ...] = arg(Sizes(1), default=1)
     depth_multiplier: int = arg(Int(at_least=1), default=1)
@@ -325,7 +335,7 @@ class Conv1DTranspose(_Transposed):
     filters: int = arg(Int(at_least=1))
     kernel_size: tuple[int, ...] = arg(Sizes(1))
     strides: tuple[int, ...] = arg(Sizes(1), default=1)
-    padding: str = arg(Choice("valid", "same"), default="valid")
+    padding: str = arg(AnyCase("valid", "same"), default="valid")
     output_padding: tuple[int, ...] | None = arg(Optional(Sizes(1, at_least=0)), default=None)
     data_format: str | None = arg(DATA_FORMAT, default=None)
     dilation_rate: tuple[int, ...] = arg(Sizes(1), default=1)
@@ -369,7 +379,7 @@ class Conv3DTranspose(_Transposed):
     filters: int = arg(Int(at_least=1))
     kernel_size: tuple[int, ...] = arg(Sizes(3))
     strides: tuple[int, ...] = arg(Sizes(3), default=(1, 1, 1))
-    padding: str = arg(Choice("valid", "same"), default="valid")
+    padding: str = arg(AnyCase("valid", "same"), default="valid")
     data_format: str | None = arg(DATA_FORMAT, default=None)
     output_padding: tuple[int, ...] | None = arg(Optional(Sizes(3, at_least=0)), default=None)
     dilation_rate: tuple[int, ...] = arg(Sizes(3), default=(1, 1, 1))

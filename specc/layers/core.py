@@ -14,9 +14,11 @@ from specc.layers.arguments import (
     Int,
     KerasObject,
     Named,
+    Nothing,
     arg,
 )
 from specc.layers.base import Layer, Weight, Weights, apply_within, known_size
+from specc.layers.lora import ALPHA, RANK, adapted, refuse_constraint
 from specc.layers.names import ACTIVATIONS
 from specc.types import TensorType
 
@@ -25,7 +27,8 @@ class Dense(Layer):
     """Affine map of the last axis, then the activation.
 
     Shapes:  (*lead, n) -> (*lead, units)
-    Weights: kernel (n, units); bias (units,) if use_bias
+    Weights: kernel (n, units); bias (units,) if use_bias;
+             lora_kernel_a (n, lora_rank) and lora_kernel_b (lora_rank, units) if lora_rank
 
     Example: float32[28, 28] -> Dense(10) -> float32[28, 10]
     """
@@ -40,6 +43,12 @@ class Dense(Layer):
     activity_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
     kernel_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
     bias_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
+    lora_rank: int | None = arg(RANK, default=None)
+    lora_alpha: float | None = arg(ALPHA, default=None)
+    quantization_config: None = arg(Nothing(), default=None)
+
+    def validate(self) -> None:
+        refuse_constraint("kernel_constraint", self.kernel_constraint, self.lora_rank)
 
     def infer(self, x: TensorType) -> TensorType:
         if x.rank < 1:
@@ -48,14 +57,16 @@ class Dense(Layer):
 
     def weights(self, x: TensorType) -> Weights:
         kernel = Weight("kernel", (known_size(x, -1), self.units))
-        return (kernel, Weight("bias", (self.units,))) if self.use_bias else (kernel,)
+        bias = Weight("bias", (self.units,))
+        return adapted((kernel, bias) if self.use_bias else (kernel,), self.lora_rank)
 
 
 class Embedding(Layer):
     """A row of the table for each integer.
 
     Shapes:  (*lead) -> (*lead, output_dim)
-    Weights: embeddings (input_dim, output_dim)
+    Weights: embeddings (input_dim, output_dim); lora_embeddings_a (input_dim, lora_rank) and
+             lora_embeddings_b (lora_rank, output_dim) if lora_rank
 
     Example: int32[200] -> Embedding(1_000, 16) -> float32[200, 16]
     """
@@ -66,6 +77,13 @@ class Embedding(Layer):
     embeddings_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
     embeddings_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
     mask_zero: bool = arg(BOOL, default=False)
+    given_weights: None = arg(Nothing(), default=None, name="weights")
+    lora_rank: int | None = arg(RANK, default=None)
+    lora_alpha: float | None = arg(ALPHA, default=None)
+    quantization_config: None = arg(Nothing(), default=None)
+
+    def validate(self) -> None:
+        refuse_constraint("embeddings_constraint", self.embeddings_constraint, self.lora_rank)
 
     @property
     def index_limit(self) -> int:
@@ -75,7 +93,8 @@ class Embedding(Layer):
         return TensorType("float32", (*x.shape, self.output_dim))
 
     def weights(self, x: TensorType) -> Weights:
-        return (Weight("embeddings", (self.input_dim, self.output_dim)),)
+        embeddings = Weight("embeddings", (self.input_dim, self.output_dim))
+        return adapted((embeddings,), self.lora_rank)
 
 
 class Activation(Layer):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
-from specc.layers.arguments import BOOL, DATA_FORMAT, Choice, Float, Int, Optional, arg
+from specc.layers.arguments import BOOL, DATA_FORMAT, Choice, Float, Int, Optional, arg, place
 from specc.layers.base import join_channels
 from specc.layers.images import (
     FILL_MODE,
@@ -88,6 +88,7 @@ class RandomCrop(Images):
     width: int = arg(Int(at_least=1))
     seed: int | None = arg(SEED, default=None)
     data_format: str | None = arg(DATA_FORMAT, default=None)
+    name = place()
 
     def infer(self, x: TensorType) -> TensorType:
         self.require_known(x, "height", "width")

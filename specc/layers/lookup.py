@@ -27,6 +27,7 @@ from specc.layers.arguments import (
     Text,
     arg,
     is_tuple,
+    place,
 )
 from specc.layers.base import TENSOR, Layer, require_call_types
 from specc.types import INTEGER_DTYPES, Dimension, TensorType
@@ -196,6 +197,8 @@ class StringLookup(_Lookup):
 
     takes_strings: ClassVar[bool] = True
 
+    common = ("name", "trainable", "dtype")
+
     max_tokens: int | None = arg(Optional(Int(at_least=2)), default=None)
     num_oov_indices: int = arg(Int(at_least=0), default=1)
     mask_token: str | None = arg(Optional(Text()), default=None)
@@ -209,6 +212,7 @@ class StringLookup(_Lookup):
     pad_to_max_tokens: bool = arg(BOOL, default=False)
     sparse: bool = arg(SPARSE, default=False)
     encoding: str = arg(Choice("utf-8"), default="utf-8")
+    name = place()
     salt: int | tuple[int, int] | None = arg(SALT, default=None)
 
     def infer(self, x: TensorType) -> TensorType:
@@ -228,6 +232,8 @@ class IntegerLookup(_Lookup):
     Example: int64[3] -> IntegerLookup(vocabulary=[5, 6, 7]) -> int64[3]
     """
 
+    common = ("name", "trainable", "dtype")
+
     max_tokens: int | None = arg(Optional(Int(at_least=2)), default=None)
     num_oov_indices: int = arg(Int(at_least=0), default=1)
     mask_token: int | None = arg(Optional(Int()), default=None)
@@ -243,6 +249,7 @@ class IntegerLookup(_Lookup):
     pad_to_max_tokens: bool = arg(BOOL, default=False)
     oov_method: str = arg(Choice("floormod", "farmhash"), default="floormod")
     salt: int | tuple[int, int] | None = arg(SALT, default=None)
+    name = place()
 
     def validate(self) -> None:
         super().validate()
@@ -291,6 +298,7 @@ class TextVectorization(_Lookup):
     sparse: bool = arg(SPARSE, default=False)
     ragged: bool = arg(SPARSE, default=False)
     encoding: str = arg(Choice("utf-8"), default="utf-8")
+    name = place()
 
     def validate(self) -> None:
         super().validate()
@@ -360,7 +368,7 @@ class Discretization(Layer):
     Example: float32[4] -> Discretization([0, 0.5, 1]) -> int32[4]
     """
 
-    takes_trainable = False
+    common = ("name", "dtype")
 
     tf2onnx_refuses = "tf2onnx has nothing for TensorFlow's Bucketize"
 
@@ -369,6 +377,8 @@ class Discretization(Layer):
     epsilon: float = arg(Float(at_least=0), default=0.01)
     output_mode: str = arg(Choice("int", "one_hot", "multi_hot", "count"), default="int")
     sparse: bool = arg(SPARSE, default=False)
+    dtype = place()
+    name = place()
 
     def validate(self) -> None:
         if self.bin_boundaries is None:
@@ -437,6 +447,8 @@ class HashedCrossing(Layer):
     num_bins: int = arg(Int(at_least=1))
     output_mode: str = arg(Choice("int", "one_hot"), default="int")
     sparse: bool = arg(SPARSE, default=False)
+    name = place()
+    dtype = place()
 
     def infer(self, *inputs: TensorType) -> TensorType:
         for index, x in enumerate(inputs):

@@ -33,8 +33,7 @@ class Pipeline(Layer):
 
     call_arguments: ClassVar[dict[str, Kind]] = {"training": BOOL, "mask": TENSOR}
 
-    takes_trainable = False
-    takes_dtype = False
+    common = ("name",)
     takes_strings = True
 
     layers: tuple[Layer, ...] = arg(Layers())

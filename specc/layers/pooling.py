@@ -18,6 +18,7 @@ from specc.layers.arguments import (
     Optional,
     Sizes,
     arg,
+    place,
 )
 from specc.layers.base import (
     TENSOR,
@@ -44,6 +45,7 @@ class _Pooling(Layer):
     strides: tuple[int, ...] | None = arg(Optional(Sizes(1)), default=None)
     padding: str = arg(Choice("valid", "same"), default="valid")
     data_format: str | None = arg(DATA_FORMAT, default=None)
+    name = place()
 
     def infer(self, x: TensorType) -> TensorType:
         spatial, channels = split_channels(x, self.data_format, *self.spatial_axes)

@@ -23,6 +23,7 @@ from specc.layers.arguments import (
 from specc.layers.base import TENSOR, TENSORS, Layer, Weights, apply_within, variables_within
 from specc.layers.cells import StackedRNNCells
 from specc.layers.sequence import (
+    IMPLEMENTATION,
     RATE,
     SEED,
     Cell,
@@ -74,6 +75,7 @@ class SimpleRNN(Gated, Recurrent):
     stateful: bool = arg(BOOL, default=False)
     unroll: bool = arg(BOOL, default=False)
     seed: int | None = arg(SEED, default=None)
+    zero_output_for_mask: bool = arg(BOOL, default=False, by_name=True)
 
 
 class LSTM(LSTMGates, Recurrent):
@@ -117,6 +119,8 @@ class LSTM(LSTMGates, Recurrent):
     stateful: bool = arg(BOOL, default=False)
     unroll: bool = arg(BOOL, default=False)
     use_cudnn: bool | str = arg(AutoBool(), default="auto")
+    zero_output_for_mask: bool = arg(BOOL, default=False, by_name=True)
+    implementation: int = arg(IMPLEMENTATION, default=2, by_name=True)
 
     def validate(self) -> None:
         if self.use_cudnn is True:
@@ -158,6 +162,8 @@ class GRU(GRUGates, Recurrent):
     unroll: bool = arg(BOOL, default=False)
     reset_after: bool = arg(BOOL, default=True)
     use_cudnn: bool | str = arg(AutoBool(), default="auto")
+    zero_output_for_mask: bool = arg(BOOL, default=False, by_name=True)
+    implementation: int = arg(IMPLEMENTATION, default=2, by_name=True)
 
     def validate(self) -> None:
         if self.use_cudnn is True:

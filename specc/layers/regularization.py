@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
-from specc.layers.arguments import DATA_FORMAT, Float, Int, NoiseShape, Optional, arg
+from specc.layers.arguments import DATA_FORMAT, Float, Int, NoiseShape, Optional, arg, place
 from specc.layers.base import Layer, require_float, split_channels
 from specc.types import TensorType
 
@@ -81,10 +81,12 @@ class SpatialDropout1D(_Dropping):
     Example: float32[10, 8] -> SpatialDropout1D(0.2) -> float32[10, 8]
     """
 
-    takes_trainable = False
+    common = ("name", "dtype")
 
     rate: float = arg(RATE)
     seed: int | None = arg(SEED, default=None)
+    name = place()
+    dtype = place()
 
     def infer(self, x: TensorType) -> TensorType:
         split_channels(x, None, "steps")
@@ -99,11 +101,13 @@ class SpatialDropout2D(_Dropping):
     Example: float32[16, 16, 8] -> SpatialDropout2D(0.2) -> float32[16, 16, 8]
     """
 
-    takes_trainable = False
+    common = ("name", "dtype")
 
     rate: float = arg(RATE)
     data_format: str | None = arg(DATA_FORMAT, default=None)
     seed: int | None = arg(SEED, default=None)
+    name = place()
+    dtype = place()
 
     def infer(self, x: TensorType) -> TensorType:
         split_channels(x, self.data_format, "height", "width")
@@ -118,11 +122,13 @@ class SpatialDropout3D(_Dropping):
     Example: float32[8, 8, 8, 4] -> SpatialDropout3D(0.2) -> float32[8, 8, 8, 4]
     """
 
-    takes_trainable = False
+    common = ("name", "dtype")
 
     rate: float = arg(RATE)
     data_format: str | None = arg(DATA_FORMAT, default=None)
     seed: int | None = arg(SEED, default=None)
+    name = place()
+    dtype = place()
 
     def infer(self, x: TensorType) -> TensorType:
         split_channels(x, self.data_format, "depth", "height", "width")
@@ -165,6 +171,8 @@ class ActivityRegularization(Layer):
 
     Example: float32[8] -> ActivityRegularization(l2=0.01) -> float32[8]
     """
+
+    common = ("name", "trainable", "dtype", "autocast")
 
     l1: float = arg(Float(at_least=0), default=0.0)
     l2: float = arg(Float(at_least=0), default=0.0)

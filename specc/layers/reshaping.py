@@ -12,8 +12,8 @@ from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import (
     DATA_FORMAT,
+    AnyCase,
     Borders,
-    Choice,
     Int,
     Ints,
     Sizes,
@@ -227,7 +227,7 @@ class UpSampling2D(Layer):
     size: tuple[int, ...] = arg(Sizes(2), default=(2, 2))
     data_format: str | None = arg(DATA_FORMAT, default=None)
     interpolation: str = arg(
-        Choice("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"), default="nearest"
+        AnyCase("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"), default="nearest"
     )
 
     def infer(self, x: TensorType) -> TensorType:

@@ -29,6 +29,18 @@ from specc.types import TensorType
 RATE = Float(at_least=0, at_most=1)
 SEED = Optional(Int())
 
+
+class Implementation(Kind):
+    """How Keras computes the gates, one by one or together; the results are the same."""
+
+    expected = "1 or 2"
+
+    def accepts(self, value: object) -> bool:
+        return Int().accepts(value) and value in (1, 2)
+
+
+IMPLEMENTATION = Implementation()
+
 Structure = tuple[Any, ...]
 """Sizes of states: `(8,)`, `(8, 8)`, and of a stack `((8, 8), (4,))`."""
 

@@ -118,14 +118,15 @@ def _configured(
     is_layer = issubclass(cls, Layer)
     kinds = {name: argument.kind for name, argument in signature.items()}
     if is_layer:
-        kinds.update(cls.common_arguments())
-    given, right = match(title, call, list(signature), list(kinds), report)
+        kinds.update({n: k for n, k in cls.common_arguments().items() if n not in kinds})
+    given, right = match(title, call, cls.positional, list(kinds), report)
     values = evaluate_arguments(title, given, kinds, evaluator.argument, report)
     if missing(title, whole, given, signature, report) or values is None or not right:
         return UNKNOWN, {}, {}
     places = {argument: expression.span for argument, expression in given.items()}
-    common = {"name": values.pop("name")} if is_layer and "name" in values else {}
-    if is_layer and not evaluator.frame.trainable and cls.takes_trainable:
+    name = values.pop("name", None) if is_layer else None
+    common = {} if name is None else {"name": name}
+    if is_layer and not evaluator.frame.trainable and "trainable" in cls.common:
         values["trainable"] = False
     try:
         return cls(**values), common, places
@@ -240,7 +241,7 @@ def use_of_definition(
     if bound is None:
         return None
     arguments, common, places = bound
-    given = (common["name"], places["name"]) if "name" in common else None
+    given = (common["name"], places["name"]) if common.get("name") is not None else None
     trainable = common.get("trainable", True) and evaluator.frame.trainable
     if isinstance(definition.tree, ast.Model) and given is None and declared_as is None:
         # Without a name of its own, every use of a model is the same layer.

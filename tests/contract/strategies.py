@@ -23,6 +23,7 @@ from specc.layers import (
     mixing,
     pipeline,
     projection,
+    sequence,
     wrappers,
 )
 from specc.layers import arguments as kinds
@@ -224,9 +225,9 @@ def configured(draw: st.DrawFn, cls: type[Configurable]) -> Configurable:
     common: dict[str, Any] = {}
     if issubclass(cls, Layer):
         dtypes = INNER_DTYPES if cls.dtype_kind is DTYPE_POLICY else values(cls.dtype_kind)
-        if cls.takes_dtype:
+        if "dtype" in cls.common:
             common["dtype"] = draw(dtypes)
-        if cls.takes_trainable:
+        if "trainable" in cls.common:
             common["trainable"] = draw(st.integers(0, 3)) > 0
     arguments = draw(given_arguments(cls))
     try:
@@ -269,6 +270,8 @@ STRATEGIES: dict[type[Kind], Callable[[Any], Strategy]] = {
     kinds.Int: _int,
     kinds.Float: _float,
     kinds.Choice: lambda kind: st.sampled_from(kind.choices),
+    kinds.AnyCase: lambda kind: st.sampled_from([*kind.choices * 3, kind.choices[-1].upper()]),
+    sequence.Implementation: lambda _: st.sampled_from([1, 2]),
     kinds.Named: _named,
     kinds.Wrapped: _wrapped,
     kinds.Cells: _cells,
@@ -338,7 +341,16 @@ def given_arguments(draw: st.DrawFn, cls: type[Configurable]) -> dict[str, Any]:
     if named:
         chosen |= draw(st.sets(st.sampled_from(sorted(named)), max_size=2))
     names = [name for name in cls.signature if name in chosen]
-    return {name: draw(values(cls.signature[name].kind)) for name in names}
+    given = {name: draw(values(cls.signature[name].kind)) for name in names}
+    if takes_activity_regularizer(cls) and draw(st.integers(0, 7)) == 0:
+        given["activity_regularizer"] = draw(values(kinds.REGULARIZER))
+    return given
+
+
+def takes_activity_regularizer(cls: type[Configurable]) -> bool:
+    """Whether it is one of the arguments that the class has as every layer has them."""
+    name = "activity_regularizer"
+    return issubclass(cls, Layer) and name in cls.common and name not in cls.signature
 
 
 def is_name(kind: Kind) -> bool:
@@ -403,11 +415,11 @@ def cases(draw: st.DrawFn, cls: type[Layer]) -> Case:
         other = draw(ELEMENTS) if draw(st.integers(0, 3)) == 0 else dtype
         inputs.append(TensorType(other, draw(similar(first))))
     arguments = draw(given_arguments(cls))
-    trainable = not cls.takes_trainable or draw(st.integers(0, 3)) > 0
+    trainable = "trainable" not in cls.common or draw(st.integers(0, 3)) > 0
     call = draw(calls(cls, arguments, inputs[0]))
     batch = draw(st.sampled_from([None, None, None, BATCH]))
     dtype = None
-    if cls.takes_dtype:
+    if "dtype" in cls.common:
         dtype = draw(DTYPE_ARGUMENTS if cls.dtype_kind is DTYPE_POLICY else values(cls.dtype_kind))
     return Case(cls.__name__, arguments, inputs, trainable, call, dtype, batch)
 

@@ -20,8 +20,8 @@ from specc.layers.sequence import Cell, Handing
 from specc.layers.wrappers import Bidirectional
 from specc.types import TensorType
 
+from .oracle import to_keras
 from .strategies import BATCH, STRATEGIES, layer_class
-from .test_layers import to_keras
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
