@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
-from specc.layers.arguments import BOOL, Kind, Wrapped, arg, is_tuple
+from specc.layers.arguments import BOOL, Kind, Wrapped, arg, is_tuple, place
 from specc.layers.base import TENSOR, Layer, Weights, apply_within, variables_within
 from specc.types import TensorType
 
@@ -37,6 +37,7 @@ class Pipeline(Layer):
     takes_strings = True
 
     layers: tuple[Layer, ...] = arg(Layers())
+    name = place()
 
     def validate(self) -> None:
         for layer in self.layers:
