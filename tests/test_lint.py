@@ -6,7 +6,6 @@ tests/golden/lint, and `<code>_quiet.spec`.
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 import re
@@ -27,7 +26,6 @@ from specc.lints.fix import (
     _apart,  # pyright: ignore[reportPrivateUsage]
     _apply_all,  # pyright: ignore[reportPrivateUsage]
 )
-from specc.lints.masks import LOSING, PASSING
 from specc.lints.run import Choice, lint
 from specc.lints.windows import _idle  # pyright: ignore[reportPrivateUsage]
 from specc.source import Source, Span
@@ -512,20 +510,6 @@ def test_comment_of_the_line_before_is_not_for_the_next() -> None:
 
 
 # --------------------------------------------------------------- what Keras says of it
-
-
-def test_masks_are_as_keras_has_them(keras_backend: Any) -> None:
-    needed: dict[str, Any] = {
-        "activation": "relu", "axes": 1, "dims": (1, 2), "filters": 1, "kernel_size": 1, "n": 1,
-        "pool_size": 2, "rate": 0.5, "stddev": 0.5, "target_shape": (1,), "units": 1,
-    }  # fmt: skip
-    for names, wanted in ((LOSING, False), (PASSING, True)):
-        for name in names:
-            cls = getattr(keras_backend.layers, name)
-            parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
-            required = [p.name for p in parameters if p.default is p.empty and p.name in needed]
-            layer = cls(**{argument: needed[argument] for argument in required})
-            assert (name, layer.supports_masking) == (name, wanted)
 
 
 def test_idle_positions_are_those_that_keras_never_uses(keras_backend: Any) -> None:

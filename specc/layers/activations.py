@@ -41,6 +41,8 @@ class ReLU(Layer):
     Example: float32[8] -> ReLU(max_value=6) -> float32[8]
     """
 
+    supports_masking = True
+
     numbers_to_float32 = True
 
     max_value: float | None = arg(Optional(Float(at_least=0)), default=None)
@@ -67,6 +69,8 @@ class LeakyReLU(Layer):
     Example: float32[8] -> LeakyReLU(0.1) -> float32[8]
     """
 
+    supports_masking = True
+
     numbers_to_float32 = True
 
     negative_slope: float = arg(Float(at_least=0), default=0.3)
@@ -85,6 +89,8 @@ class ELU(Layer):
     Example: float32[8] -> ELU -> float32[8]
     """
 
+    supports_masking = True
+
     alpha: float = arg(Float(), default=1.0)
 
     def infer(self, x: TensorType) -> TensorType:
@@ -99,6 +105,8 @@ class Softmax(Layer):
 
     Example: float32[4, 10] -> Softmax(axis=-1) -> float32[4, 10]
     """
+
+    supports_masking = True
 
     call_arguments: ClassVar[dict[str, Kind]] = {"training": BOOL, "mask": TENSOR}
 
@@ -131,6 +139,8 @@ class PReLU(Layer):
 
     Example: float32[16, 16, 3] -> PReLU(shared_axes=(1, 2)) -> float32[16, 16, 3]
     """
+
+    supports_masking = True
 
     alpha_initializer: str | KerasObject = arg(INITIALIZER, default="Zeros")
     alpha_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)

@@ -74,6 +74,8 @@ class ProjectedShape(Kind):
 class _ListAttention(Layer):
     """What the two that take a list have in common."""
 
+    supports_masking = True
+
     call_arguments: ClassVar[dict[str, Kind]] = {
         "mask": TENSORS,
         "training": BOOL,
@@ -174,6 +176,8 @@ class AdditiveAttention(_ListAttention):
 
 class _Heads(Layer):
     """What the two with several heads have in common; each class lists its arguments itself."""
+
+    supports_masking = True
 
     call_arguments: ClassVar[dict[str, Kind]] = {
         "value": TENSOR,

@@ -92,6 +92,10 @@ class Layer(Configurable):
     only_within: ClassVar[str | None] = None
     """The layer within which it can be used, where Keras's own fails in a model by itself."""
 
+    supports_masking: ClassVar[bool] = False
+    """Keras's attribute: whether the layer makes use of masks or hands them on. Behind others
+    there is no mask any more."""
+
     numbers_to_float32: ClassVar[bool] = False
     """Whether floats that are made of whole numbers have the dtypes that `infer` says, and not
     the layer's own: Keras casts whole numbers to its default."""
@@ -137,6 +141,16 @@ class Layer(Configurable):
     def index_limit(self) -> int | None:
         """Integer inputs must be below this; None where any will do."""
         return None
+
+    @property
+    def makes_mask(self) -> bool:
+        """Whether there is a mask behind the layer, whatever stands before it."""
+        return False
+
+    @property
+    def hands_mask_on(self) -> bool:
+        """Whether there is a mask behind the layer where there is one before it."""
+        return self.supports_masking
 
     @property
     def takes_list(self) -> bool:

@@ -54,6 +54,8 @@ class ConvLSTM1D(Layer):
     Example: float32[5, 16, 3] -> ConvLSTM1D(4, 3) -> float32[14, 4]
     """
 
+    supports_masking = True
+
     category = "recurrent"
 
     call_arguments: ClassVar[dict[str, Kind]] = {
@@ -97,6 +99,10 @@ class ConvLSTM1D(Layer):
                 "dilation_rate",
                 f"with strides {self.strides}, there can be no dilation",
             )
+
+    @property
+    def hands_mask_on(self) -> bool:
+        return self.return_sequences
 
     @property
     def output_count(self) -> int:

@@ -33,6 +33,8 @@ class Dense(Layer):
     Example: float32[28, 28] -> Dense(10) -> float32[28, 10]
     """
 
+    supports_masking = True
+
     units: int = arg(Int(at_least=1))
     activation: str | Layer | None = arg(ACTIVATION, default=None)
     use_bias: bool = arg(BOOL, default=True)
@@ -89,6 +91,10 @@ class Embedding(Layer):
     def index_limit(self) -> int:
         return self.input_dim
 
+    @property
+    def makes_mask(self) -> bool:
+        return self.mask_zero
+
     def infer(self, x: TensorType) -> TensorType:
         return TensorType("float32", (*x.shape, self.output_dim))
 
@@ -106,6 +112,8 @@ class Activation(Layer):
 
     Example: float32[8] -> Activation("tanh") -> float32[8]
     """
+
+    supports_masking = True
 
     numbers_to_float32 = True
     tf2onnx_limits = "but for celu and gelu"
@@ -134,6 +142,8 @@ class Identity(Layer):
     Example: float32[8] -> Identity -> float32[8]
     """
 
+    supports_masking = True
+
     def infer(self, x: TensorType) -> TensorType:
         return x
 
@@ -148,7 +158,13 @@ class Masking(Layer):
     Example: float32[10, 8] -> Masking -> float32[10, 8]
     """
 
+    supports_masking = True
+
     mask_value: float = arg(Float(), default=0.0)
+
+    @property
+    def makes_mask(self) -> bool:
+        return True
 
     def infer(self, x: TensorType) -> TensorType:
         computed = {"bool": "int32", "uint64": "uint32"}.get(x.dtype, x.dtype)

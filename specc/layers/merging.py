@@ -20,6 +20,8 @@ Shape = tuple[Dimension, ...]
 class _Elementwise(Layer):
     """What the element-wise merges have in common."""
 
+    supports_masking = True
+
     maximum_inputs = None
 
     def infer(self, *inputs: TensorType) -> TensorType:
@@ -105,6 +107,8 @@ class Concatenate(Layer):
     Example: [float32[16, 3], float32[16, 5]] -> Concatenate -> float32[16, 8]
     """
 
+    supports_masking = True
+
     maximum_inputs = None
 
     axis: int = arg(Int(), default=-1)
@@ -140,11 +144,17 @@ class Dot(Layer):
     Example: [float32[4, 8], float32[6, 8]] -> Dot(axes=2) -> float32[4, 6]
     """
 
+    supports_masking = True
+
     minimum_inputs = 2
     maximum_inputs = 2
 
     axes: int | tuple[int, ...] = arg(Axes(2))
     normalize: bool = arg(BOOL, default=False)
+
+    @property
+    def hands_mask_on(self) -> bool:
+        return False
 
     def infer(self, x: TensorType, y: TensorType) -> TensorType:
         axes = self.axes if isinstance(self.axes, tuple) else (self.axes, self.axes)

@@ -222,7 +222,13 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
     Example: float32[10, 4] -> GlobalAveragePooling1D -> float32[4]
     """
 
+    supports_masking = True
+
     call_arguments: ClassVar[dict[str, Kind]] = {"training": BOOL, "mask": TENSOR}
+
+    @property
+    def hands_mask_on(self) -> bool:
+        return False
 
 
 class GlobalAveragePooling2D(_GlobalAveragePooling):

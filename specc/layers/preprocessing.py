@@ -17,6 +17,8 @@ class Rescaling(Layer):
     Example: float32[28, 28] -> Rescaling(1 / 255) -> float32[28, 28]
     """
 
+    supports_masking = True
+
     scale: float | tuple[float, ...] = arg(Numbers())
     offset: float | tuple[float, ...] = arg(Numbers(), default=0.0)
 

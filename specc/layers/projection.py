@@ -216,6 +216,10 @@ class ReversibleEmbedding(Layer):
             raise Refused(errors.dtype_refused, "numbers of at most 32 bits")
         return outputs
 
+    @property
+    def makes_mask(self) -> bool:
+        return self.mask_zero
+
     def infer(self, x: TensorType, *, reverse: bool = False, **_: Any) -> TensorType:
         if not reverse:
             return TensorType("float32", (*x.shape, self.output_dim))

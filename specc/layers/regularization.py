@@ -18,6 +18,8 @@ SEED = Optional(Int())
 class _Dropping(Layer):
     """What these layers have in common."""
 
+    supports_masking = True
+
     rate: float
 
     def infer(self, x: TensorType) -> TensorType:
@@ -143,6 +145,8 @@ class GaussianNoise(Layer):
     Example: float32[8] -> GaussianNoise(0.1) -> float32[8]
     """
 
+    supports_masking = True
+
     stddev: float = arg(RATE)
     seed: int | None = arg(SEED, default=None)
 
@@ -171,6 +175,8 @@ class ActivityRegularization(Layer):
 
     Example: float32[8] -> ActivityRegularization(l2=0.01) -> float32[8]
     """
+
+    supports_masking = True
 
     common = ("name", "trainable", "dtype", "autocast")
 

@@ -191,6 +191,8 @@ class Cell(Handing):
 class Recurrent(Handing):
     """A cell, run over the steps of a sequence."""
 
+    supports_masking = True
+
     category = "recurrent"
     states_argument = "initial_state"
 
@@ -205,6 +207,10 @@ class Recurrent(Handing):
     go_backwards: bool
     stateful: bool
     unroll: bool
+
+    @property
+    def hands_mask_on(self) -> bool:
+        return self.return_sequences
 
     @property
     def output_count(self) -> int:

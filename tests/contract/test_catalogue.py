@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import pytest
 
 import specc
 import specc.layers
+from specc.graph import Tensor
 from specc.layers import ALIASES, FAMILIES, LAYER_NAMES, arguments, find_layer, names
 from specc.layers.arguments import COMMON
 from specc.layers.audio import SCIPY_WINDOWS
@@ -20,10 +22,13 @@ from specc.layers.cells import LSTMCell
 from specc.layers.core import Dense
 from specc.layers.recurrent import LSTM
 from specc.layers.refused import REFUSED
+from specc.reference.docstring import parse_docstring
+from specc.reference.example import compile_example, read_example
 from specc.semantics.naming import snake_case
+from specc.types import TensorType
 
 from .oracle import keras_layer, to_keras
-from .strategies import NEEDED, STRATEGIES, Case, layer_class
+from .strategies import BATCH, NEEDED, STRATEGIES, Case, layer_class
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -77,6 +82,41 @@ def test_call_arguments(name: str) -> None:
     parameters = [p.name for p in every.values() if p.kind is not p.VAR_KEYWORD]
     # `training` may be given to every layer; Keras drops it where it is not taken.
     assert set(layer_class(name).call_arguments) == {*parameters[2:], "training"}
+
+
+@pytest.mark.parametrize("name", LAYER_NAMES)
+def test_masks(name: str) -> None:
+    """What becomes of a mask, for the layer in the example of its text."""
+    model = compile_example(read_example(parse_docstring(layer_class(name)).example))
+    node = next(node for node in model.graph.nodes if not node.layer.is_operation)
+    ours = node.layer.layer
+    assert isinstance(ours, Layer)
+    theirs = to_keras(keras, ours)
+    assert theirs.supports_masking == ours.supports_masking
+    if name in ("LSTMCell", "GRUCell", "SimpleRNNCell", "StackedRNNCells"):
+        return  # They take a step, and masks are of sequences.
+    sequence = TensorType("float32", (4, 3))
+    types = [sequence if name in OF_SEQUENCES else tensor.type for tensor in node.inputs]
+    tensors = [ones(type_) for type_ in types]
+    for x in tensors:
+        sizes = x.shape if name == "Softmax" else x.shape[:2]
+        keras.src.backend.set_keras_mask(x, keras.ops.ones(sizes, "bool"))
+    call = {name: ones(value.type) if isinstance(value, Tensor) else value
+            for name, value in node.call.items()}  # fmt: skip
+    outputs = theirs(tensors if ours.takes_list else tensors[0], **call)
+    found = [keras.src.backend.get_keras_mask(y) for y in keras.tree.flatten(outputs)]
+    assert (found[0] is not None) == (ours.hands_mask_on or ours.makes_mask)
+
+
+OF_SEQUENCES = ("BatchNormalization", "Maximum", "Minimum", "Multiply")
+"""Layers whose masks Keras wants to be of the axes that the input of their example has not."""
+
+
+def ones(type_: TensorType) -> Any:
+    sizes = [size if isinstance(size, int) else 4 for size in type_.shape]
+    if type_.dtype == "string":
+        return keras.ops.convert_to_tensor(np.full((BATCH, *sizes), "a"))
+    return keras.ops.ones((BATCH, *sizes), type_.dtype)
 
 
 @pytest.mark.parametrize("name", LAYER_NAMES)
