@@ -53,6 +53,9 @@ class Resizing(Images):
     def infer(self, x: TensorType) -> TensorType:
         if x.dtype not in RESIZABLE:
             raise Refused(errors.dtype_refused, "numbers of at most 16 bits, int32 or int64")
+        if self.pad_to_aspect_ratio and not x.is_float and isinstance(self.fill_value, float):
+            reason = f"the images are of {x.dtype}: it must be a whole number, such as 0"
+            raise Refused(errors.arguments_conflict, "fill_value", reason)
         return self.resized(x, x.dtype)
 
 

@@ -345,6 +345,9 @@ class CategoryEncoding(Layer):
         return self.num_tokens
 
     def infer(self, x: TensorType) -> TensorType:
+        if self.output_mode != "one_hot" and self.dtype in ("float16", "bfloat16"):
+            reason = f'in {self.dtype} TensorFlow can only do `output_mode="one_hot"`'
+            raise Refused(errors.arguments_conflict, "output_mode", reason)
         if x.dtype not in ("int32", "int64"):
             raise Refused(errors.dtype_refused, "int32 or int64")
         return TensorType("float32", encoded(x, self.output_mode, self.num_tokens or 0))

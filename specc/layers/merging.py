@@ -23,6 +23,7 @@ class _Elementwise(Layer):
     supports_masking = True
 
     maximum_inputs = None
+    numbers_to_float32 = True
 
     def infer(self, *inputs: TensorType) -> TensorType:
         dtype = promoted([x.dtype for x in inputs])
@@ -86,8 +87,6 @@ class Average(_Elementwise):
 
     Example: [float32[8], float32[8], float32[8]] -> Average -> float32[8]
     """
-
-    numbers_to_float32 = True
 
     def infer(self, *inputs: TensorType) -> TensorType:
         total = super().infer(*inputs)

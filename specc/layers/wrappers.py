@@ -177,6 +177,9 @@ class SpectralNormalization(Layer):
         """What the layer calls its kernel; that of a recurrent layer is its cell's."""
         if isinstance(self.layer, SpectralNormalization):
             return f"layer/{self.layer._kernel_name(inputs)}"
+        if getattr(self.layer, "lora_rank", None):
+            reason = "the kernel of a layer with `lora_rank` is a sum, which Keras cannot normalize"
+            raise Refused(errors.arguments_conflict, "layer", reason)
         if not self.layer.is_a("recurrent"):
             for weight in self.layer.weights(*inputs):
                 if weight.name in ("kernel", "embeddings"):

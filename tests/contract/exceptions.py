@@ -123,6 +123,14 @@ STRICTER = {
             ),
         ),
     ),
+    "Resizing": Stricter(
+        "whole numbers padded by fractions, which Keras finds out where there is padding to do; a "
+        "batch of matrices",
+        lambda case: (
+            case.inputs[0].rank == 2
+            or (not case.inputs[0].is_float and case.arguments.get("pad_to_aspect_ratio", False))
+        ),
+    ),
     "ReversibleEmbedding": Stricter(
         "whole numbers as vectors",
         lambda case: case.call.get("reverse", False) and not case.inputs[0].is_float,
@@ -226,6 +234,10 @@ STRICTER = {
             "dropout, which Keras draws once outside of an RNN; and steps that are no vectors",
             lambda case: "dropout" in str(case.arguments) or case.inputs[0].rank != 1,
         ),
+    ),
+    "TimeDistributed": Stricter(
+        "a regularizer of the activity inside that cannot work: Keras does not call it there",
+        lambda case: "activity_regularizer" in repr(case.arguments["layer"]),
     ),
     "Bidirectional": Stricter(
         "directions of different sizes: Keras says that both have those of the forward one",

@@ -18,7 +18,7 @@ from .strategies import Case, cases, layer_class
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-EXAMPLES, MANY_EXAMPLES = 50, 2_000
+EXAMPLES, MANY_EXAMPLES = 100, 2_000
 
 SEED = os.environ.get("SPECC_TEST_SEED")
 """What the many examples are drawn from, a whole number; without it they are always the same."""
