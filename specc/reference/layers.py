@@ -24,6 +24,8 @@ class ArgumentInfo(NamedTuple):
     takes: str
     choices: tuple[str, ...]
     """Every string that it may be, where they can be listed."""
+    by_name: bool = False
+    """Whether it can be given by its name alone."""
 
 
 class WeightInfo(NamedTuple):
@@ -73,7 +75,11 @@ class LayerInfo(NamedTuple):
 
     def signature(self, width: int = WIDTH) -> str:
         """The constructor with its defaults, in lines of at most so many columns."""
-        written = [a.name if a.default is None else f"{a.name}={a.default}" for a in self.arguments]
+        written: list[str] = []
+        for a in self.arguments:
+            if a.by_name and "*" not in written:
+                written.append("*")
+            written.append(a.name if a.default is None else f"{a.name}={a.default}")
         lines = [f"{self.name}("]
         for number, item in enumerate(written):
             item += ")" if number == len(written) - 1 else ","
@@ -110,7 +116,7 @@ def describe_class(
         summary=text.summary,
         notes=text.notes,
         arguments=tuple(
-            _argument(a.name, a.kind, None if a.required else literal(a.default))
+            _argument(a.name, a.kind, None if a.required else literal(a.default), a.by_name)
             for a in cls.signature.values()
         ),
         common=tuple(_argument(name, kind) for name, kind in common.items()),
@@ -191,8 +197,10 @@ def literal(value: Any) -> str:
     return repr(value)
 
 
-def _argument(name: str, kind: Kind, default: str | None = None) -> ArgumentInfo:
-    return ArgumentInfo(name, default, kind.expected, kind.choices)
+def _argument(
+    name: str, kind: Kind, default: str | None = None, by_name: bool = False
+) -> ArgumentInfo:
+    return ArgumentInfo(name, default, kind.expected, kind.choices, by_name)
 
 
 # ------------------------------------------------------------------------------ JSON
