@@ -98,6 +98,7 @@ def test_layer_as_json(capsys: Capture) -> None:
         "default": None,
         "takes": "a whole number, 1 or more",
         "choices": [],
+        "by_name": False,
     }
     example = layer["example"]
     assert list(example) == ["text", "inputs", "outputs", "weights", "params"]
