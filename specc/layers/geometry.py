@@ -5,7 +5,7 @@ from __future__ import annotations
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import BOOL, DATA_FORMAT, Choice, Float, Int, Optional, arg
-from specc.layers.base import join_channels
+from specc.layers.base import join_channels, require_float
 from specc.layers.images import (
     FILL_MODE,
     INTERPOLATION,
@@ -53,6 +53,8 @@ class Resizing(Images):
     def infer(self, x: TensorType) -> TensorType:
         if x.dtype not in RESIZABLE:
             raise Refused(errors.dtype_refused, "numbers of at most 16 bits, int32 or int64")
+        if self.pad_to_aspect_ratio:  # What Keras pads with is a float.
+            require_float(x)
         return self.resized(x, x.dtype)
 
 
@@ -75,7 +77,7 @@ class CenterCrop(Images):
 
 
 class RandomCrop(Images):
-    """A random part of each image; at inference the image cropped and resized.
+    """A random part of each image; at inference Keras gives the input, of whatever size.
 
     Shapes: (rows, columns, channels) -> (height, width, channels)
 
