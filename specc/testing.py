@@ -163,8 +163,9 @@ def _signature_differences(cls: type[Layer], keras_class: type) -> Iterable[str]
             parameters = {**inspect.signature(constructor).parameters, **parameters}
     for argument in cls.signature.values():
         parameter = parameters.get(argument.name)
-        if parameter is None:
-            yield f"argument {argument.name}: Keras's class has none of this name"
+        if parameter is None:  # What is given by name alone, Keras may take by `**kwargs`.
+            if not argument.by_name:
+                yield f"argument {argument.name}: Keras's class has none of this name"
             continue
         theirs = parameter.default
         theirs = tuple(cast("list[Any]", theirs)) if isinstance(theirs, list) else theirs

@@ -26,9 +26,22 @@ def test_the_catalogue_agrees(name: str) -> None:
     """Each layer with the arguments and inputs of its example."""
     cls = find_layer(name)
     assert cls is not None
+    if name in OF_KERAS:
+        with pytest.raises(AssertionError, match=OF_KERAS[name]):
+            agrees(cls)
+        return
+    agrees(cls)
+
+
+OF_KERAS = {
+    "RandomCrop": "outputs of a run",  # Keras says the cropped size, and does not crop at inference
+    "RandomShear": "does not come back from its configuration",
+}
+"""Layers in which Keras contradicts itself, which is found."""
+
+
+def agrees(cls: type[Layer]) -> None:
     text = parse_docstring(cls).example
-    if not text:
-        pytest.skip("no example yet")
     layer = compile_example(read_example(text)).graph.layers[-1]
     (node,) = layer.nodes
     assert isinstance(layer.layer, Layer)

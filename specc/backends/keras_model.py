@@ -151,7 +151,7 @@ def run_graph(
     Args:
         scope: a context in which the layer of a node is called.
         inference: call every layer with `training=False`, as Keras's `predict` does, also
-            those whose call in the spec says `training=True`.
+            those whose call in the spec says `training=True`, or that train unless told.
     """
     flatten = import_keras().tree.flatten
     values: dict[Tensor, Any] = dict(zip(graph.inputs, inputs, strict=True))
@@ -163,7 +163,7 @@ def run_graph(
         layer = node.layer.layer
         with scope(node):
             if isinstance(layer, Layer):
-                if inference and "training" in arguments:
+                if inference:
                     arguments["training"] = False
                 taken = [values[tensor] for tensor in node.inputs]
                 arguments = layer.keras_call(arguments)

@@ -59,6 +59,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(Images):
 
     def infer(self, x: TensorType) -> TensorType:
         require_float(x)
+        self.require_known(x, "tile_grid_size", "tile_grid_size")
         spatial, _ = self.images(x)
         for index, (size, tiles) in enumerate(zip(spatial, self.tile_grid_size, strict=True)):
             # What is missing to whole tiles is a reflection of the image, once at most.

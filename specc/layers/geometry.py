@@ -78,7 +78,7 @@ class CenterCrop(Images):
 
 
 class RandomCrop(Images):
-    """A random part of each image; at inference the image cropped and resized.
+    """A random part of each image; at inference Keras gives the input, of whatever size.
 
     Shapes: (rows, columns, channels) -> (height, width, channels)
 

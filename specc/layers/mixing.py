@@ -71,6 +71,10 @@ class CutMix(Images):
     seed: int | None = arg(SEED, default=None)
     data_format: str | None = arg(DATA_FORMAT, default=None)
 
+    def infer(self, x: TensorType) -> TensorType:
+        self.require_known(x, "factor", "factor")
+        return super().infer(x)
+
 
 class RandomErasing(Images):
     """A part of each image filled at random, with noise unless told; at inference the input.
@@ -95,6 +99,7 @@ class RandomErasing(Images):
             raise Refused(errors.arguments_conflict, "fill_value", reason)
 
     def infer(self, x: TensorType) -> TensorType:
+        self.require_known(x, "scale", "scale")
         if isinstance(self.fill_value, tuple):
             self.require_channels(x, 3, known=False)
         return super().infer(x)

@@ -48,9 +48,11 @@ UNKNOWN = ((None,), ("time",))
 
 IMAGES = (*FAMILIES["colour"], *FAMILIES["geometry"], *FAMILIES["mixing"])
 
+CHANNELS_OR_TILES = ("ContrastLimitedAdaptiveHistogramEqualization", "RandomGrayscale")
+
 SIZES_KNOWN = (
-    *("AugMix", "Equalization", "RandAugment", "RandomColorDegeneration", "RandomCrop"),
-    *("RandomElasticTransform", "RandomPerspective"),
+    *("AugMix", "CutMix", "Equalization", "RandAugment", "RandomColorDegeneration", "RandomCrop"),
+    *("RandomElasticTransform", "RandomErasing", "RandomPerspective"),
 )
 """Layers that ask Keras for a number of pixels or channels, which a graph may not know."""
 
@@ -98,7 +100,7 @@ STRICTER = {
             lambda case: (
                 case.inputs[0].rank == 2
                 or not case.inputs[0].is_float
-                or (case.layer == "RandomGrayscale" and unknown_sizes(case.inputs[0]))
+                or (case.layer in CHANNELS_OR_TILES and unknown_sizes(case.inputs[0]))
             ),
         ),
     ),
@@ -107,7 +109,9 @@ STRICTER = {
         Stricter(
             "channels in front where Keras takes the last axis for them; a batch of matrices",
             lambda case: (
-                case.inputs[0].rank == 2 or case.arguments.get("data_format") == "channels_first"
+                case.inputs[0].rank == 2
+                or case.arguments.get("data_format") == "channels_first"
+                or unknown_sizes(case.inputs[0])
             ),
         ),
     ),

@@ -206,7 +206,8 @@ def agree(case: Case) -> bool:
         excused = (
             not theirs.certain
             or "use_cudnn=True" in repr(case.make())
-            or case.arguments.get("num_oov_indices") == 0
+            or "num_oov_indices=0" in repr(case.make())
+            or (case.layer == "Pipeline" and "Embedding" in repr(case.make()))
             or type(theirs.run).__name__ in NOT_EVERYWHERE
             or (case.dtype is not None and case.arguments.get("data_format") == "channels_first")
             or (case.dtype is not None and case.layer == "Conv3DTranspose")
