@@ -107,6 +107,7 @@ class Gated(Handing):
     units: int
     use_bias: bool
     dropout: float
+    implementation: int = 2
 
     @property
     def state_structure(self) -> Structure:
@@ -120,6 +121,10 @@ class Gated(Handing):
         """Refuse what a step cannot be."""
         if 0 < self.dropout < 1:
             require_float(x)
+            if self.implementation == 1:
+                # Keras takes one mask apart as if it were several.
+                reason = "with dropout, it can only be 2"
+                raise Refused(errors.arguments_conflict, "implementation", reason)
 
     def weights(self, x: TensorType, **_: Any) -> Weights:
         width = self.gates * self.units
