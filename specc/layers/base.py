@@ -231,7 +231,8 @@ class Layer(Configurable):
             if isinstance(value, Layer) and self.signature[name].kind.category == "activation":
                 self._check_activation(name, value, self.activated(outputs))
         for x in outputs:
-            self._check_object("activity_regularizer", self.compute_dtype, (None, *x.shape))
+            dtype = self.compute_dtype if x.is_float else x.dtype
+            self._check_object("activity_regularizer", dtype, (None, *x.shape))
         if self.numbers_to_float32 and not any(x.is_float for x in inputs):
             return outputs
         return self.computed(outputs)

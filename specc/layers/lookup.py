@@ -352,6 +352,10 @@ class CategoryEncoding(Layer):
             raise Refused(errors.dtype_refused, "int32 or int64")
         return TensorType("float32", encoded(x, self.output_mode, self.num_tokens or 0))
 
+    def computed(self, outputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        # With a mixed policy too, the dtype is that of variables.
+        return tuple(x._replace(dtype=self.variable_dtype) for x in outputs)
+
     def check_call(self, inputs: list[TensorType], **call: Any) -> None:
         weights = call.get("count_weights")
         if weights is None:

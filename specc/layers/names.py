@@ -58,12 +58,14 @@ CONSTRAINTS = (
 
 _IDENTITY = ("Identity", "IdentityInitializer", "identity")
 _ORTHOGONAL = ("Orthogonal", "OrthogonalInitializer", "orthogonal")
+_NORMS = ("max_norm", "MaxNorm", "min_max_norm", "MinMaxNorm", "unit_norm", "UnitNorm")
 _ORTHOGONAL_REGULARIZER = ("OrthogonalRegularizer", "orthogonal_regularizer")
 
 RANKS = {
     **dict.fromkeys(_IDENTITY, (2, 2)),
     **dict.fromkeys(_ORTHOGONAL, (2, None)),
     **dict.fromkeys(_ORTHOGONAL_REGULARIZER, (2, 2)),
+    **dict.fromkeys(_NORMS, (1, None)),
 }
 """The least and the most axes of a tensor that these can work on; the others work on any."""
 

@@ -203,6 +203,13 @@ class RNN(Recurrent):
             reason = "not with a list of one cell; give the cell by itself"
             raise Refused(errors.arguments_conflict, "unroll", reason)
 
+        cells = self.step.cells if isinstance(self.step, StackedRNNCells) else (self.step,)
+        for one in cells:
+            if getattr(one, "dropout", 0) and one.compute_dtype != self.compute_dtype:
+                # Keras draws what to drop in the layer's dtype, and the cell multiplies with it.
+                reason = f"with dropout its dtype must be the layer's, {self.compute_dtype}"
+                raise Refused(errors.arguments_conflict, "cell", reason)
+
     @property
     def state_structure(self) -> Structure:
         return self.step.state_structure

@@ -107,7 +107,6 @@ class Gated(Handing):
     units: int
     use_bias: bool
     dropout: float
-    implementation: int = 2
 
     @property
     def state_structure(self) -> Structure:
@@ -121,7 +120,7 @@ class Gated(Handing):
         """Refuse what a step cannot be."""
         if 0 < self.dropout < 1:
             require_float(x)
-            if self.implementation == 1:
+            if getattr(self, "implementation", 2) == 1:  # SimpleRNN has none
                 # Keras takes one mask apart as if it were several.
                 reason = "with dropout, it can only be 2"
                 raise Refused(errors.arguments_conflict, "implementation", reason)

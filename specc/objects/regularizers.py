@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from specc.layers.arguments import Choice, KerasObject, Optional, arg
-from specc.objects.kinds import AMOUNT
+from specc.objects.kinds import AMOUNT, Real
 
 
 class _Regularizer(KerasObject):
@@ -34,5 +34,5 @@ class L1L2(_Regularizer):
 class OrthogonalRegularizer(_Regularizer):
     """How far the rows or the columns of a matrix are from orthogonal."""
 
-    factor: float = arg(AMOUNT, default=0.01)
+    factor: float = arg(Real(at_least=0.0), default=0.01)
     mode: str = arg(Choice("rows", "columns"), default="rows")

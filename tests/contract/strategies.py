@@ -405,12 +405,14 @@ def shapes_for(
     draw: st.DrawFn, cls: type[Layer], arguments: dict[str, Any]
 ) -> tuple[Dimension, ...]:
     """A shape for a layer; mostly one that the layer inside it takes, if there is one."""
-    inner = arguments.get("layer")
-    if cls.__name__ not in ("SpectralNormalization", "TimeDistributed") or not draw(
-        st.integers(0, 3)
-    ):
+    inner = {
+        "Pipeline": lambda: arguments["layers"][0],
+        "SpectralNormalization": lambda: arguments["layer"],
+        "TimeDistributed": lambda: arguments["layer"],
+    }.get(cls.__name__)
+    if inner is None or not draw(st.integers(0, 3)):
         return draw(shapes(cls))
-    shape = draw(shapes(type(inner)))
+    shape = draw(shapes(type(inner())))
     return (draw(SIZES), *shape) if cls.__name__ == "TimeDistributed" else shape
 
 
