@@ -89,6 +89,9 @@ class Layer(Configurable):
     common: ClassVar[tuple[str, ...]] = tuple(COMMON)
     """Which of the arguments of every layer Keras's class takes as well."""
 
+    former_arguments: ClassVar[Mapping[str, str]] = {}
+    """What some arguments were called in older versions of Keras, and are called now."""
+
     numbers_to_float32: ClassVar[bool] = False
     """Whether floats that are made of whole numbers have the dtypes that `infer` says, and not
     the layer's own: Keras casts whole numbers to its default."""

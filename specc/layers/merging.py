@@ -21,6 +21,7 @@ class _Elementwise(Layer):
     """What the element-wise merges have in common."""
 
     maximum_inputs = None
+    numbers_to_float32 = True
 
     def infer(self, *inputs: TensorType) -> TensorType:
         dtype = promoted([x.dtype for x in inputs])
@@ -72,8 +73,6 @@ class Average(_Elementwise):
 
     Shapes: (*any), ... -> (*broadcast)
     """
-
-    numbers_to_float32 = True
 
     def infer(self, *inputs: TensorType) -> TensorType:
         total = super().infer(*inputs)
