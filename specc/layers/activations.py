@@ -5,6 +5,7 @@ Keras says float32 for the outputs of these on whole numbers too; inferred is wh
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from specc.diagnostics.errors import shapes as errors
@@ -72,6 +73,8 @@ class LeakyReLU(Layer):
     supports_masking = True
 
     numbers_to_float32 = True
+
+    former_arguments: ClassVar[Mapping[str, str]] = {"alpha": "negative_slope"}
 
     negative_slope: float = arg(Float(at_least=0), default=0.3)
 

@@ -96,6 +96,9 @@ class Layer(Configurable):
     """Keras's attribute: whether the layer makes use of masks or hands them on. Behind others
     there is no mask any more."""
 
+    former_arguments: ClassVar[Mapping[str, str]] = {}
+    """What some arguments were called in older versions of Keras, and are called now."""
+
     numbers_to_float32: ClassVar[bool] = False
     """Whether floats that are made of whole numbers have the dtypes that `infer` says, and not
     the layer's own: Keras casts whole numbers to its default."""

@@ -120,10 +120,10 @@ class Gated(Handing):
         """Refuse what a step cannot be."""
         if 0 < self.dropout < 1:
             require_float(x)
-            if getattr(self, "implementation", 2) == 1:  # SimpleRNN has none
-                # Keras takes one mask apart as if it were several.
-                reason = "with dropout, it can only be 2"
-                raise Refused(errors.arguments_conflict, "implementation", reason)
+        if getattr(self, "implementation", 2) == 1 and self.dropout:
+            # Keras takes one mask apart as if it were several.
+            reason = "with dropout, it can only be 2"
+            raise Refused(errors.arguments_conflict, "implementation", reason)
 
     def weights(self, x: TensorType, **_: Any) -> Weights:
         width = self.gates * self.units

@@ -17,6 +17,7 @@ from specc.graph import (
 )
 from specc.layers import LAYER_NAMES
 from specc.layers.base import Layer, TensorArgument
+from specc.layers.names import ACTIVATIONS
 from specc.semantics import construct
 from specc.semantics.bind import match
 from specc.semantics.blocks import expand, inputs_of_composite, named_inputs
@@ -168,8 +169,16 @@ def not_a_layer(
         every = (*known, *python, *layers, *others)
         if isinstance(callee, ast.Name) and callee.text[0].islower():
             every = (*every, *FUNCTIONS)
+        instead: tuple[str, str] | None = None
+        if isinstance(callee, ast.Attribute) and callee.name.text not in every:
+            bare = callee.name.text
+            category = construct.category_of(bare)
+            if category is not None:
+                instead = (f"{category}s", bare)
+            elif bare in ACTIVATIONS:
+                instead = ("activations", f'"{bare}"')
         found_in = module_of_block(callee.span.text)
-        return name_errors.unknown_layer(callee.span, callee.span.text, every, found_in)
+        return name_errors.unknown_layer(callee.span, callee.span.text, every, found_in, instead)
     return name_errors.not_a_layer(callee.span, "this")
 
 

@@ -22,9 +22,13 @@ def match(
     positional: Sequence[str],
     known: Sequence[str],
     report: Report,
+    way_out: Callable[[ast.KeywordArgument], str | None] = lambda _: None,
 ) -> tuple[dict[str, ast.Expression], bool]:
     """Which expression each argument is given, and whether that is all there is to it: mistakes
     are reported.
+
+    Args:
+        way_out: what to write instead of an argument that is not known.
     """
     if call is None:
         return {}, True
@@ -37,7 +41,7 @@ def match(
     for keyword in call.keywords:
         name = keyword.name
         if name.text not in known:
-            report(errors.unknown_argument(name.span, title, known))
+            report(errors.unknown_argument(name.span, title, known, way_out(keyword)))
         elif name.text in given:
             report(errors.argument_twice(keyword.span, given[name.text].span, name.text))
         else:

