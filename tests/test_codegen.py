@@ -311,7 +311,9 @@ def test_what_has_no_structure_is_said(spec: str) -> None:
 
 def test_layers_from_python_are_refused(spec: str) -> None:
     Path("mine.py").write_text(
-        "from specc.layers.core import Dense\n\n\nclass Mine(Dense):\n    pass\n", encoding="utf-8"
+        "from specc.layers.core import Dense\n\n\nclass Mine(Dense):\n"
+        "    def keras_layer(self):\n        import keras\n\n        return keras.layers.Dense\n",
+        encoding="utf-8",
     )
     Path(spec).write_text("model m { input x: float32[2]\n Mine(1) }", encoding="utf-8")
     status, out, err = run(spec, "--allow-python", "mine.py")

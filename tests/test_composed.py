@@ -264,11 +264,26 @@ model frames {
 }
 """
 
+AUGMENTED = """
+model augmented {
+    input image: float32[16, 16, 3]
+
+    Rescaling(1 / 255)
+    RandomHue(0.1, value_range=(0, 1))
+    RandomErasing(0.5, value_range=(0, 1))
+    AutoContrast(value_range=(0, 1))
+    Pipeline([Equalization(value_range=(0, 1)), RandomFlip(), Conv2D(4, 3), CenterCrop(12, 12)])
+    GlobalAveragePooling2D
+    Dense(2)
+}
+"""
+
 PROGRAMS = {
     "sound": SOUND, "mel": MEL, "frames": FRAMES,
     "tied": TIED, "own": OWN, "nested": NESTED, "blocks": BLOCKS, "expressions": EXPRESSIONS,
     "masked": MASKED, "attention": ATTENTION, "wrapped": WRAPPED, "mixed": MIXED,
     "fixed": FIXED, "strings": STRINGS, "normalized": NORMALIZED,
+    "augmented": AUGMENTED,
 }  # fmt: skip
 
 
@@ -422,3 +437,16 @@ def test_strings_in_a_nested_model() -> None:
     model = built(STRINGS).keras_model
     result = model.predict([drawn(2, 3), tf.constant(["b", "unknown"])], verbose=0)
     assert result.shape == (2, 1)
+
+
+def test_augmentation_is_for_training_alone() -> None:
+    model = built(AUGMENTED).keras_model
+    images = np.random.default_rng(0).uniform(0, 255, (8, 16, 16, 3)).astype("float32")
+    again = [model.predict(images, verbose=0) for _ in range(2)]
+    np.testing.assert_array_equal(again[0], again[1])
+    assert not np.allclose(model(images, training=True), again[0])
+    kernel = model.get_layer("pipeline").trainable_weights[0]
+    before = kernel.numpy().copy()
+    model.compile("sgd", "mse")
+    model.fit(images, np.ones((8, 2)), batch_size=3, verbose=0)
+    assert not np.array_equal(kernel.numpy(), before)

@@ -503,12 +503,12 @@ def test_sections_are_read() -> None:
         ("data", "fashion_mnist"), ("train", "bn_after"), ("export", "bn_after"),
     ]  # fmt: skip
     data, train, export = (s.entries for s in sections)
-    assert (data["source"].name, data["source"].positional) == (
-        "keras_dataset",
-        ("fashion_mnist",),
-    )
+    assert data["source"].is_a("source")
+    assert data["source"].given == {"name": "fashion_mnist"}
     assert data["scale"] == 1 / 255
-    assert (data["validation"].name, data["validation"].positional) == ("first", (5000,))
+    assert data["validation"].is_a("split")
+    assert data["validation"].given == {"size": 5000}
     assert train["data"] == "fashion_mnist"
-    assert train["optimizer"].keywords == {"learning_rate": 1e-3}
+    assert train["optimizer"].is_a("optimizer")
+    assert train["optimizer"].given == {"learning_rate": 1e-3}
     assert export == {"opset": 18}

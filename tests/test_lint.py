@@ -6,7 +6,6 @@ tests/golden/lint, and `<code>_quiet.spec`.
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 import re
@@ -27,7 +26,6 @@ from specc.lints.fix import (
     _apart,  # pyright: ignore[reportPrivateUsage]
     _apply_all,  # pyright: ignore[reportPrivateUsage]
 )
-from specc.lints.masks import LOSING, PASSING
 from specc.lints.run import Choice, lint
 from specc.lints.windows import _idle  # pyright: ignore[reportPrivateUsage]
 from specc.source import Source, Span
@@ -137,6 +135,36 @@ train bn_before_as_printed {
     findings = found(text)
     assert codes(findings) == ["L0003"]
     assert findings[0].message == "`bn_before_as_printed` gives 100 numbers for 10 classes"
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        ('"bce"', ["L0002"]),
+        ('"BCE"', ["L0002"]),
+        ('"BinaryCrossentropy"', ["L0002"]),
+        ("BinaryCrossentropy", ["L0002"]),
+        ("BinaryCrossentropy(True)", []),
+        ("BinaryFocalCrossentropy(False, 0.25, 2.0, True)", []),
+        ("BinaryFocalCrossentropy(True)", ["L0002"]),
+        ('"crossentropy"', ["L0002"]),
+        ('"mse"', []),
+        ('["bce"]', ["L0002"]),
+        ("None", []),
+    ],
+)
+def test_losses_by_any_of_their_names(loss: str, expected: list[str]) -> None:
+    text = f"""model m {{
+    input x: float32[8]
+
+    Dense(1)
+}}
+
+train m {{
+    loss = {loss}
+}}
+"""
+    assert codes(found(text, "L0002")) == expected
 
 
 # ---------------------------------------------------------------------------- pages
@@ -482,20 +510,6 @@ def test_comment_of_the_line_before_is_not_for_the_next() -> None:
 
 
 # --------------------------------------------------------------- what Keras says of it
-
-
-def test_masks_are_as_keras_has_them(keras_backend: Any) -> None:
-    needed: dict[str, Any] = {
-        "activation": "relu", "axes": 1, "dims": (1, 2), "filters": 1, "kernel_size": 1, "n": 1,
-        "pool_size": 2, "rate": 0.5, "stddev": 0.5, "target_shape": (1,), "units": 1,
-    }  # fmt: skip
-    for names, wanted in ((LOSING, False), (PASSING, True)):
-        for name in names:
-            cls = getattr(keras_backend.layers, name)
-            parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
-            required = [p.name for p in parameters if p.default is p.empty and p.name in needed]
-            layer = cls(**{argument: needed[argument] for argument in required})
-            assert (name, layer.supports_masking) == (name, wanted)
 
 
 def test_idle_positions_are_those_that_keras_never_uses(keras_backend: Any) -> None:

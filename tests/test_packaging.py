@@ -201,9 +201,11 @@ print("imported:", *sorted({HEAVY!r} & set(sys.modules)))
         ("from specc.cli.main import main; assert main(['--help']) == 0", set()),
         ("from specc.cli.main import main; assert main(['check', SPEC]) == 0", set()),
         ("from specc.cli.main import main; assert main(['explain', 'E0301']) == 0", set()),
+        ("from specc.cli.main import main; assert main(['layers']) == 0", set()),
+        ("from specc.cli.main import main; assert main(['layers', 'LSTM']) == 0", set()),
         ("from specc.cli.main import main; assert main(['summary', SPEC]) == 0", {"rich"}),
     ],
-    ids=["import specc", "--help", "check", "explain", "summary"],
+    ids=["import specc", "--help", "check", "explain", "layers", "layers LSTM", "summary"],
 )
 def test_nothing_heavy_is_imported(statements: str, needed: set[str], repository: Path) -> None:
     prepared = f"SPEC = 'specs/bn_after.spec'\n{statements}"

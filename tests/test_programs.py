@@ -13,8 +13,7 @@ from specc.backends.compare import compare_with_keras
 from specc.backends.keras_model import build_keras
 from specc.cli.main import main
 from specc.library import STANDARD, standard_modules
-from specc.plugins import _offered as offered  # pyright: ignore[reportPrivateUsage]
-from specc.plugins import plugin_layer
+from specc.plugins import offered_layers, plugin_layer
 from specc.source import Source
 from specc.syntax.parser import parse
 
@@ -228,7 +227,7 @@ def test_layers_of_installed_packages(tmp_path: Path, monkeypatch: pytest.Monkey
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: scale-layers\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text("[specc.layers]\nScale = scale_layers:Scale\n")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    caches: list[Any] = [plugin_layer, offered]
+    caches: list[Any] = [plugin_layer, offered_layers]
     for cache in caches:
         cache.cache_clear()
     try:

@@ -10,7 +10,7 @@ import os
 import platform
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module, metadata
 from typing import Any
 
@@ -26,6 +26,7 @@ from specc.backends.runtime import (
     captured,
     probe,
 )
+from specc.plugins import Problem, offered_layers, plugin_problems
 
 PIP = "python -m pip"
 
@@ -69,6 +70,9 @@ class Environment:
     """Why it cannot, otherwise empty."""
     providers: tuple[Probe, ...]
     """What came of a one-node session on each of onnxruntime's providers."""
+    plugins: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """The layers that installed packages offer, by the package with its version."""
+    plugin_problems: tuple[Problem, ...] = ()
 
     @property
     def onnxruntime_wheel(self) -> str:
@@ -107,6 +111,8 @@ def collect() -> Environment:
         tensorflow_devices=devices,
         tensorflow_problem=problem,
         providers=tuple(probe(p) for p in Provider if p is not Provider.AUTO),
+        plugins=_plugins(),
+        plugin_problems=tuple(plugin_problems()),
     )
 
 
@@ -118,6 +124,14 @@ def _packages() -> dict[str, str]:
             # Of two with a name, Python imports the one that comes first.
             found.setdefault(re.sub(r"[-_.]+", "-", name).lower(), distribution.version)
     return found
+
+
+def _plugins() -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for name, offers in offered_layers().items():
+        for offer in offers:
+            found[str(offer)] = (*found.get(str(offer), ()), name)
+    return dict(sorted(found.items()))
 
 
 def _driver() -> tuple[str | None, int]:
@@ -273,6 +287,12 @@ def gpu_unused_by_onnxruntime(environment: Environment) -> Iterator[Conflict]:
             )
 
 
+def unusable_plugins(environment: Environment) -> Iterator[Conflict]:
+    for problem in environment.plugin_problems:
+        mending = "uninstall" if problem.superfluous else "install --upgrade"
+        yield Conflict(problem.what, f"{PIP} {mending} {problem.package}")
+
+
 CHECKS: tuple[Callable[[Environment], Iterator[Conflict]], ...] = (
     both_onnxruntimes,
     onnxruntime_for_cuda_13,
@@ -283,6 +303,7 @@ CHECKS: tuple[Callable[[Environment], Iterator[Conflict]], ...] = (
     tensorflow_that_fails,
     gpu_unseen_by_tensorflow,
     gpu_unused_by_onnxruntime,
+    unusable_plugins,
 )
 
 

@@ -18,6 +18,7 @@ from specc.backends.keras_model import BuiltModel, pair_variables
 from specc.backends.native.convert import lower
 from specc.backends.tf2onnx_graph import LAYER_SCOPE, convert
 from specc.graph import Graph, Variable
+from specc.lowering import NotLowered
 from specc.manifest import manifest
 from specc.records import record
 from specc.source import Source
@@ -51,7 +52,8 @@ class Exporter:
         """Convert.
 
         Args:
-            via: "native", each layer lowering itself, or "tf2onnx".
+            via: "native", each layer lowering itself, or "tf2onnx"; where a layer has no
+                lowering yet, tf2onnx does it after all.
 
         Raises:
             UsageError: where that way does not write the opset, or cannot convert the model.
@@ -60,9 +62,16 @@ class Exporter:
         self._source = source
         self._opset = opset
         self._variables = [variable for variable, _ in pair_variables(built)]
-        self._converted = (
-            lower(built.graph, opset).model if via == "native" else convert(built, opset)
-        )
+        self.fallen_back: str | None = None
+        """Why tf2onnx did it, where "native" was asked for."""
+        self.via = via
+        if via == "native":
+            try:
+                self._converted = lower(built.graph, opset).model
+                return
+            except NotLowered as reason:
+                self.fallen_back, self.via = str(reason), "tf2onnx"
+        self._converted = convert(built, opset)
 
     @property
     def variables(self) -> list[Variable]:
@@ -95,11 +104,25 @@ class Exporter:
             self._source,
             weights or {},
             opset=self._opset,
+            exporter=self.via,
             onnx={"params": accounting.onnx_total, "constants": accounting.constants},
         )
         model.metadata_props[MANIFEST_KEY] = json.dumps(content)
         proto = ir.serde.serialize_model(model)
         return Exported(onnx.shape_inference.infer_shapes(proto), accounting)
+
+
+def exporter_of(model: onnx.ModelProto) -> str:
+    """The exporter that an ONNX model is from, by its manifest; "tf2onnx" where it has none."""
+    for entry in model.metadata_props:
+        if entry.key == MANIFEST_KEY:
+            try:
+                content = json.loads(entry.value)
+            except ValueError:
+                break
+            found = content.get("exporter") if isinstance(content, dict) else None
+            return "native" if found == "native" else "tf2onnx"
+    return "tf2onnx"
 
 
 def export_onnx(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -124,9 +125,15 @@ def _blaming(layer: GraphLayer, where: Span | None = None) -> Generator[None]:
             'what layers of sound need comes with `pip install "specc-nn[audio]"`',
         ) from error
     except Exception as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        refused = errors.keras_refuses(where or layer.span, layer.name, lines[0])
+        refused = errors.keras_refuses(where or layer.span, layer.name, _reason(error))
         raise SpecError([refused]) from error
+
+
+def _reason(error: Exception) -> str:
+    """The first line of an error that says something, without Keras's bold letters."""
+    lines = [re.sub(r"\x1b\[\d*m", "", line).strip() for line in str(error).splitlines()]
+    lines = [line for line in lines if line and not line.startswith("Exception encountered when")]
+    return lines[0] if lines else type(error).__name__
 
 
 def run_graph(
@@ -144,7 +151,7 @@ def run_graph(
     Args:
         scope: a context in which the layer of a node is called.
         inference: call every layer with `training=False`, as Keras's `predict` does, also
-            those whose call in the spec says `training=True`.
+            those whose call in the spec says `training=True`, or that train unless told.
     """
     flatten = import_keras().tree.flatten
     values: dict[Tensor, Any] = dict(zip(graph.inputs, inputs, strict=True))
@@ -156,7 +163,7 @@ def run_graph(
         layer = node.layer.layer
         with scope(node):
             if isinstance(layer, Layer):
-                if inference and "training" in arguments:
+                if inference:
                     arguments["training"] = False
                 taken = [values[tensor] for tensor in node.inputs]
                 arguments = layer.keras_call(arguments)

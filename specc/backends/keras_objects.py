@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, cast
 
-from specc.graph import GraphLayer
+from specc.graph import Graph, GraphLayer
+from specc.layers.arguments import Configurable
 from specc.layers.base import Layer
+from specc.objects import keras_path
 from specc.ops.base import Operation
 from specc.semantics.composite import BlockLayer, Composite, ModelLayer
 from specc.semantics.naming import snake_case
@@ -21,10 +24,10 @@ def keras_value(keras: Any, value: Any, dtype: str | None = None) -> Any:
         arguments = {
             name: keras_value(keras, argument) for name, argument in value.keras_arguments().items()
         }
-        return getattr(getattr(keras, f"{category}s"), type(value).__name__)(**arguments)
-    if isinstance(value, tuple):
-        items = cast("tuple[Any, ...]", value)
-        if any(isinstance(item, Layer) for item in items):
+        return attrgetter(keras_path(value))(keras)(**arguments)
+    if isinstance(value, tuple | list):
+        items = cast("list[Any]", value)
+        if any(isinstance(item, Configurable) for item in items):
             return [keras_value(keras, item, dtype) for item in items]
     return value
 
@@ -54,7 +57,7 @@ def keras_layer(keras: Any, layer: Layer, name: str | None, dtype: str | None = 
         for argument, value in layer.keras_arguments().items()
         if argument != "trainable"
     }
-    if dtype is not None and layer.dtype_kind.accepts(dtype):
+    if dtype is not None and "dtype" in layer.common and layer.dtype_kind.accepts(dtype):
         arguments["dtype"] = dtype
     made = keras_class(keras, layer)(name=name, **arguments)
     if not layer.trainable:  # as an argument it does not reach the layers inside
@@ -66,6 +69,27 @@ def keras_class(keras: Any, layer: Layer) -> Any:
     """The class of a layer: one of `keras.layers`, or what a layer from Python says."""
     own = getattr(layer, "keras_layer", None)
     return own() if own is not None else getattr(keras.layers, type(layer).__name__)
+
+
+def python_classes(keras: Any, graph: Graph) -> dict[str, Any]:
+    """The Keras classes of the layers from Python in a graph, by name; those inside layers too."""
+    found: dict[str, Any] = {}
+
+    def add(layer: Any) -> None:
+        if isinstance(layer, Composite):
+            found.update(python_classes(keras, layer.graph))
+        elif isinstance(layer, Layer):
+            if hasattr(layer, "keras_layer"):
+                made = keras_class(keras, layer)
+                found[made.__name__] = made
+            for value in layer.given.values():
+                items: list[Any] = list(value) if isinstance(value, tuple) else [value]
+                for item in items:
+                    add(item)
+
+    for layer in graph.layers:
+        add(layer.layer)
+    return found
 
 
 def keras_operation(keras: Any, operation: Operation, name: str) -> Callable[..., Any]:

@@ -8,12 +8,17 @@ from typing import Any
 
 from specc.backends.frameworks import import_keras
 from specc.backends.keras_model import build_keras
+from specc.backends.keras_objects import python_classes
+from specc.backends.spec_layer import layer_class
 from specc.files import UsageError, reason
 from specc.graph import Graph
 
 
-def load_keras(path: str) -> Any:
+def load_keras(path: str, graph: Graph) -> Any:
     """A Keras model from a `.keras` file. Code in the file is never run.
+
+    Args:
+        graph: says which layers from Python there may be in it.
 
     Raises:
         UsageError: where there is no such file or it holds no model.
@@ -22,8 +27,10 @@ def load_keras(path: str) -> Any:
         why = "it is a directory" if os.path.isdir(path) else "there is no such file"
         raise UsageError(f"cannot read `{path}`: {why}")
     keras = import_keras()
+    layer_class(keras)  # registers the class of blocks with weights
     try:
-        return keras.saving.load_model(path, compile=False)
+        with keras.saving.custom_object_scope(python_classes(keras, graph)):
+            return keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras raises what its many loaders raise
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UsageError(f"`{path}` is not a Keras model: {first}") from None

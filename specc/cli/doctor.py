@@ -49,6 +49,9 @@ def as_text(environment: Environment, conflicts: list[Conflict]) -> str:
         *_rows(_devices(environment)),
         "",
     ]
+    if environment.plugins:
+        packages = {package: ", ".join(names) for package, names in environment.plugins.items()}
+        lines += ["Layers of packages", *_rows(packages), ""]
     if not conflicts:
         return "\n".join([*lines, "Nothing conflicts.", ""])
     lines.append("One conflict" if len(conflicts) == 1 else f"{len(conflicts)} conflicts")
@@ -85,6 +88,7 @@ def as_json(environment: Environment, conflicts: list[Conflict]) -> dict[str, ob
             }
             for outcome in environment.providers
         },
+        "plugins": {package: list(names) for package, names in environment.plugins.items()},
         "conflicts": [{"what": c.what, "command": c.command} for c in conflicts],
     }
 

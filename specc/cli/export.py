@@ -6,6 +6,7 @@ import argparse
 import glob
 import json
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from specc.api import Model
@@ -29,7 +30,8 @@ SPECS = "specs"
 EXAMPLES = """examples:
   specc export --onnx                                every spec under specs/
   specc export --onnx specs/bn_after.spec            writes build/bn_after.onnx
-  specc export --onnx specs/bn_after.spec --weights trained.keras"""
+  specc export --onnx specs/bn_after.spec --weights trained.keras
+  specc export --onnx specs/bn_after.spec --via native"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +49,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_output_option(parser)
     parser.add_argument(
         "--opset", type=int, default=18, metavar="N", help="ONNX operator set (default: 18)"
+    )
+    parser.add_argument(
+        "--via",
+        choices=("tf2onnx", "native"),
+        default="tf2onnx",
+        help="the exporter: tf2onnx, or specc's own, which folds normalizations into the layers "
+        "beside them and knows stacks of dense layers so far; tf2onnx does what it does not know "
+        "(default: tf2onnx)",
     )
     add_provider_option(parser)
     parser.add_argument("--json", action="store_true", help="print the reports as JSON")
@@ -126,12 +136,14 @@ def export_model(model: Model, target: str, options: argparse.Namespace) -> Repo
         weights: dict[str, Any] = {"seed": options.seed}
         if options.weights:
             weights = describe_file(options.weights)
-            keras_model = load_keras(options.weights)
+            keras_model = load_keras(options.weights, graph)
         else:
             keras_model = fresh_keras(graph, options.seed)
         built = adopt(graph, keras_model)
         say(f"converting {model.name} to ONNX")
-        exporter = Exporter(built, model.source, options.opset)
+        exporter = Exporter(built, model.source, options.opset, options.via)
+        if exporter.fallen_back:
+            print(f"{model.name}: by tf2onnx, as {exporter.fallen_back}", file=sys.stderr)
         exported = exporter.export(current_weights(built), weights)
         try:
             with replacing(target) as temporary:

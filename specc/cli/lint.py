@@ -87,10 +87,10 @@ def _codes(text: str) -> list[str]:
 
 def _bench(options: argparse.Namespace) -> Bench:
     bench = Bench({name: Written(value) for name, value in options.param})
-    for file in options.allow_python:
-        from specc.plugins import layers_of_file
+    if options.allow_python:
+        from specc.plugins import layers_of_files
 
-        bench.layers.update(layers_of_file(file))
+        bench.layers.update(layers_of_files(options.allow_python))
     return bench
 
 

@@ -34,6 +34,10 @@ def add_program_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="the value of a `param` of the spec; may be given several times",
     )
+    add_python_option(parser)
+
+
+def add_python_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-python",
         action="append",
@@ -63,10 +67,10 @@ def program_of(options: argparse.Namespace, path: str) -> Program:
 
         params = {name: Written(value) for name, value in options.param}
     layers: dict[str, type[Layer]] = {}
-    for file in options.allow_python:
-        from specc.plugins import layers_of_file
+    if options.allow_python:
+        from specc.plugins import layers_of_files
 
-        layers.update(layers_of_file(file))
+        layers = layers_of_files(options.allow_python)
     return compile_program(read_source(path), params, layers)
 
 

@@ -111,7 +111,7 @@ def _keras_model(model: Model, manifest: dict[str, Any], weights: str | None, pa
     from specc.backends.weights import describe_file, fresh_keras, load_keras
 
     if weights is not None:
-        return load_keras(weights)
+        return load_keras(weights, model.graph)
     found = manifest.get("weights")
     source = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
     if "file" not in source:
@@ -123,4 +123,4 @@ def _keras_model(model: Model, manifest: dict[str, Any], weights: str | None, pa
         raise UsageError(f"`{path}` was exported from `{recorded}`, which is not there", hint)
     if describe_file(recorded)["sha256"] != source.get("sha256"):
         raise UsageError(f"`{recorded}` has changed since `{path}` was exported from it", hint)
-    return load_keras(recorded)
+    return load_keras(recorded, model.graph)

@@ -5,7 +5,8 @@ Keras says float32 for the outputs of these on whole numbers too; inferred is wh
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
@@ -31,14 +32,18 @@ from specc.layers.base import (
     require_float,
 )
 from specc.lowering import Builder, NotLowered, Value, Values
-from specc.types import TensorType
+from specc.types import BATCH, TensorType
 
 
 class ReLU(Layer):
     """Zero below the threshold; with a slope there, a line.
 
     Shapes: (*any) -> (*any)
+
+    Example: float32[8] -> ReLU(max_value=6) -> float32[8]
     """
+
+    supports_masking = True
 
     numbers_to_float32 = True
 
@@ -70,9 +75,15 @@ class LeakyReLU(Layer):
     """A line of another slope below zero.
 
     Shapes: (*any) -> (*any)
+
+    Example: float32[8] -> LeakyReLU(0.1) -> float32[8]
     """
 
+    supports_masking = True
+
     numbers_to_float32 = True
+
+    former_arguments: ClassVar[Mapping[str, str]] = {"alpha": "negative_slope"}
 
     negative_slope: float = arg(Float(at_least=0), default=0.3)
 
@@ -89,7 +100,11 @@ class ELU(Layer):
     """`alpha * (exp(x) - 1)` below zero.
 
     Shapes: (*any) -> (*any)
+
+    Example: float32[8] -> ELU -> float32[8]
     """
+
+    supports_masking = True
 
     alpha: float = arg(Float(), default=1.0)
 
@@ -105,7 +120,11 @@ class Softmax(Layer):
     """Positive numbers that add up to 1 along the axis.
 
     Shapes: (*any) -> (*any)
+
+    Example: float32[4, 10] -> Softmax(axis=-1) -> float32[4, 10]
     """
+
+    supports_masking = True
 
     call_arguments: ClassVar[dict[str, Kind]] = {"training": BOOL, "mask": TENSOR}
 
@@ -115,6 +134,19 @@ class Softmax(Layer):
         require_float(x)
         require_axes("axis", self.axis, x.rank + 1)
         return x
+
+    def check_call(self, inputs: list[TensorType], **call: Any) -> None:
+        mask = call.get("mask")
+        if mask is None:
+            return
+        whole, sizes = inputs[0].whole_shape, mask.whole_shape
+        stretches = len(sizes) <= len(whole) and all(
+            a in (1, b) or (None in (a, b) and BATCH not in (a, b))
+            for a, b in zip(reversed(sizes), reversed(whole), strict=False)
+        )
+        if not stretches:
+            expected = TensorType("bool", inputs[0].shape)
+            raise Refused(errors.call_argument_refused, "mask", [mask], [expected])
 
     def onnx(self, op: Builder, x: Value, w: Values) -> Value:
         if not isinstance(self.axis, int):
@@ -127,7 +159,11 @@ class PReLU(Layer):
 
     Shapes:  (*any) -> (*any)
     Weights: alpha (*any), with 1 for the shared axes
+
+    Example: float32[16, 16, 3] -> PReLU(shared_axes=(1, 2)) -> float32[16, 16, 3]
     """
+
+    supports_masking = True
 
     alpha_initializer: str | KerasObject = arg(INITIALIZER, default="Zeros")
     alpha_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)

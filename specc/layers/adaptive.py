@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
-from specc.layers.arguments import DATA_FORMAT, Sizes, arg
+from specc.layers.arguments import Choice, Optional, Sizes, arg
 from specc.layers.base import Layer, join_channels, require_float, spatial_axis, split_channels
 from specc.layers.pooling import AXES_1D, AXES_2D, AXES_3D, MAX_3D_DTYPES, require_comparable
 from specc.types import TensorType
+
+EXACT_DATA_FORMAT = Optional(Choice("channels_last", "channels_first"))
+"""Unlike others, these layers want small letters."""
 
 
 class _AdaptivePooling(Layer):
@@ -22,7 +25,7 @@ class _AdaptivePooling(Layer):
     spatial_axes = AXES_1D
 
     output_size: tuple[int, ...] = arg(Sizes(1))
-    data_format: str | None = arg(DATA_FORMAT, default=None)
+    data_format: str | None = arg(EXACT_DATA_FORMAT, default=None)
 
     def infer(self, x: TensorType) -> TensorType:
         spatial, channels = split_channels(x, self.data_format, *self.spatial_axes)

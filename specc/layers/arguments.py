@@ -6,6 +6,7 @@ the tests, which draw arguments from it. `None` is accepted by `Optional` kinds 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, TypeGuard, dataclass_transform
 
 from specc.layers import names
@@ -26,6 +27,10 @@ class Kind:
     expected: str
     choices: tuple[str, ...] = ()
     """Every accepted string, where they can be listed."""
+    items: Kind | None = None
+    """What the items of a list are, where it takes lists of any length."""
+    reasons: Mapping[str, str] = {}
+    """Why it does not take some strings that Keras knows."""
     category: str | None = None
     """Where a constructor call in this argument is looked up: among the layers for "layer",
     "cell" and "activation", among the objects of that category otherwise."""
@@ -81,6 +86,8 @@ class Float(Kind):
             self.expected = f"a number from {at_least:g} to less than {below:g}"
         elif at_least is not None:
             self.expected = f"a number, {at_least:g} or more"
+        elif at_most is not None:
+            self.expected = f"a number, at most {at_most:g}"
 
     def accepts(self, value: object) -> bool:
         return (
@@ -110,12 +117,23 @@ class Choice(Kind):
         return value in self.choices
 
 
+class AnyCase(Choice):
+    """A choice that Keras takes in capital letters too."""
+
+    def accepts(self, value: object) -> bool:
+        return isinstance(value, str) and value.lower() in self.choices
+
+    def normalize(self, value: Any) -> str:
+        return value.lower()
+
+
 class Named(Kind):
     """One of Keras's many activations, initializers, ...: its name, or an object."""
 
     def __init__(self, category: str, what: str, choices: tuple[str, ...]) -> None:
         self.category = category
         self.choices = choices
+        self.reasons = names.REASONS.get(category, {})
         self.expected = f"the name of {what}"
 
     def accepts(self, value: object) -> bool:
@@ -266,12 +284,21 @@ class Nothing(Kind):
         return value is None
 
 
+class OnlyTrue(Kind):
+    expected = "True: a layer casts its inputs to its dtype"
+
+    def accepts(self, value: object) -> bool:
+        return value is True
+
+
 class Optional(Kind):
     """`None` or a value of another kind."""
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
         self.choices = kind.choices
+        self.reasons = kind.reasons
+        self.items = kind.items
         self.category = kind.category
         self.expected = f"{kind.expected}, or None"
 
@@ -285,27 +312,38 @@ class Optional(Kind):
 class Argument:
     """An argument: its name, its kind, and its default unless it is required."""
 
-    __slots__ = ("attribute", "default", "kind", "name")
+    __slots__ = ("attribute", "by_name", "default", "kind", "name")
 
-    def __init__(self, kind: Kind, default: Any, name: str) -> None:
+    def __init__(self, kind: Kind, default: Any, name: str, by_name: bool) -> None:
         self.attribute = ""
         """What the class calls it."""
         self.name = name
         self.kind = kind
         self.default = default
+        self.by_name = by_name
 
     @property
     def required(self) -> bool:
         return self.default is REQUIRED
 
 
-def arg(kind: Kind, *, default: Any = REQUIRED, name: str = "") -> Any:
+def arg(kind: Kind, *, default: Any = REQUIRED, name: str = "", by_name: bool = False) -> Any:
     """Declare an argument in the body of a class.
 
     Args:
         name: Keras's name for it, where the class has another use for the word.
+        by_name: whether it can be given by its name alone.
     """
-    return Argument(kind, default, name)
+    return Argument(kind, default, name, by_name)
+
+
+class Place:
+    """Where one of the arguments that every layer has stands among those of a class."""
+
+
+def place() -> Any:
+    """Say in the body of a class that an argument of every layer can be given by position there."""
+    return Place()
 
 
 @dataclass_transform(field_specifiers=(arg,))
@@ -318,19 +356,29 @@ class Configurable:
     signature: ClassVar[dict[str, Argument]] = {}
     """The constructor's arguments in order."""
 
+    positional: ClassVar[tuple[str, ...]] = ()
+    """The names of those that can be given without them, in order."""
+
     def __init_subclass__(cls) -> None:
         own: dict[str, Argument] = {}
+        order = list(cls.positional)
         for attribute, argument in list(vars(cls).items()):
+            if isinstance(argument, Place):
+                delattr(cls, attribute)
+                order.append(attribute)
             if not isinstance(argument, Argument):
                 continue
             argument.attribute = attribute
             argument.name = argument.name or attribute
             own[argument.name] = argument
+            if not argument.by_name and argument.name not in order:
+                order.append(argument.name)
             if argument.default is REQUIRED:
                 delattr(cls, attribute)
             else:
                 setattr(cls, attribute, argument.kind.normalize(argument.default))
         cls.signature = {**cls.signature, **own}
+        cls.positional = tuple(order)
 
     def __init__(self, **arguments: Any) -> None:
         """Set arguments that were accepted by their kinds; the others have their defaults."""
@@ -364,7 +412,7 @@ class Configurable:
 
 
 class KerasObject(Configurable):
-    """Base of the initializers, regularizers and constraints: see `objects.py`."""
+    """Base of the initializers, optimizers, losses, ...: see `specc.objects`."""
 
     def works_on(self, shape: tuple[Any, ...]) -> bool:
         """Whether a tensor of this shape has the axes that the arguments speak of."""
@@ -376,11 +424,17 @@ ACTIVATION = Optional(Named("activation", "an activation", names.ACTIVATIONS))
 INITIALIZER = Named("initializer", "an initializer", names.INITIALIZERS)
 REGULARIZER = Optional(Named("regularizer", "a regularizer", names.REGULARIZERS))
 CONSTRAINT = Optional(Named("constraint", "a constraint", names.CONSTRAINTS))
-DATA_FORMAT = Optional(Choice("channels_last", "channels_first"))
+DATA_FORMAT = Optional(AnyCase("channels_last", "channels_first"))
 MIXED_POLICIES = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
 """The dtypes that these policies compute in; their variables are float32."""
 
 DTYPE_POLICY = Optional(Choice(*FLOAT_DTYPES, *MIXED_POLICIES))
 
-COMMON: dict[str, Kind] = {"name": Text(), "trainable": BOOL, "dtype": DTYPE_POLICY}
-"""The arguments that every layer has; they are given by name."""
+COMMON: dict[str, Kind] = {
+    "name": Optional(Text()),
+    "trainable": BOOL,
+    "dtype": DTYPE_POLICY,
+    "activity_regularizer": REGULARIZER,
+    "autocast": OnlyTrue(),
+}
+"""The arguments of every layer; most classes take them by name alone."""

@@ -74,6 +74,8 @@ class ProjectedShape(Kind):
 class _ListAttention(Layer):
     """What the two that take a list have in common."""
 
+    supports_masking = True
+
     call_arguments: ClassVar[dict[str, Kind]] = {
         "mask": TENSORS,
         "training": BOOL,
@@ -135,6 +137,8 @@ class Attention(_ListAttention):
              -> (*lead, queries, m);
              with return_attention_scores, then the scores (*lead, queries, steps)
     Weights: scale () if use_scale; concat_score_weight () if score_mode is "concat"
+
+    Example: [float32[5, 8], float32[6, 8]] -> Attention -> float32[5, 8]
     """
 
     use_scale: bool = arg(BOOL, default=False)
@@ -155,10 +159,13 @@ class AdditiveAttention(_ListAttention):
              -> (*lead, queries, m);
              with return_attention_scores, then the scores (*lead, queries, steps)
     Weights: scale (n,) if use_scale
+
+    Example: [float32[5, 8], float32[6, 8]] -> AdditiveAttention -> float32[5, 8]
     """
 
     use_scale: bool = arg(BOOL, default=True)
     dropout: float = arg(RATE, default=0.0)
+    seed: int | None = arg(SEED, default=None, by_name=True)
 
     def weights(self, *inputs: TensorType, **_: Any) -> Weights:
         return (Weight("scale", (known_size(inputs[0], -1),)),) if self.use_scale else ()
@@ -169,6 +176,8 @@ class AdditiveAttention(_ListAttention):
 
 class _Heads(Layer):
     """What the two with several heads have in common; each class lists its arguments itself."""
+
+    supports_masking = True
 
     call_arguments: ClassVar[dict[str, Kind]] = {
         "value": TENSOR,
@@ -269,6 +278,8 @@ class MultiHeadAttention(_Heads):
              with return_attention_scores, then the scores (num_heads, queries, steps)
     Weights: query, key, gate if use_gate, value and attention_output: a kernel each, and a
              bias if use_bias
+
+    Example: float32[4, 8] -> MultiHeadAttention(2, 4)(value=float32[6, 8]) -> float32[4, 8]
     """
 
     num_heads: int = arg(Int(at_least=1))
@@ -371,6 +382,8 @@ class GroupQueryAttention(_Heads):
              with return_attention_scores, then the scores (num_query_heads, queries, steps)
     Weights: query, key, gate if use_gate, value and attention_output: a kernel each, and a
              bias if use_bias
+
+    Example: float32[4, 8] -> GroupQueryAttention(4, 4, 2)(value=float32[6, 8]) -> float32[4, 8]
     """
 
     keras_class: ClassVar[str] = "GroupedQueryAttention"

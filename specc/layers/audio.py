@@ -136,6 +136,7 @@ class MelSpectrogram(Layer):
     """
 
     dtype_kind = Optional(Choice(*(d for d in DTYPE_POLICY.choices if d != "float64")))
+    tf2onnx_refuses = "it has nothing for TensorFlow's Fourier transform"
 
     fft_length: int = arg(Int(at_least=1), default=2048)
     sequence_stride: int = arg(Int(at_least=1), default=512)

@@ -23,6 +23,7 @@ from specc.diagnostics.place import Operand, Place, Refused
 from specc.layers import names
 from specc.layers.arguments import (
     BOOL,
+    COMMON,
     DTYPE_POLICY,
     MIXED_POLICIES,
     Configurable,
@@ -44,6 +45,8 @@ class Weight(NamedTuple):
     dtype: str = "float32"
     arguments: str = ""
     """What the names of its initializer and regularizer start with, where it is not `name`."""
+    as_it_is: bool = False
+    """Whether it has its dtype whatever that of the layer is."""
 
 
 Weights = tuple[Weight, ...]
@@ -84,8 +87,18 @@ class Layer(Configurable):
     takes_strings: ClassVar[bool] = False
     """Whether inputs may be strings."""
 
-    takes_trainable: ClassVar[bool] = True
-    """Whether Keras's class has the argument `trainable`."""
+    common: ClassVar[tuple[str, ...]] = tuple(COMMON)
+    """Which of the arguments of every layer Keras's class takes as well."""
+
+    only_within: ClassVar[str | None] = None
+    """The layer within which it can be used, where Keras's own fails in a model by itself."""
+
+    supports_masking: ClassVar[bool] = False
+    """Keras's attribute: whether the layer makes use of masks or hands them on. Behind others
+    there is no mask any more."""
+
+    former_arguments: ClassVar[Mapping[str, str]] = {}
+    """What some arguments were called in older versions of Keras, and are called now."""
 
     numbers_to_float32: ClassVar[bool] = False
     """Whether floats that are made of whole numbers have the dtypes that `infer` says, and not
@@ -96,6 +109,13 @@ class Layer(Configurable):
 
     shaped_by_call: ClassVar[bool] = False
     """Whether `infer` and `weights` are given the call's arguments too, by name."""
+
+    tf2onnx_refuses: ClassVar[str] = ""
+    """Why it cannot be converted at all, such as "tf2onnx has ..."; empty where it can be."""
+
+    tf2onnx_limits: ClassVar[str] = ""
+    """What of the layer tf2onnx cannot convert, such as "but for ..."; empty where it can do
+    everything."""
 
     def __init__(
         self, *, trainable: bool = True, dtype: str | None = None, **arguments: Any
@@ -109,7 +129,17 @@ class Layer(Configurable):
         """The name of a layer inside another: `Bidirectional(LSTM(8, name="lstm"))`."""
         self.trainable = trainable
         self.dtype = dtype
-        super().__init__(**arguments)
+        own = {name: value for name, value in arguments.items() if name in self.signature}
+        self.more = {name: value for name, value in arguments.items() if name not in own}
+        """Those of the arguments of every layer that are none of the class's own."""
+        self.activity_regularizer: str | KerasObject | None = self.more.get("activity_regularizer")
+        super().__init__(**own)
+
+    @classmethod
+    def common_arguments(cls) -> dict[str, Kind]:
+        """The arguments that it has as every layer has them; they are given by name."""
+        kinds = {**COMMON, "dtype": cls.dtype_kind}
+        return {name: kinds[name] for name in cls.common}
 
     # ----------------------------------------------------- what a layer may define
     # (`**_` is there for the type checker: subclasses may have any positional parameters.)
@@ -118,6 +148,16 @@ class Layer(Configurable):
     def index_limit(self) -> int | None:
         """Integer inputs must be below this; None where any will do."""
         return None
+
+    @property
+    def makes_mask(self) -> bool:
+        """Whether there is a mask behind the layer, whatever stands before it."""
+        return False
+
+    @property
+    def hands_mask_on(self) -> bool:
+        """Whether there is a mask behind the layer where there is one before it."""
+        return self.supports_masking
 
     @property
     def takes_list(self) -> bool:
@@ -232,7 +272,8 @@ class Layer(Configurable):
             if isinstance(value, Layer) and self.signature[name].kind.category == "activation":
                 self._check_activation(name, value, self.activated(outputs))
         for x in outputs:
-            self._check_object("activity_regularizer", self.compute_dtype, (None, *x.shape))
+            dtype = self.compute_dtype if x.is_float else x.dtype
+            self._check_object("activity_regularizer", dtype, (None, *x.shape))
         if self.numbers_to_float32 and not any(x.is_float for x in inputs):
             return outputs
         return self.computed(outputs)
@@ -241,7 +282,9 @@ class Layer(Configurable):
         """`weights`, with the layer's own dtype, and with `trainable=False` taken into account."""
         shaping = self._shaping(call)
         own = [
-            weight._replace(dtype=self.variable_dtype) if weight.dtype == "float32" else weight
+            weight._replace(dtype=self.variable_dtype)
+            if weight.dtype == "float32" and not weight.as_it_is
+            else weight
             for weight in self.weights(*inputs, **shaping)
         ]
         for weight in own:
@@ -278,8 +321,8 @@ class Layer(Configurable):
 
     def keras_arguments(self) -> dict[str, Any]:
         """Keyword arguments for the Keras class of the same name."""
-        arguments = dict(self.given)
-        if not self.trainable and self.takes_trainable:
+        arguments = {**self.given, **self.more}
+        if not self.trainable and "trainable" in self.common:
             arguments["trainable"] = False
         if self.dtype is not None:
             arguments["dtype"] = self.dtype
@@ -297,22 +340,24 @@ class Layer(Configurable):
         apply_within(activation, [x])
 
     def _check_object(self, argument: str, dtype: str, shape: tuple[Dimension, ...]) -> None:
-        """Refuse an initializer, regularizer or constraint that cannot work on a tensor."""
-        value = getattr(self, argument, None)
-        if value is None:
-            return
-        name = type(value).__name__ if isinstance(value, KerasObject) else value
-        least, most = names.RANKS.get(name, (0, None))
-        works = len(shape) >= least and (most is None or len(shape) <= most)
-        if isinstance(value, KerasObject):
-            works = works and value.works_on(shape)
-        if not works:
-            raise Refused(errors.rank_refused, argument, name, shape)
-        if dtype not in names.DTYPES.get(name, (dtype,)):
-            raise Refused(errors.object_dtype_refused, argument, name, dtype)
+        check_object(argument, getattr(self, argument, None), dtype, shape)
 
 
 # ------------------------------------------------------- rules that many layers share
+
+
+def check_object(argument: str, value: Any, dtype: str, shape: tuple[Dimension, ...]) -> None:
+    """Refuse an initializer, regularizer or constraint that cannot work on a tensor."""
+    if value is None:
+        return
+    name = type(value).__name__ if isinstance(value, KerasObject) else value
+    least, most = names.RANKS.get(name, (0, None))
+    if len(shape) < least or (most is not None and len(shape) > most):
+        raise Refused(errors.rank_refused, argument, name, shape)
+    if isinstance(value, KerasObject) and not value.works_on(shape):
+        raise Refused(errors.rank_refused, argument, name, shape, by_size=True)
+    if dtype not in names.DTYPES.get(name, (dtype,)):
+        raise Refused(errors.object_dtype_refused, argument, name, dtype)
 
 
 def known_size(x: TensorType, axis: int, index: int = 0) -> int:

@@ -21,7 +21,16 @@ from specc.layers.arguments import (
     arg,
 )
 from specc.layers.base import Layer, Weights, apply_within, variables_within
-from specc.layers.sequence import RATE, SEED, Cell, Gated, GRUGates, LSTMGates, Structure
+from specc.layers.sequence import (
+    IMPLEMENTATION,
+    RATE,
+    SEED,
+    Cell,
+    Gated,
+    GRUGates,
+    LSTMGates,
+    Structure,
+)
 from specc.types import TensorType
 
 
@@ -30,6 +39,8 @@ class SimpleRNNCell(Gated, Cell):
 
     Shapes:  (features) -> (units,), then the state (units,)
     Weights: kernel (features, units); recurrent_kernel (units, units); bias (units,) if use_bias
+
+    Example: float32[8] -> SimpleRNNCell(4)(states=float32[4]) -> float32[4], float32[4]
     """
 
     units: int = arg(Int(at_least=1))
@@ -55,6 +66,9 @@ class LSTMCell(LSTMGates, Cell):
     Shapes:  (features) -> (units,), then the hidden and the carry state
     Weights: kernel (features, 4 * units); recurrent_kernel (units, 4 * units);
              bias (4 * units,) if use_bias
+
+    Example: float32[8] -> LSTMCell(4)(states=[float32[4], float32[4]])
+             -> float32[4], float32[4], float32[4]
     """
 
     units: int = arg(Int(at_least=1))
@@ -74,6 +88,7 @@ class LSTMCell(LSTMGates, Cell):
     dropout: float = arg(RATE, default=0.0)
     recurrent_dropout: float = arg(RATE, default=0.0)
     seed: int | None = arg(SEED, default=None)
+    implementation: int = arg(IMPLEMENTATION, default=2, by_name=True)
 
 
 class GRUCell(GRUGates, Cell):
@@ -82,6 +97,8 @@ class GRUCell(GRUGates, Cell):
     Shapes:  (features) -> (units,), then the state (units,)
     Weights: kernel (features, 3 * units); recurrent_kernel (units, 3 * units);
              bias (2, 3 * units) if use_bias, or (3 * units,) if not reset_after
+
+    Example: float32[8] -> GRUCell(4)(states=float32[4]) -> float32[4], float32[4]
     """
 
     units: int = arg(Int(at_least=1))
@@ -101,6 +118,7 @@ class GRUCell(GRUGates, Cell):
     recurrent_dropout: float = arg(RATE, default=0.0)
     reset_after: bool = arg(BOOL, default=True)
     seed: int | None = arg(SEED, default=None)
+    implementation: int = arg(IMPLEMENTATION, default=2, by_name=True)
 
 
 class StackedRNNCells(Cell):
@@ -108,6 +126,10 @@ class StackedRNNCells(Cell):
 
     Shapes:  (features) -> (units,) of the last cell, then every state of every cell
     Weights: those of the cells, as `cell_0/kernel`
+
+    Example: float32[8]
+             -> StackedRNNCells([GRUCell(4), GRUCell(3)])(states=[float32[4], float32[3]])
+             -> float32[3], float32[4], float32[3]
     """
 
     cells: tuple[Cell, ...] = arg(Cells(alone=False))

@@ -13,7 +13,7 @@ from specc.layers.arguments import (
     DATA_FORMAT,
     INITIALIZER,
     REGULARIZER,
-    Choice,
+    AnyCase,
     Float,
     Int,
     KerasObject,
@@ -50,7 +50,11 @@ class ConvLSTM1D(Layer):
              (windows, filters) each
     Weights: kernel (*kernel_size, channels, 4 * filters); recurrent_kernel
              (*kernel_size, filters, 4 * filters); bias (4 * filters,) if use_bias
+
+    Example: float32[5, 16, 3] -> ConvLSTM1D(4, 3) -> float32[14, 4]
     """
+
+    supports_masking = True
 
     category = "recurrent"
 
@@ -63,7 +67,7 @@ class ConvLSTM1D(Layer):
     filters: int = arg(Int(at_least=1))
     kernel_size: tuple[int, ...] = arg(Sizes(1))
     strides: tuple[int, ...] = arg(Sizes(1), default=1)
-    padding: str = arg(Choice("valid", "same"), default="valid")
+    padding: str = arg(AnyCase("valid", "same"), default="valid")
     data_format: str | None = arg(DATA_FORMAT, default=None)
     dilation_rate: tuple[int, ...] = arg(Sizes(1), default=1)
     activation: str | Layer | None = arg(ACTIVATION, default="tanh")
@@ -95,6 +99,10 @@ class ConvLSTM1D(Layer):
                 "dilation_rate",
                 f"with strides {self.strides}, there can be no dilation",
             )
+
+    @property
+    def hands_mask_on(self) -> bool:
+        return self.return_sequences
 
     @property
     def output_count(self) -> int:
@@ -176,6 +184,8 @@ class ConvLSTM2D(ConvLSTM1D):
              state, (rows, columns, filters) each
     Weights: kernel (*kernel_size, channels, 4 * filters); recurrent_kernel
              (*kernel_size, filters, 4 * filters); bias (4 * filters,) if use_bias
+
+    Example: float32[5, 16, 16, 3] -> ConvLSTM2D(4, 3, padding="same") -> float32[16, 16, 4]
     """
 
     kernel_size: tuple[int, ...] = arg(Sizes(2))
@@ -191,6 +201,8 @@ class ConvLSTM3D(ConvLSTM1D):
              hidden and the carry state, (layers, rows, columns, filters) each
     Weights: kernel (*kernel_size, channels, 4 * filters); recurrent_kernel
              (*kernel_size, filters, 4 * filters); bias (4 * filters,) if use_bias
+
+    Example: float32[5, 8, 8, 8, 1] -> ConvLSTM3D(4, 3) -> float32[6, 6, 6, 4]
     """
 
     kernel_size: tuple[int, ...] = arg(Sizes(3))

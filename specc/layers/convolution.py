@@ -14,7 +14,7 @@ from specc.layers.arguments import (
     DATA_FORMAT,
     INITIALIZER,
     REGULARIZER,
-    Choice,
+    AnyCase,
     Int,
     KerasObject,
     Optional,
@@ -32,6 +32,7 @@ from specc.layers.base import (
     split_channels,
     window_output,
 )
+from specc.layers.lora import ALPHA, RANK, adapted, refuse_constraint
 from specc.types import Dimension, TensorType
 
 SPATIAL_AXES = {1: ("steps",), 2: ("height", "width"), 3: ("depth", "height", "width")}
@@ -84,13 +85,19 @@ class Conv1D(_Windowed):
     """Convolution over steps.
 
     Shapes:  (steps, channels) -> (windows, filters)
-    Weights: kernel (*kernel_size, channels / groups, filters); bias (filters,) if use_bias
+    Weights: kernel (*kernel_size, channels / groups, filters); bias (filters,) if use_bias;
+             lora_kernel_a (*kernel_size, channels / groups, lora_rank) and
+             lora_kernel_b (lora_rank, filters) if lora_rank
+
+    Example: float32[100, 8] -> Conv1D(16, 5, padding="causal") -> float32[100, 16]
     """
+
+    tf2onnx_limits = "but for `groups` above 1"
 
     filters: int = arg(Int(at_least=1))
     kernel_size: tuple[int, ...] = arg(Sizes(1))
     strides: tuple[int, ...] = arg(Sizes(1), default=1)
-    padding: str = arg(Choice("valid", "same", "causal"), default="valid")
+    padding: str = arg(AnyCase("valid", "same", "causal"), default="valid")
     data_format: str | None = arg(DATA_FORMAT, default=None)
     dilation_rate: tuple[int, ...] = arg(Sizes(1), default=1)
     groups: int = arg(Int(at_least=1), default=1)
@@ -103,9 +110,12 @@ class Conv1D(_Windowed):
     activity_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
     kernel_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
     bias_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
+    lora_rank: int | None = arg(RANK, default=None, by_name=True)
+    lora_alpha: float | None = arg(ALPHA, default=None, by_name=True)
 
     def validate(self) -> None:
         super().validate()
+        refuse_constraint("kernel_constraint", self.kernel_constraint, self.lora_rank)
         if self.filters % self.groups:
             raise Refused(
                 errors.arguments_conflict,
@@ -125,19 +135,23 @@ class Conv1D(_Windowed):
                 f"{channels} channels cannot be split into {self.groups} groups",
             )
         shape = (*self.kernel_size, channels // self.groups, self.filters)
-        return self.with_bias(self.filters, Weight("kernel", shape))
+        return adapted(self.with_bias(self.filters, Weight("kernel", shape)), self.lora_rank)
 
 
 class Conv2D(Conv1D):
     """Convolution over images.
 
     Shapes:  (height, width, channels) -> (rows, columns, filters)
-    Weights: kernel (*kernel_size, channels / groups, filters); bias (filters,) if use_bias
+    Weights: kernel (*kernel_size, channels / groups, filters); bias (filters,) if use_bias;
+             lora_kernel_a (*kernel_size, channels / groups, lora_rank) and
+             lora_kernel_b (lora_rank, filters) if lora_rank
+
+    Example: float32[28, 28, 3] -> Conv2D(16, 3, strides=2, padding="same") -> float32[14, 14, 16]
     """
 
     kernel_size: tuple[int, ...] = arg(Sizes(2))
     strides: tuple[int, ...] = arg(Sizes(2), default=(1, 1))
-    padding: str = arg(Choice("valid", "same"), default="valid")
+    padding: str = arg(AnyCase("valid", "same"), default="valid")
     dilation_rate: tuple[int, ...] = arg(Sizes(2), default=(1, 1))
 
 
@@ -145,7 +159,11 @@ class Conv3D(Conv2D):
     """Convolution over volumes.
 
     Shapes:  (depth, height, width, channels) -> (layers, rows, columns, filters)
-    Weights: kernel (*kernel_size, channels / groups, filters); bias (filters,) if use_bias
+    Weights: kernel (*kernel_size, channels / groups, filters); bias (filters,) if use_bias;
+             lora_kernel_a (*kernel_size, channels / groups, lora_rank) and
+             lora_kernel_b (lora_rank, filters) if lora_rank
+
+    Example: float32[16, 16, 16, 1] -> Conv3D(8, 3) -> float32[14, 14, 14, 8]
     """
 
     kernel_size: tuple[int, ...] = arg(Sizes(3))
@@ -159,11 +177,13 @@ class DepthwiseConv1D(_Windowed):
     Shapes:  (steps, channels) -> (windows, channels * depth_multiplier)
     Weights: kernel (*kernel_size, channels, depth_multiplier);
              bias (channels * depth_multiplier,) if use_bias
+
+    Example: float32[100, 8] -> DepthwiseConv1D(5, depth_multiplier=2) -> float32[96, 16]
     """
 
     kernel_size: tuple[int, ...] = arg(Sizes(1))
     strides: tuple[int, ...] = arg(Sizes(1), default=1)
-    padding: str = arg(Choice("valid", "same"), default="valid")
+    padding: str = arg(AnyCase("valid", "same"), default="valid")
     depth_multiplier: int = arg(Int(at_least=1), default=1)
     data_format: str | None = arg(DATA_FORMAT, default=None)
     dilation_rate: tuple[int, ...] = arg(Sizes(1), default=1)
@@ -193,6 +213,8 @@ class DepthwiseConv2D(DepthwiseConv1D):
     Shapes:  (height, width, channels) -> (rows, columns, channels * depth_multiplier)
     Weights: kernel (*kernel_size, channels, depth_multiplier);
              bias (channels * depth_multiplier,) if use_bias
+
+    Example: float32[28, 28, 8] -> DepthwiseConv2D(3, padding="same") -> float32[28, 28, 8]
     """
 
     kernel_size: tuple[int, ...] = arg(Sizes(2))
@@ -206,12 +228,14 @@ class SeparableConv1D(_Windowed):
     Shapes:  (steps, channels) -> (windows, filters)
     Weights: depthwise_kernel (*kernel_size, channels, depth_multiplier); pointwise_kernel
              (1, channels * depth_multiplier, filters); bias (filters,) if use_bias
+
+    Example: float32[100, 8] -> SeparableConv1D(16, 5) -> float32[96, 16]
     """
 
     filters: int = arg(Int(at_least=1))
     kernel_size: tuple[int, ...] = arg(Sizes(1))
     strides: tuple[int, ...] = arg(Sizes(1), default=1)
-    padding: str = arg(Choice("valid", "same"), default="valid")
+    padding: str = arg(AnyCase("valid", "same"), default="valid")
     data_format: str | None = arg(DATA_FORMAT, default=None)
     dilation_rate: tuple[int, ...] = arg(Sizes(1), default=1)
     depth_multiplier: int = arg(Int(at_least=1), default=1)
@@ -249,6 +273,8 @@ class SeparableConv2D(SeparableConv1D):
     Shapes:  (height, width, channels) -> (rows, columns, filters)
     Weights: depthwise_kernel (*kernel_size, channels, depth_multiplier); pointwise_kernel
              (1, 1, channels * depth_multiplier, filters); bias (filters,) if use_bias
+
+    Example: float32[28, 28, 8] -> SeparableConv2D(16, 3) -> float32[26, 26, 16]
     """
 
     kernel_size: tuple[int, ...] = arg(Sizes(2))
@@ -302,12 +328,14 @@ class Conv1DTranspose(_Transposed):
 
     Shapes:  (steps, channels) -> (steps * stride and more, filters)
     Weights: kernel (*kernel_size, filters, channels); bias (filters,) if use_bias
+
+    Example: float32[50, 8] -> Conv1DTranspose(4, 3, strides=2, padding="same") -> float32[100, 4]
     """
 
     filters: int = arg(Int(at_least=1))
     kernel_size: tuple[int, ...] = arg(Sizes(1))
     strides: tuple[int, ...] = arg(Sizes(1), default=1)
-    padding: str = arg(Choice("valid", "same"), default="valid")
+    padding: str = arg(AnyCase("valid", "same"), default="valid")
     output_padding: tuple[int, ...] | None = arg(Optional(Sizes(1, at_least=0)), default=None)
     data_format: str | None = arg(DATA_FORMAT, default=None)
     dilation_rate: tuple[int, ...] = arg(Sizes(1), default=1)
@@ -327,6 +355,8 @@ class Conv2DTranspose(Conv1DTranspose):
 
     Shapes:  (height, width, channels) -> (height * stride and more, width * stride ..., filters)
     Weights: kernel (*kernel_size, filters, channels); bias (filters,) if use_bias
+
+    Example: float32[7, 7, 8] -> Conv2DTranspose(4, 3, strides=2) -> float32[15, 15, 4]
     """
 
     kernel_size: tuple[int, ...] = arg(Sizes(2))
@@ -341,13 +371,15 @@ class Conv3DTranspose(_Transposed):
     Shapes:  (depth, height, width, channels)
              -> (depth * stride and more, height * stride ..., width * stride ..., filters)
     Weights: kernel (*kernel_size, filters, channels); bias (filters,) if use_bias
+
+    Example: float32[4, 4, 4, 8] -> Conv3DTranspose(4, 3, strides=2) -> float32[9, 9, 9, 4]
     """
 
     # Here `output_padding` comes after `data_format`.
     filters: int = arg(Int(at_least=1))
     kernel_size: tuple[int, ...] = arg(Sizes(3))
     strides: tuple[int, ...] = arg(Sizes(3), default=(1, 1, 1))
-    padding: str = arg(Choice("valid", "same"), default="valid")
+    padding: str = arg(AnyCase("valid", "same"), default="valid")
     data_format: str | None = arg(DATA_FORMAT, default=None)
     output_padding: tuple[int, ...] | None = arg(Optional(Sizes(3, at_least=0)), default=None)
     dilation_rate: tuple[int, ...] = arg(Sizes(3), default=(1, 1, 1))

@@ -15,9 +15,11 @@ from specc.layers.arguments import (
     Int,
     KerasObject,
     Named,
+    Nothing,
     arg,
 )
 from specc.layers.base import Layer, Weight, Weights, apply_within, known_size
+from specc.layers.lora import ALPHA, RANK, adapted, refuse_adapted, refuse_constraint
 from specc.layers.names import ACTIVATIONS
 from specc.lowering import Builder, Value, Values
 from specc.types import TensorType
@@ -27,8 +29,13 @@ class Dense(Layer):
     """Affine map of the last axis, then the activation.
 
     Shapes:  (*lead, n) -> (*lead, units)
-    Weights: kernel (n, units); bias (units,) if use_bias
+    Weights: kernel (n, units); bias (units,) if use_bias;
+             lora_kernel_a (n, lora_rank) and lora_kernel_b (lora_rank, units) if lora_rank
+
+    Example: float32[28, 28] -> Dense(10) -> float32[28, 10]
     """
+
+    supports_masking = True
 
     units: int = arg(Int(at_least=1))
     activation: str | Layer | None = arg(ACTIVATION, default=None)
@@ -40,6 +47,12 @@ class Dense(Layer):
     activity_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
     kernel_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
     bias_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
+    lora_rank: int | None = arg(RANK, default=None)
+    lora_alpha: float | None = arg(ALPHA, default=None)
+    quantization_config: None = arg(Nothing(), default=None)
+
+    def validate(self) -> None:
+        refuse_constraint("kernel_constraint", self.kernel_constraint, self.lora_rank)
 
     def infer(self, x: TensorType) -> TensorType:
         if x.rank < 1:
@@ -48,9 +61,11 @@ class Dense(Layer):
 
     def weights(self, x: TensorType) -> Weights:
         kernel = Weight("kernel", (known_size(x, -1), self.units))
-        return (kernel, Weight("bias", (self.units,))) if self.use_bias else (kernel,)
+        bias = Weight("bias", (self.units,))
+        return adapted((kernel, bias) if self.use_bias else (kernel,), self.lora_rank)
 
     def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        refuse_adapted(self, self.lora_rank)
         kernel, bias = w["kernel"], w.get("bias")
         if x.type.rank == 1:
             y = op.Gemm(x, kernel, bias) if bias is not None else op.MatMul(x, kernel)
@@ -60,6 +75,7 @@ class Dense(Layer):
         return activated(op, self.activation, y)
 
     def fold_before(self, op: Builder, w: Values, scale: Value, offset: Value) -> Values:
+        refuse_adapted(self, self.lora_rank)
         kernel, bias = w["kernel"], w.get("bias")
         moved = op.MatMul(offset, kernel)
         return {
@@ -70,6 +86,7 @@ class Dense(Layer):
     def fold_after(self, op: Builder, w: Values, scale: Value, offset: Value) -> Values | None:
         if self.activation not in (None, "linear"):
             return None
+        refuse_adapted(self, self.lora_rank)
         bias = w.get("bias")
         return {
             "kernel": op.Mul(w["kernel"], scale),
@@ -81,7 +98,10 @@ class Embedding(Layer):
     """A row of the table for each integer.
 
     Shapes:  (*lead) -> (*lead, output_dim)
-    Weights: embeddings (input_dim, output_dim)
+    Weights: embeddings (input_dim, output_dim); lora_embeddings_a (input_dim, lora_rank) and
+             lora_embeddings_b (lora_rank, output_dim) if lora_rank
+
+    Example: int32[200] -> Embedding(1_000, 16) -> float32[200, 16]
     """
 
     input_dim: int = arg(Int(at_least=1))
@@ -90,18 +110,31 @@ class Embedding(Layer):
     embeddings_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
     embeddings_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
     mask_zero: bool = arg(BOOL, default=False)
+    given_weights: None = arg(Nothing(), default=None, name="weights")
+    lora_rank: int | None = arg(RANK, default=None)
+    lora_alpha: float | None = arg(ALPHA, default=None)
+    quantization_config: None = arg(Nothing(), default=None)
+
+    def validate(self) -> None:
+        refuse_constraint("embeddings_constraint", self.embeddings_constraint, self.lora_rank)
 
     @property
     def index_limit(self) -> int:
         return self.input_dim
 
+    @property
+    def makes_mask(self) -> bool:
+        return self.mask_zero
+
     def infer(self, x: TensorType) -> TensorType:
         return TensorType("float32", (*x.shape, self.output_dim))
 
     def weights(self, x: TensorType) -> Weights:
-        return (Weight("embeddings", (self.input_dim, self.output_dim)),)
+        embeddings = Weight("embeddings", (self.input_dim, self.output_dim))
+        return adapted((embeddings,), self.lora_rank)
 
     def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        refuse_adapted(self, self.lora_rank)
         indices = x if x.dtype in ("int32", "int64") else op.cast(x, "int32")
         return op.Gather(w["embeddings"], indices, axis=0)
 
@@ -112,9 +145,14 @@ class Activation(Layer):
     Keras says float32 for whole numbers too; this is what it computes.
 
     Shapes: (*any) -> (*any)
+
+    Example: float32[8] -> Activation("tanh") -> float32[8]
     """
 
+    supports_masking = True
+
     numbers_to_float32 = True
+    tf2onnx_limits = "but for celu and gelu"
 
     activation: str | Layer = arg(Named("activation", "an activation", ACTIVATIONS))
 
@@ -139,8 +177,11 @@ class Identity(Layer):
     """The input.
 
     Shapes: (*any) -> (*any)
+
+    Example: float32[8] -> Identity -> float32[8]
     """
 
+    supports_masking = True
     passes_on = True
 
     def infer(self, x: TensorType) -> TensorType:
@@ -153,9 +194,17 @@ class Masking(Layer):
     Keras says float32 for whole numbers too; this is what it computes.
 
     Shapes: (*lead, n) -> (*lead, n)
+
+    Example: float32[10, 8] -> Masking -> float32[10, 8]
     """
 
+    supports_masking = True
+
     mask_value: float = arg(Float(), default=0.0)
+
+    @property
+    def makes_mask(self) -> bool:
+        return True
 
     def infer(self, x: TensorType) -> TensorType:
         computed = {"bool": "int32", "uint64": "uint32"}.get(x.dtype, x.dtype)

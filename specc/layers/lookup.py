@@ -27,6 +27,7 @@ from specc.layers.arguments import (
     Text,
     arg,
     is_tuple,
+    place,
 )
 from specc.layers.base import TENSOR, Layer, require_call_types
 from specc.types import INTEGER_DTYPES, Dimension, TensorType
@@ -122,6 +123,7 @@ def require_integers(x: TensorType, index: int = 0) -> None:
 class _Lookup(Layer):
     """What the layers with a vocabulary have in common; each class lists its arguments itself."""
 
+    tf2onnx_refuses = "tf2onnx has nothing for TensorFlow's tables"
     dtype_kind = Nothing()  # It would change nothing: the output is of int64 or float32.
 
     max_tokens: int | None
@@ -189,9 +191,13 @@ class StringLookup(_Lookup):
     """The numbers of strings, or the strings of numbers with `invert`.
 
     Shapes: (*any) -> (*any), or as `output_mode` says
+
+    Example: string[3] -> StringLookup(vocabulary=["cat", "dog"]) -> int64[3]
     """
 
     takes_strings: ClassVar[bool] = True
+
+    common = ("name", "trainable", "dtype")
 
     max_tokens: int | None = arg(Optional(Int(at_least=2)), default=None)
     num_oov_indices: int = arg(Int(at_least=0), default=1)
@@ -206,6 +212,7 @@ class StringLookup(_Lookup):
     pad_to_max_tokens: bool = arg(BOOL, default=False)
     sparse: bool = arg(SPARSE, default=False)
     encoding: str = arg(Choice("utf-8"), default="utf-8")
+    name = place()
     salt: int | tuple[int, int] | None = arg(SALT, default=None)
 
     def infer(self, x: TensorType) -> TensorType:
@@ -221,7 +228,11 @@ class IntegerLookup(_Lookup):
     """The numbers of whole numbers in a vocabulary, or the reverse with `invert`.
 
     Shapes: (*any) -> (*any), or as `output_mode` says
+
+    Example: int64[3] -> IntegerLookup(vocabulary=[5, 6, 7]) -> int64[3]
     """
+
+    common = ("name", "trainable", "dtype")
 
     max_tokens: int | None = arg(Optional(Int(at_least=2)), default=None)
     num_oov_indices: int = arg(Int(at_least=0), default=1)
@@ -238,6 +249,7 @@ class IntegerLookup(_Lookup):
     pad_to_max_tokens: bool = arg(BOOL, default=False)
     oov_method: str = arg(Choice("floormod", "farmhash"), default="floormod")
     salt: int | tuple[int, int] | None = arg(SALT, default=None)
+    name = place()
 
     def validate(self) -> None:
         super().validate()
@@ -257,8 +269,11 @@ class TextVectorization(_Lookup):
     and computes another for the axis of size 1, which is refused then.
 
     Shapes: () -> (words,), or (tokens,) if output_mode is not "int"
+
+    Example: string[] -> TextVectorization(vocabulary=["the", "cat"]) -> int64[None]
     """
 
+    tf2onnx_refuses = "tf2onnx has nothing for TensorFlow's texts and tables"
     takes_strings: ClassVar[bool] = True
 
     num_oov_indices = 1
@@ -283,6 +298,7 @@ class TextVectorization(_Lookup):
     sparse: bool = arg(SPARSE, default=False)
     ragged: bool = arg(SPARSE, default=False)
     encoding: str = arg(Choice("utf-8"), default="utf-8")
+    name = place()
 
     def validate(self) -> None:
         super().validate()
@@ -309,6 +325,8 @@ class CategoryEncoding(Layer):
     """Whole numbers below `num_tokens` as counts.
 
     Shapes: (categories,) -> (num_tokens,), or as `output_mode` says
+
+    Example: int32[3] -> CategoryEncoding(num_tokens=10) -> float32[10]
     """
 
     call_arguments: ClassVar[dict[str, Kind]] = {"count_weights": TENSOR, "training": BOOL}
@@ -327,9 +345,16 @@ class CategoryEncoding(Layer):
         return self.num_tokens
 
     def infer(self, x: TensorType) -> TensorType:
+        if self.output_mode != "one_hot" and self.dtype in ("float16", "bfloat16"):
+            reason = f'in {self.dtype} TensorFlow can only do `output_mode="one_hot"`'
+            raise Refused(errors.arguments_conflict, "output_mode", reason)
         if x.dtype not in ("int32", "int64"):
             raise Refused(errors.dtype_refused, "int32 or int64")
         return TensorType("float32", encoded(x, self.output_mode, self.num_tokens or 0))
+
+    def computed(self, outputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+        # With a mixed policy too, the dtype is that of variables.
+        return tuple(x._replace(dtype=self.variable_dtype) for x in outputs)
 
     def check_call(self, inputs: list[TensorType], **call: Any) -> None:
         weights = call.get("count_weights")
@@ -346,15 +371,21 @@ class Discretization(Layer):
     """The bins that numbers fall into.
 
     Shapes: (*any) -> (*any), or as `output_mode` says
+
+    Example: float32[4] -> Discretization([0, 0.5, 1]) -> int32[4]
     """
 
-    takes_trainable = False
+    common = ("name", "dtype")
+
+    tf2onnx_refuses = "tf2onnx has nothing for TensorFlow's Bucketize"
 
     bin_boundaries: tuple[float, ...] | None = arg(Optional(Boundaries()), default=None)
     num_bins: int | None = arg(Optional(Int(at_least=0)), default=None)
     epsilon: float = arg(Float(at_least=0), default=0.01)
     output_mode: str = arg(Choice("int", "one_hot", "multi_hot", "count"), default="int")
     sparse: bool = arg(SPARSE, default=False)
+    dtype = place()
+    name = place()
 
     def validate(self) -> None:
         if self.bin_boundaries is None:
@@ -375,8 +406,11 @@ class Hashing(Layer):
     """Strings or whole numbers, spread over `num_bins` numbers.
 
     Shapes: (*any) -> (*any), or as `output_mode` says
+
+    Example: string[3] -> Hashing(100) -> int64[3]
     """
 
+    tf2onnx_refuses = "tf2onnx has nothing for TensorFlow's hashes"
     takes_strings: ClassVar[bool] = True
     dtype_kind = Nothing()  # Some dtypes are refused, and some are not kept.
 
@@ -406,8 +440,11 @@ class HashedCrossing(Layer):
     Keras takes more inputs than two, and cannot say their shape.
 
     Shapes: (1,), (1,) -> (1,), or (num_bins,) if output_mode is "one_hot"
+
+    Example: [string[1], string[1]] -> HashedCrossing(100) -> int64[1]
     """
 
+    tf2onnx_refuses = "tf2onnx has nothing for TensorFlow's hashes"
     takes_strings: ClassVar[bool] = True
     dtype_kind = Nothing()  # Some dtypes are refused, and some are not kept.
 
@@ -417,6 +454,8 @@ class HashedCrossing(Layer):
     num_bins: int = arg(Int(at_least=1))
     output_mode: str = arg(Choice("int", "one_hot"), default="int")
     sparse: bool = arg(SPARSE, default=False)
+    name = place()
+    dtype = place()
 
     def infer(self, *inputs: TensorType) -> TensorType:
         for index, x in enumerate(inputs):

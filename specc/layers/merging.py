@@ -22,7 +22,10 @@ Shape = tuple[Dimension, ...]
 class _Elementwise(Layer):
     """What the element-wise merges have in common."""
 
+    supports_masking = True
+
     maximum_inputs = None
+    numbers_to_float32 = True
 
     def infer(self, *inputs: TensorType) -> TensorType:
         dtype = promoted([x.dtype for x in inputs])
@@ -46,6 +49,8 @@ class Add(_Elementwise):
     """The sum.
 
     Shapes: (*any), ... -> (*broadcast)
+
+    Example: [float32[8], float32[8]] -> Add -> float32[8]
     """
 
     operator = "Add"
@@ -55,6 +60,8 @@ class Subtract(_Elementwise):
     """The first input minus the second.
 
     Shapes: (*any), (*any) -> (*broadcast)
+
+    Example: [float32[8], float32[8]] -> Subtract -> float32[8]
     """
 
     operator = "Sub"
@@ -67,6 +74,8 @@ class Multiply(_Elementwise):
     """The product.
 
     Shapes: (*any), ... -> (*broadcast)
+
+    Example: [float32[16, 16, 3], float32[1, 1, 3]] -> Multiply -> float32[16, 16, 3]
     """
 
     operator = "Mul"
@@ -76,6 +85,8 @@ class Maximum(_Elementwise):
     """The larger of each.
 
     Shapes: (*any), ... -> (*broadcast)
+
+    Example: [float32[8], float32[8], float32[8]] -> Maximum -> float32[8]
     """
 
     operator = "Max"
@@ -85,6 +96,8 @@ class Minimum(_Elementwise):
     """The smaller of each.
 
     Shapes: (*any), ... -> (*broadcast)
+
+    Example: [float32[8], float32[8], float32[8]] -> Minimum -> float32[8]
     """
 
     operator = "Min"
@@ -94,9 +107,9 @@ class Average(_Elementwise):
     """The mean.
 
     Shapes: (*any), ... -> (*broadcast)
-    """
 
-    numbers_to_float32 = True
+    Example: [float32[8], float32[8], float32[8]] -> Average -> float32[8]
+    """
 
     def infer(self, *inputs: TensorType) -> TensorType:
         total = super().infer(*inputs)
@@ -117,7 +130,11 @@ class Concatenate(Layer):
     """The inputs after each other along an axis.
 
     Shapes: (*lead, n, *rest), (*lead, m, *rest), ... -> (*lead, n + m + ..., *rest)
+
+    Example: [float32[16, 3], float32[16, 5]] -> Concatenate -> float32[16, 8]
     """
+
+    supports_masking = True
 
     maximum_inputs = None
 
@@ -155,13 +172,21 @@ class Dot(Layer):
     """The sum of products along an axis of each of two inputs.
 
     Shapes: (*a, n, *b), (*c, n, *d) -> (*a, *b, *c, *d), or (1,) where that is empty
+
+    Example: [float32[4, 8], float32[6, 8]] -> Dot(axes=2) -> float32[4, 6]
     """
+
+    supports_masking = True
 
     minimum_inputs = 2
     maximum_inputs = 2
 
     axes: int | tuple[int, ...] = arg(Axes(2))
     normalize: bool = arg(BOOL, default=False)
+
+    @property
+    def hands_mask_on(self) -> bool:
+        return False
 
     def infer(self, x: TensorType, y: TensorType) -> TensorType:
         axes = self.axes if isinstance(self.axes, tuple) else (self.axes, self.axes)

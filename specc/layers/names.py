@@ -13,6 +13,22 @@ ACTIVATIONS = (
     "tanh_shrink",
 )  # fmt: skip
 
+NEEDS_SCIPY = "it needs scipy, which neither Keras nor specc installs"
+
+REASONS = {
+    "activation": {
+        "glu": "it halves an axis, which no layer's shape reckons with: use `ops.glu`",
+        "threshold": "it has arguments without defaults: use `ops.threshold`",
+    },
+    "initializer": {
+        **dict.fromkeys(
+            ("constant", "Constant"), "it has no default by name: write `Constant(0.5)`"
+        ),
+        **dict.fromkeys(("stft", "STFT", "STFTInitializer"), NEEDS_SCIPY),
+    },
+}
+"""Why they are left out, by category."""
+
 ACTIVATION_LAYERS = ("Activation", "ELU", "LeakyReLU", "ReLU", "Softmax")
 """The layers that can be the activation of another layer.
 
@@ -42,12 +58,14 @@ CONSTRAINTS = (
 
 _IDENTITY = ("Identity", "IdentityInitializer", "identity")
 _ORTHOGONAL = ("Orthogonal", "OrthogonalInitializer", "orthogonal")
+_NORMS = ("max_norm", "MaxNorm", "min_max_norm", "MinMaxNorm", "unit_norm", "UnitNorm")
 _ORTHOGONAL_REGULARIZER = ("OrthogonalRegularizer", "orthogonal_regularizer")
 
 RANKS = {
     **dict.fromkeys(_IDENTITY, (2, 2)),
     **dict.fromkeys(_ORTHOGONAL, (2, None)),
     **dict.fromkeys(_ORTHOGONAL_REGULARIZER, (2, 2)),
+    **dict.fromkeys(_NORMS, (1, None)),
 }
 """The least and the most axes of a tensor that these can work on; the others work on any."""
 

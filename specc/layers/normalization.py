@@ -45,6 +45,8 @@ class BatchNormalization(Layer):
     Example: float32[28, 28, 8] -> BatchNormalization(momentum=0.9) -> float32[28, 28, 8]
     """
 
+    supports_masking = True
+
     call_arguments: ClassVar[dict[str, Kind]] = {"training": BOOL, "mask": TENSOR}
 
     axis: int = arg(Int(), default=-1)
@@ -110,6 +112,8 @@ class LayerNormalization(Layer):
     Example: float32[10, 8] -> LayerNormalization(epsilon=1e-6) -> float32[10, 8]
     """
 
+    supports_masking = True
+
     axis: int | tuple[int, ...] = arg(Axes(), default=-1)
     epsilon: float = arg(Float(), default=0.001)
     center: bool = arg(BOOL, default=True)
@@ -145,6 +149,8 @@ class GroupNormalization(Layer):
 
     Example: float32[28, 28, 8] -> GroupNormalization(groups=4) -> float32[28, 28, 8]
     """
+
+    supports_masking = True
 
     groups: int = arg(Int(at_least=-1), default=32)
     axis: int = arg(Int(), default=-1)
@@ -216,6 +222,8 @@ class UnitNormalization(Layer):
     Example: float32[128] -> UnitNormalization -> float32[128]
     """
 
+    supports_masking = True
+
     axis: int | tuple[int, ...] = arg(Axes(), default=-1)
 
     def infer(self, x: TensorType) -> TensorType:
@@ -236,6 +244,8 @@ class Normalization(Layer):
 
     Example: float32[13] -> Normalization -> float32[13]
     """
+
+    supports_masking = True
 
     axis: int | tuple[int, ...] | None = arg(Optional(Axes()), default=-1)
     mean: float | tuple[float, ...] | None = arg(Optional(Numbers()), default=None)

@@ -18,6 +18,7 @@ from specc.layers.arguments import (
     Optional,
     Sizes,
     arg,
+    place,
 )
 from specc.layers.base import (
     TENSOR,
@@ -44,6 +45,7 @@ class _Pooling(Layer):
     strides: tuple[int, ...] | None = arg(Optional(Sizes(1)), default=None)
     padding: str = arg(Choice("valid", "same"), default="valid")
     data_format: str | None = arg(DATA_FORMAT, default=None)
+    name = place()
 
     def infer(self, x: TensorType) -> TensorType:
         spatial, channels = split_channels(x, self.data_format, *self.spatial_axes)
@@ -220,7 +222,13 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
     Example: float32[10, 4] -> GlobalAveragePooling1D -> float32[4]
     """
 
+    supports_masking = True
+
     call_arguments: ClassVar[dict[str, Kind]] = {"training": BOOL, "mask": TENSOR}
+
+    @property
+    def hands_mask_on(self) -> bool:
+        return False
 
 
 class GlobalAveragePooling2D(_GlobalAveragePooling):

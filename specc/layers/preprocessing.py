@@ -13,7 +13,11 @@ class Rescaling(Layer):
     """`x * scale + offset`, with one number for all or one for each channel.
 
     Shapes: (*any) -> (*any)
+
+    Example: float32[28, 28] -> Rescaling(1 / 255) -> float32[28, 28]
     """
+
+    supports_masking = True
 
     scale: float | tuple[float, ...] = arg(Numbers())
     offset: float | tuple[float, ...] = arg(Numbers(), default=0.0)

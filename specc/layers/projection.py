@@ -26,6 +26,7 @@ from specc.layers.arguments import (
     is_tuple,
 )
 from specc.layers.base import Layer, Weight, Weights, require_float
+from specc.layers.lora import ALPHA, RANK, adapted, refuse_constraint
 from specc.types import BATCH, Dimension, TensorType
 
 
@@ -37,8 +38,8 @@ class Equation(Kind):
     def accepts(self, value: object) -> bool:
         if not isinstance(value, str):
             return False
-        found = re.fullmatch(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->\1([a-zA-Z]+)\3", value)
-        found = found or re.fullmatch(r"()([a-zA-Z]+)(),([a-zA-Z]+)->([a-zA-Z]+)", value)
+        pattern = r"(\.\.\.|)([a-zA-Z]+)(\.\.\.|),([a-zA-Z]+)->\1([a-zA-Z]+)\3"
+        found = re.fullmatch(pattern, value)
         if found is None or (found[1] and found[3]):
             return False
         short = bool(found[3]) and len(found[2]) < 2
@@ -65,7 +66,10 @@ class EinsumDense(Layer):
 
     Shapes:  (*any) -> output_shape, and the axes that the equation leaves out
     Weights: kernel, of the sizes of its letters; bias, of the sizes of `bias_axes` and 1 between
-             and behind them, if bias_axes
+             and behind them, if bias_axes; lora_kernel_a and lora_kernel_b, which lead through
+             lora_rank numbers to the last axis of the kernel, if lora_rank
+
+    Example: float32[10, 8] -> EinsumDense("abc,cd->abd", (10, 4)) -> float32[10, 4]
     """
 
     equation: str = arg(Equation())
@@ -78,8 +82,13 @@ class EinsumDense(Layer):
     bias_regularizer: str | KerasObject | None = arg(REGULARIZER, default=None)
     kernel_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
     bias_constraint: str | KerasObject | None = arg(CONSTRAINT, default=None)
+    lora_rank: int | None = arg(RANK, default=None)
+    lora_alpha: float | None = arg(ALPHA, default=None)
+    gptq_unpacked_column_size: None = arg(Nothing(), default=None)
+    quantization_config: None = arg(Nothing(), default=None)
 
     def validate(self) -> None:
+        refuse_constraint("kernel_constraint", self.kernel_constraint, self.lora_rank)
         left, _, self._out = self.equation.partition("->")
         self._in, _, self._kernel = left.partition(",")
         self._leading, self._trailing = self._in.startswith("."), self._in.endswith(".")
@@ -103,6 +112,9 @@ class EinsumDense(Layer):
         return TensorType("float32", self._sizes(x)[1][1:])
 
     def weights(self, x: TensorType) -> Weights:
+        return adapted(self._weights(x), self.lora_rank)
+
+    def _weights(self, x: TensorType) -> Weights:
         elided, output = self._sizes(x)
         before = elided if self._leading else 0
         of_output = dict(zip(self._out, output[before:], strict=False))
@@ -164,8 +176,11 @@ class ReversibleEmbedding(Layer):
 
     Shapes:  (*lead) -> (*lead, output_dim), or (*lead, output_dim) -> (*lead, input_dim) if the
              call has reverse=True
-    Weights: embeddings (input_dim, output_dim); reverse_embeddings (output_dim, input_dim) if not
-             tie_weights
+    Weights: embeddings (input_dim, output_dim); lora_embeddings_a (input_dim, lora_rank) and
+             lora_embeddings_b (lora_rank, output_dim) if lora_rank; reverse_embeddings
+             (output_dim, input_dim) if not tie_weights
+
+    Example: int32[10] -> ReversibleEmbedding(1_000, 8) -> float32[10, 8]
     """
 
     call_arguments: ClassVar[dict[str, Kind]] = {"reverse": BOOL, "training": BOOL}
@@ -181,6 +196,13 @@ class ReversibleEmbedding(Layer):
     mask_zero: bool = arg(BOOL, default=False)
     reverse_dtype: None = arg(Nothing(), default=None)
     logit_soft_cap: float | None = arg(Optional(Float(at_least=0)), default=None)
+    given_weights: None = arg(Nothing(), default=None, name="weights", by_name=True)
+    lora_rank: int | None = arg(RANK, default=None, by_name=True)
+    lora_alpha: float | None = arg(ALPHA, default=None, by_name=True)
+    quantization_config: None = arg(Nothing(), default=None, by_name=True)
+
+    def validate(self) -> None:
+        refuse_constraint("embeddings_constraint", self.embeddings_constraint, self.lora_rank)
 
     @property
     def index_limit(self) -> int:
@@ -194,6 +216,10 @@ class ReversibleEmbedding(Layer):
             raise Refused(errors.dtype_refused, "numbers of at most 32 bits")
         return outputs
 
+    @property
+    def makes_mask(self) -> bool:
+        return self.mask_zero
+
     def infer(self, x: TensorType, *, reverse: bool = False, **_: Any) -> TensorType:
         if not reverse:
             return TensorType("float32", (*x.shape, self.output_dim))
@@ -203,7 +229,8 @@ class ReversibleEmbedding(Layer):
         return TensorType("float32", (*x.shape[:-1], self.input_dim))
 
     def weights(self, x: TensorType, **_: Any) -> Weights:
-        own = Weight("embeddings", (self.input_dim, self.output_dim))
+        embeddings = Weight("embeddings", (self.input_dim, self.output_dim))
+        own = adapted((embeddings,), self.lora_rank)
         shape = (self.output_dim, self.input_dim)
         back = Weight("reverse_embeddings", shape, arguments="embeddings")
-        return (own,) if self.tie_weights else (own, back)
+        return own if self.tie_weights else (*own, back)

@@ -23,6 +23,7 @@ from specc.layers.arguments import (
 from specc.layers.base import TENSOR, TENSORS, Layer, Weights, apply_within, variables_within
 from specc.layers.cells import StackedRNNCells
 from specc.layers.sequence import (
+    IMPLEMENTATION,
     RATE,
     SEED,
     Cell,
@@ -49,6 +50,8 @@ class SimpleRNN(Gated, Recurrent):
     Shapes:  (steps, features) -> (units,), or (steps, units) if return_sequences;
              with return_state, then the state (units,)
     Weights: kernel (features, units); recurrent_kernel (units, units); bias (units,) if use_bias
+
+    Example: float32[10, 8] -> SimpleRNN(4) -> float32[4]
     """
 
     units: int = arg(Int(at_least=1))
@@ -72,6 +75,7 @@ class SimpleRNN(Gated, Recurrent):
     stateful: bool = arg(BOOL, default=False)
     unroll: bool = arg(BOOL, default=False)
     seed: int | None = arg(SEED, default=None)
+    zero_output_for_mask: bool = arg(BOOL, default=False, by_name=True)
 
 
 class LSTM(LSTMGates, Recurrent):
@@ -81,6 +85,8 @@ class LSTM(LSTMGates, Recurrent):
              with return_state, then the hidden and the carry state, (units,) each
     Weights: kernel (features, 4 * units); recurrent_kernel (units, 4 * units);
              bias (4 * units,) if use_bias
+
+    Example: float32[10, 8] -> LSTM(4, return_state=True) -> float32[4], float32[4], float32[4]
     """
 
     call_arguments: ClassVar[dict[str, Kind]] = {
@@ -113,6 +119,8 @@ class LSTM(LSTMGates, Recurrent):
     stateful: bool = arg(BOOL, default=False)
     unroll: bool = arg(BOOL, default=False)
     use_cudnn: bool | str = arg(AutoBool(), default="auto")
+    zero_output_for_mask: bool = arg(BOOL, default=False, by_name=True)
+    implementation: int = arg(IMPLEMENTATION, default=2, by_name=True)
 
     def validate(self) -> None:
         if self.use_cudnn is True:
@@ -126,6 +134,8 @@ class GRU(GRUGates, Recurrent):
              with return_state, then the state (units,)
     Weights: kernel (features, 3 * units); recurrent_kernel (units, 3 * units);
              bias (2, 3 * units) if use_bias, or (3 * units,) if not reset_after
+
+    Example: float32[10, 8] -> GRU(4, return_sequences=True) -> float32[10, 4]
     """
 
     units: int = arg(Int(at_least=1))
@@ -152,6 +162,8 @@ class GRU(GRUGates, Recurrent):
     unroll: bool = arg(BOOL, default=False)
     reset_after: bool = arg(BOOL, default=True)
     use_cudnn: bool | str = arg(AutoBool(), default="auto")
+    zero_output_for_mask: bool = arg(BOOL, default=False, by_name=True)
+    implementation: int = arg(IMPLEMENTATION, default=2, by_name=True)
 
     def validate(self) -> None:
         if self.use_cudnn is True:
@@ -164,6 +176,8 @@ class RNN(Recurrent):
     Shapes:  (steps, features) -> (units,), or (steps, units) if return_sequences;
              with return_state, then every state of every cell, (units,) each
     Weights: those of the cell; of a list of cells, as `cell_0/kernel`
+
+    Example: float32[10, 8] -> RNN(LSTMCell(4)) -> float32[4]
     """
 
     call_arguments: ClassVar[dict[str, Kind]] = {
@@ -188,6 +202,13 @@ class RNN(Recurrent):
             # After the first step, Keras hands the cell the first of its states alone.
             reason = "not with a list of one cell; give the cell by itself"
             raise Refused(errors.arguments_conflict, "unroll", reason)
+
+        cells = self.step.cells if isinstance(self.step, StackedRNNCells) else (self.step,)
+        for one in cells:
+            if getattr(one, "dropout", 0) and one.compute_dtype != self.compute_dtype:
+                # Keras draws what to drop in the layer's dtype, and the cell multiplies with it.
+                reason = f"with dropout its dtype must be the layer's, {self.compute_dtype}"
+                raise Refused(errors.arguments_conflict, "cell", reason)
 
     @property
     def state_structure(self) -> Structure:

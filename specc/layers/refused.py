@@ -31,6 +31,10 @@ REFUSED: dict[str, Refusal] = {
     "Layer": Refusal(
         _BASE, "a block with `weight` lines is a layer of your own, and `Identity` does nothing"
     ),
+    "MaxNumBoundingBoxes": Refusal(
+        "it changes bounding boxes, which a spec has no way to describe",
+        "cut them to one number where the data are prepared",
+    ),
     "TFSMLayer": Refusal(
         "it runs a saved file, whose layers and weights a spec cannot see",
         "write the model as a spec, and give its weights with `--weights`",

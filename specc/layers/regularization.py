@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
-from specc.layers.arguments import DATA_FORMAT, Float, Int, NoiseShape, Optional, arg
+from specc.layers.arguments import DATA_FORMAT, Float, Int, NoiseShape, Optional, arg, place
 from specc.layers.base import Layer, require_float, split_channels
 from specc.types import TensorType
 
@@ -18,6 +18,7 @@ SEED = Optional(Int())
 class _Dropping(Layer):
     """What these layers have in common."""
 
+    supports_masking = True
     passes_on = True
 
     rate: float
@@ -32,6 +33,8 @@ class Dropout(_Dropping):
     """Zeros at random, everything else scaled up.
 
     Shapes: (*any) -> (*any)
+
+    Example: float32[8] -> Dropout(0.5) -> float32[8]
     """
 
     rate: float = arg(RATE)
@@ -66,6 +69,8 @@ class AlphaDropout(Dropout):
     """The least that a self-normalizing activation gives at random, mean and variance kept.
 
     Shapes: (*any) -> (*any)
+
+    Example: float32[8] -> AlphaDropout(0.1) -> float32[8]
     """
 
     rate: float = arg(Float(at_least=0, below=1))
@@ -75,12 +80,16 @@ class SpatialDropout1D(_Dropping):
     """Zeros for whole channels of a sequence at random.
 
     Shapes: (steps, channels) -> (steps, channels)
+
+    Example: float32[10, 8] -> SpatialDropout1D(0.2) -> float32[10, 8]
     """
 
-    takes_trainable = False
+    common = ("name", "dtype")
 
     rate: float = arg(RATE)
     seed: int | None = arg(SEED, default=None)
+    name = place()
+    dtype = place()
 
     def infer(self, x: TensorType) -> TensorType:
         split_channels(x, None, "steps")
@@ -91,13 +100,17 @@ class SpatialDropout2D(_Dropping):
     """Zeros for whole channels of an image at random.
 
     Shapes: (height, width, channels) -> (height, width, channels)
+
+    Example: float32[16, 16, 8] -> SpatialDropout2D(0.2) -> float32[16, 16, 8]
     """
 
-    takes_trainable = False
+    common = ("name", "dtype")
 
     rate: float = arg(RATE)
     data_format: str | None = arg(DATA_FORMAT, default=None)
     seed: int | None = arg(SEED, default=None)
+    name = place()
+    dtype = place()
 
     def infer(self, x: TensorType) -> TensorType:
         split_channels(x, self.data_format, "height", "width")
@@ -108,13 +121,17 @@ class SpatialDropout3D(_Dropping):
     """Zeros for whole channels of a volume at random.
 
     Shapes: (depth, height, width, channels) -> (depth, height, width, channels)
+
+    Example: float32[8, 8, 8, 4] -> SpatialDropout3D(0.2) -> float32[8, 8, 8, 4]
     """
 
-    takes_trainable = False
+    common = ("name", "dtype")
 
     rate: float = arg(RATE)
     data_format: str | None = arg(DATA_FORMAT, default=None)
     seed: int | None = arg(SEED, default=None)
+    name = place()
+    dtype = place()
 
     def infer(self, x: TensorType) -> TensorType:
         split_channels(x, self.data_format, "depth", "height", "width")
@@ -125,8 +142,11 @@ class GaussianNoise(Layer):
     """Noise added.
 
     Shapes: (*any) -> (*any)
+
+    Example: float32[8] -> GaussianNoise(0.1) -> float32[8]
     """
 
+    supports_masking = True
     passes_on = True
 
     stddev: float = arg(RATE)
@@ -142,6 +162,8 @@ class GaussianDropout(_Dropping):
     """Noise multiplied.
 
     Shapes: (*any) -> (*any)
+
+    Example: float32[8] -> GaussianDropout(0.2) -> float32[8]
     """
 
     rate: float = arg(Float(at_least=0, below=1))
@@ -152,8 +174,13 @@ class ActivityRegularization(Layer):
     """The input, whose size adds to the loss.
 
     Shapes: (*any) -> (*any)
+
+    Example: float32[8] -> ActivityRegularization(l2=0.01) -> float32[8]
     """
 
+    supports_masking = True
+
+    common = ("name", "trainable", "dtype", "autocast")
     passes_on = True
 
     l1: float = arg(Float(at_least=0), default=0.0)

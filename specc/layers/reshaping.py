@@ -12,8 +12,8 @@ from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import (
     DATA_FORMAT,
+    AnyCase,
     Borders,
-    Choice,
     Int,
     Ints,
     Sizes,
@@ -32,6 +32,8 @@ class Flatten(Layer):
     """All axes but the batch axis as one.
 
     Shapes: (*any) -> (product of any,)
+
+    Example: float32[28, 28] -> Flatten -> float32[784]
     """
 
     data_format: str | None = arg(DATA_FORMAT, default=None)
@@ -50,6 +52,8 @@ class Reshape(Layer):
     """The elements in another shape; one size may be -1, what is left over.
 
     Shapes: (*any) -> target_shape
+
+    Example: float32[784] -> Reshape((28, 28, -1)) -> float32[28, 28, 1]
     """
 
     target_shape: tuple[int, ...] = arg(TargetShape())
@@ -78,6 +82,8 @@ class Permute(Layer):
     """The axes in another order; the first axis after the batch axis is 1.
 
     Shapes: (*any) -> (any[dims[0] - 1], any[dims[1] - 1], ...)
+
+    Example: float32[10, 64] -> Permute((2, 1)) -> float32[64, 10]
     """
 
     dims: tuple[int, ...] = arg(Ints(at_least=1))
@@ -98,6 +104,8 @@ class RepeatVector(Layer):
     """The input n times.
 
     Shapes: (features,) -> (n, features)
+
+    Example: float32[8] -> RepeatVector(3) -> float32[3, 8]
     """
 
     n: int = arg(Int(at_least=1))
@@ -111,6 +119,8 @@ class ZeroPadding1D(Layer):
     """Zeros before and after the steps.
 
     Shapes: (steps, channels) -> (before + steps + after, channels)
+
+    Example: float32[10, 8] -> ZeroPadding1D((2, 0)) -> float32[12, 8]
     """
 
     padding: tuple[int, int] = arg(Sizes(2, at_least=0), default=1)
@@ -124,6 +134,8 @@ class ZeroPadding2D(Layer):
     """Zeros around each image.
 
     Shapes: (height, width, channels) -> (top + height + bottom, left + width + right, channels)
+
+    Example: float32[28, 28, 3] -> ZeroPadding2D(((0, 1), (0, 1))) -> float32[29, 29, 3]
     """
 
     padding: tuple[tuple[int, int], ...] = arg(Borders(2), default=(1, 1))
@@ -138,6 +150,8 @@ class ZeroPadding3D(Layer):
 
     Shapes: (depth, height, width, channels)
             -> (front + depth + back, top + height + bottom, left + width + right, channels)
+
+    Example: float32[8, 8, 8, 1] -> ZeroPadding3D(1) -> float32[10, 10, 10, 1]
     """
 
     padding: tuple[tuple[int, int], ...] = arg(Borders(3), default=((1, 1), (1, 1), (1, 1)))
@@ -151,6 +165,8 @@ class Cropping1D(Layer):
     """The steps without the first and the last few.
 
     Shapes: (steps, features) -> (steps - before - after, features)
+
+    Example: float32[10, 8] -> Cropping1D((0, 2)) -> float32[8, 8]
     """
 
     cropping: tuple[int, int] = arg(Sizes(2, at_least=0), default=(1, 1))
@@ -163,6 +179,8 @@ class Cropping2D(Layer):
     """Each image without its borders.
 
     Shapes: (height, width, channels) -> (height - top - bottom, width - left - right, channels)
+
+    Example: float32[28, 28, 3] -> Cropping2D(2) -> float32[24, 24, 3]
     """
 
     cropping: tuple[tuple[int, int], ...] = arg(Borders(2), default=((0, 0), (0, 0)))
@@ -177,6 +195,8 @@ class Cropping3D(Layer):
 
     Shapes: (depth, height, width, channels)
             -> (depth - front - back, height - top - bottom, width - left - right, channels)
+
+    Example: float32[8, 8, 8, 1] -> Cropping3D((1, 1, 2)) -> float32[6, 6, 4, 1]
     """
 
     cropping: tuple[tuple[int, int], ...] = arg(Borders(3), default=((1, 1), (1, 1), (1, 1)))
@@ -190,6 +210,8 @@ class UpSampling1D(Layer):
     """Each step `size` times.
 
     Shapes: (steps, features) -> (size * steps, features)
+
+    Example: float32[10, 8] -> UpSampling1D(2) -> float32[20, 8]
     """
 
     size: int = arg(Int(at_least=1), default=2)
@@ -202,12 +224,16 @@ class UpSampling2D(Layer):
     """Images enlarged by whole factors.
 
     Shapes: (height, width, channels) -> (size[0] * height, size[1] * width, channels)
+
+    Example: float32[14, 14, 8] -> UpSampling2D(2, interpolation="bilinear") -> float32[28, 28, 8]
     """
+
+    tf2onnx_limits = 'but for the interpolations "lanczos3" and "lanczos5"'
 
     size: tuple[int, ...] = arg(Sizes(2), default=(2, 2))
     data_format: str | None = arg(DATA_FORMAT, default=None)
     interpolation: str = arg(
-        Choice("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"), default="nearest"
+        AnyCase("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"), default="nearest"
     )
 
     def infer(self, x: TensorType) -> TensorType:
@@ -224,6 +250,8 @@ class UpSampling3D(Layer):
 
     Shapes: (depth, height, width, channels)
             -> (size[0] * depth, size[1] * height, size[2] * width, channels)
+
+    Example: float32[4, 4, 4, 2] -> UpSampling3D((1, 2, 2)) -> float32[4, 8, 8, 2]
     """
 
     size: tuple[int, ...] = arg(Sizes(3), default=(2, 2, 2))

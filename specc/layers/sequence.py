@@ -29,6 +29,18 @@ from specc.types import TensorType
 RATE = Float(at_least=0, at_most=1)
 SEED = Optional(Int())
 
+
+class Implementation(Kind):
+    """How Keras computes the gates, one by one or together; the results are the same."""
+
+    expected = "1 or 2"
+
+    def accepts(self, value: object) -> bool:
+        return Int().accepts(value) and value in (1, 2)
+
+
+IMPLEMENTATION = Implementation()
+
 Structure = tuple[Any, ...]
 """Sizes of states: `(8,)`, `(8, 8)`, and of a stack `((8, 8), (4,))`."""
 
@@ -108,6 +120,10 @@ class Gated(Handing):
         """Refuse what a step cannot be."""
         if 0 < self.dropout < 1:
             require_float(x)
+        if getattr(self, "implementation", 2) == 1 and self.dropout:
+            # Keras takes one mask apart as if it were several.
+            reason = "with dropout, it can only be 2"
+            raise Refused(errors.arguments_conflict, "implementation", reason)
 
     def weights(self, x: TensorType, **_: Any) -> Weights:
         width = self.gates * self.units
@@ -179,6 +195,8 @@ class Cell(Handing):
 class Recurrent(Handing):
     """A cell, run over the steps of a sequence."""
 
+    supports_masking = True
+
     category = "recurrent"
     states_argument = "initial_state"
 
@@ -193,6 +211,10 @@ class Recurrent(Handing):
     go_backwards: bool
     stateful: bool
     unroll: bool
+
+    @property
+    def hands_mask_on(self) -> bool:
+        return self.return_sequences
 
     @property
     def output_count(self) -> int:

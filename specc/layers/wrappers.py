@@ -38,6 +38,8 @@ class Bidirectional(Handing):
     Example: float32[10, 8] -> Bidirectional(LSTM(4)) -> float32[8]
     """
 
+    supports_masking = True
+
     states_argument = "initial_state"
 
     call_arguments: ClassVar[dict[str, Kind]] = {
@@ -80,6 +82,10 @@ class Bidirectional(Handing):
         if isinstance(self.layer, Handing) and isinstance(self.backward, Handing):
             return (*self.layer.state_structure, *self.backward.state_structure)
         return (None,) * sum(layer.output_count - 1 for layer in both)
+
+    @property
+    def hands_mask_on(self) -> bool:
+        return self.layer.return_sequences
 
     @property
     def output_count(self) -> int:
@@ -171,6 +177,9 @@ class SpectralNormalization(Layer):
         """What the layer calls its kernel; that of a recurrent layer is its cell's."""
         if isinstance(self.layer, SpectralNormalization):
             return f"layer/{self.layer._kernel_name(inputs)}"
+        if getattr(self.layer, "lora_rank", None):
+            reason = "the kernel of a layer with `lora_rank` is a sum, which Keras cannot normalize"
+            raise Refused(errors.arguments_conflict, "layer", reason)
         if not self.layer.is_a("recurrent"):
             for weight in self.layer.weights(*inputs):
                 if weight.name in ("kernel", "embeddings"):
@@ -187,6 +196,8 @@ class TimeDistributed(Layer):
 
     Example: float32[10, 28, 28, 1] -> TimeDistributed(Conv2D(4, 3)) -> float32[10, 26, 26, 4]
     """
+
+    supports_masking = True
 
     call_arguments: ClassVar[dict[str, Kind]] = {"training": BOOL, "mask": TENSOR}
 

@@ -123,9 +123,8 @@ def setting(subject: Subject, where: Span, layer: Layer, name: str, text: str) -
     source, end = where.source, where.end
     if not isinstance(made, ast.Call):
         return [Edit(Span(source, end, end), f"({name}={text})")]
-    names = list(layer.signature)
     given = {keyword.name.text: keyword.value for keyword in made.keywords}
-    given.update(zip(names, made.positional, strict=False))
+    given.update(zip(layer.positional, made.positional, strict=False))
     if name in given:
         value = given[name]
         return [Edit(value.span, text)] if isinstance(value, ast.Literal) else []

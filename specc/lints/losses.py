@@ -5,24 +5,14 @@ from __future__ import annotations
 from typing import Any, cast
 
 from specc.graph import Graph
+from specc.objects.data import KerasDataset
+from specc.objects.strings import loss_class
 from specc.records import record
-from specc.semantics.sections import Described, Section
+from specc.semantics.sections import Section
 from specc.source import Span
 
-KNOWN_CLASSES: dict[str, int | None] = {
-    "boston_housing": None,
-    "california_housing": None,
-    "cifar10": 10,
-    "cifar100": 100,
-    "fashion_mnist": 10,
-    "imdb": 2,
-    "mnist": 10,
-    "reuters": 46,
-}
-"""How many classes Keras's own data sets have; None for those of numbers."""
-
-CATEGORICAL = ("categoricalcrossentropy", "sparsecategoricalcrossentropy")
-BINARY = ("binarycrossentropy", "binaryfocalcrossentropy")
+CATEGORICAL = ("CategoricalCrossentropy", "SparseCategoricalCrossentropy")
+BINARY = ("BinaryCrossentropy", "BinaryFocalCrossentropy")
 
 
 @record
@@ -32,7 +22,7 @@ class Loss:
     name: str
     """As the spec has it."""
     kind: str
-    """In small letters without `_`: strings and classes are named alike then."""
+    """Its class, however the spec has it."""
     from_logits: bool
     span: Span
 
@@ -59,13 +49,13 @@ def loss_of(sections: list[Section], graph: Graph, output: int) -> Loss | None:
         value = losses[output] if len(losses) == len(graph.outputs) else None
     elif len(graph.outputs) > 1:
         return None
-    logits: Any = False
-    if isinstance(value, Described):
-        logits = value.keywords.get("from_logits", value.positional[0:1] == (True,))
-        value = value.name
-    if not isinstance(value, str) or not isinstance(logits, bool):
+    shape = graph.outputs[output].type.shape
+    width = shape[-1] if shape and isinstance(shape[-1], int) else None
+    kind = loss_class(value, width)
+    if kind is None:
         return None
-    return Loss(value, value.lower().replace("_", ""), logits, train.spans["loss"])
+    name = value if isinstance(value, str) else type(value).__name__
+    return Loss(name, kind, getattr(value, "from_logits", False), train.spans["loss"])
 
 
 def classes_of(sections: list[Section], graph: Graph) -> Classes | None:
@@ -80,10 +70,8 @@ def classes_of(sections: list[Section], graph: Graph) -> Classes | None:
     if isinstance(classes, int) and not isinstance(classes, bool):
         return Classes(classes, data.name, data.spans["classes"])
     source = data.entries.get("source")
-    if isinstance(source, Described) and source.name == "keras_dataset" and source.positional:
-        name = source.positional[0]
-        if name in KNOWN_CLASSES:
-            return Classes(KNOWN_CLASSES[name], str(name), data.spans["source"])
+    if isinstance(source, KerasDataset):
+        return Classes(source.classes, source.name, data.spans["source"])
     return None
 
 

@@ -17,6 +17,7 @@ from specc.graph import (
 )
 from specc.layers import LAYER_NAMES
 from specc.layers.base import Layer, TensorArgument
+from specc.layers.names import ACTIVATIONS
 from specc.semantics import construct
 from specc.semantics.bind import match
 from specc.semantics.blocks import expand, inputs_of_composite, named_inputs
@@ -164,11 +165,20 @@ def not_a_layer(
         known = (*LAYER_NAMES, *evaluator.frame.module.definitions)
         known = tuple([name for name in known if name != evaluator.frame.title])
         layers = [n for n, v in evaluator.frame.names.items() if isinstance(v, LayerUse)]
-        every = (*known, *layers, *others)
+        python = evaluator.context.python_layers(callee.span.text)
+        every = (*known, *python, *layers, *others)
         if isinstance(callee, ast.Name) and callee.text[0].islower():
             every = (*every, *FUNCTIONS)
+        instead: tuple[str, str] | None = None
+        if isinstance(callee, ast.Attribute) and callee.name.text not in every:
+            bare = callee.name.text
+            category = construct.category_of(bare)
+            if category is not None:
+                instead = (f"{category}s", bare)
+            elif bare in ACTIVATIONS:
+                instead = ("activations", f'"{bare}"')
         found_in = module_of_block(callee.span.text)
-        return name_errors.unknown_layer(callee.span, callee.span.text, every, found_in)
+        return name_errors.unknown_layer(callee.span, callee.span.text, every, found_in, instead)
     return name_errors.not_a_layer(callee.span, "this")
 
 
@@ -255,6 +265,8 @@ def apply_layer(
     call_types = {name: replace_tensors(value, type_of) for name, value in call.items()}
     batch = frame.building.batch
     try:
+        if layer.only_within:
+            raise Refused(shape_errors.only_within, layer.only_within)
         layer.check_batch(batch[0] if batch else None)
         outputs = layer.apply(types, call_types)
         layer.check_call(types, **call_types)

@@ -7,7 +7,8 @@ from typing import Any
 
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import names as errors
-from specc.layers.arguments import Argument, Kind
+from specc.diagnostics.errors.words import short
+from specc.layers.arguments import Argument, Kind, is_tuple
 from specc.semantics.values import UNKNOWN, is_tensors, shown
 from specc.syntax import ast
 
@@ -21,9 +22,13 @@ def match(
     positional: Sequence[str],
     known: Sequence[str],
     report: Report,
+    way_out: Callable[[ast.KeywordArgument], str | None] = lambda _: None,
 ) -> tuple[dict[str, ast.Expression], bool]:
     """Which expression each argument is given, and whether that is all there is to it: mistakes
     are reported.
+
+    Args:
+        way_out: what to write instead of an argument that is not known.
     """
     if call is None:
         return {}, True
@@ -36,7 +41,7 @@ def match(
     for keyword in call.keywords:
         name = keyword.name
         if name.text not in known:
-            report(errors.unknown_argument(name.span, title, known))
+            report(errors.unknown_argument(name.span, title, known, way_out(keyword)))
         elif name.text in given:
             report(errors.argument_twice(keyword.span, given[name.text].span, name.text))
         else:
@@ -63,17 +68,38 @@ def evaluate_arguments(
             right = False
         elif not kind.accepts(value):
             right = False
+            expression, kind, value = _at_fault(expression, kind, value)
             if is_tensors(value):
                 report(errors.not_a_constant(expression.span))
-            else:
-                report(
-                    errors.wrong_argument(
-                        expression.span, title, argument, kind.expected, kind.choices, shown(value)
-                    )
+                continue
+            reason = kind.reasons.get(value) if isinstance(value, str) else None
+            if kind.items is not None and kind.items.accepts(value):
+                reason = f"put it in a list: `[{short(expression.span.text)}]`"
+            report(
+                errors.wrong_argument(
+                    expression.span,
+                    title,
+                    argument,
+                    kind.expected,
+                    kind.choices,
+                    shown(value),
+                    reason,
                 )
+            )
         else:
             values[argument] = value
     return values if right else None
+
+
+def _at_fault(
+    expression: ast.Expression, kind: Kind, value: Any
+) -> tuple[ast.Expression, Kind, Any]:
+    """What of a value is not accepted: the value, or the first such item of a list."""
+    if isinstance(expression, ast.Sequence) and kind.items is not None and is_tuple(value):
+        for item, found in zip(expression.items, value, strict=False):
+            if not kind.items.accepts(found):
+                return _at_fault(item, kind.items, found)
+    return expression, kind, value
 
 
 def missing(

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import names as name_errors
 from specc.diagnostics.errors import programs as errors
+from specc.diagnostics.errors import sections as section_errors
 from specc.diagnostics.place import Place, Refused
 from specc.graph import Graph
 from specc.layers.arguments import COMMON, Kind
 from specc.layers.base import Layer
 from specc.records import record
+from specc.semantics import lifted
 from specc.semantics.bind import evaluate_arguments, match, missing
 from specc.semantics.composite import BlockLayer, ModelLayer
 from specc.semantics.modules import Definition
@@ -32,7 +35,7 @@ USE_KINDS: dict[str, Kind] = {name: COMMON[name] for name in ("name", "trainable
 
 @record
 class ObjectName:
-    """An initializer, regularizer or constraint that is not constructed yet: `HeNormal`."""
+    """One of Keras's small objects that is not constructed yet: `HeNormal`."""
 
     category: str
     name: str
@@ -40,25 +43,33 @@ class ObjectName:
 
 def find_object(category: str, name: str) -> Any:
     """The class of one of Keras's small objects, or None."""
-    if category not in ("initializer", "regularizer", "constraint"):
-        return None
-    from specc.layers import objects
+    from specc import objects
 
     return objects.find_object(category, name)
 
 
 def names_of(category: str | None) -> tuple[str, ...]:
     """The names of a category's objects."""
-    from specc.layers import objects
+    from specc import objects
 
-    return objects.object_names(category) if category in objects.CATEGORIES else ()
+    return () if category is None else objects.object_names(category)
 
 
 def category_of(name: str) -> str | None:
-    """The category of the objects that have this name, if any has."""
-    from specc.layers import objects
+    """The category of the objects of models that have this name, if any has."""
+    from specc import objects
 
-    return next((c for c in objects.CATEGORIES if objects.find_object(c, name)), None)
+    return objects.category_of(name, objects.IN_MODELS)
+
+
+def refused_object(name: ast.Name, category: str | None) -> Diagnostic | None:
+    """What to say of an object that Keras has and a spec cannot; None where it is none."""
+    from specc import objects
+
+    found, reason = objects.REFUSED.get(name.text, ("", ""))
+    if found != category:
+        return None
+    return section_errors.refused_object(name.span, found, reason)
 
 
 # ------------------------------------------------------------- values for arguments
@@ -108,17 +119,19 @@ def _configured(
     is_layer = issubclass(cls, Layer)
     kinds = {name: argument.kind for name, argument in signature.items()}
     if is_layer:
-        kinds.update(COMMON)
-        kinds["dtype"] = cls.dtype_kind
-        if not cls.takes_trainable:
-            del kinds["trainable"]
-    given, right = match(title, call, list(signature), list(kinds), report)
+        kinds.update({n: k for n, k in cls.common_arguments().items() if n not in kinds})
+
+    def way_out(keyword: ast.KeywordArgument) -> str | None:
+        return lifted.way_out(cls, keyword, evaluator.evaluate) if is_layer else None
+
+    given, right = match(title, call, cls.positional, list(kinds), report, way_out)
     values = evaluate_arguments(title, given, kinds, evaluator.argument, report)
     if missing(title, whole, given, signature, report) or values is None or not right:
         return UNKNOWN, {}, {}
     places = {argument: expression.span for argument, expression in given.items()}
-    common = {"name": values.pop("name")} if is_layer and "name" in values else {}
-    if is_layer and not evaluator.frame.trainable and cls.takes_trainable:
+    name = values.pop("name", None) if is_layer else None
+    common = {} if name is None else {"name": name}
+    if is_layer and not evaluator.frame.trainable and "trainable" in cls.common:
         values["trainable"] = False
     try:
         return cls(**values), common, places
@@ -233,7 +246,7 @@ def use_of_definition(
     if bound is None:
         return None
     arguments, common, places = bound
-    given = (common["name"], places["name"]) if "name" in common else None
+    given = (common["name"], places["name"]) if common.get("name") is not None else None
     trainable = common.get("trainable", True) and evaluator.frame.trainable
     if isinstance(definition.tree, ast.Model) and given is None and declared_as is None:
         # Without a name of its own, every use of a model is the same layer.

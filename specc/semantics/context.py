@@ -111,3 +111,11 @@ class Context:
 
             return plugin_layer(name)
         return found
+
+    def python_layers(self, name: str) -> tuple[str, ...]:
+        """The layers from Python that a name which is none of a layer may have meant."""
+        if not name[0].isupper():
+            return tuple(self.extra_layers)
+        from specc.plugins import offered_layers
+
+        return (*self.extra_layers, *offered_layers())

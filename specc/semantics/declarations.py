@@ -7,9 +7,10 @@ from typing import Any, cast
 from specc.diagnostics.errors import names as name_errors
 from specc.diagnostics.errors import programs as errors
 from specc.diagnostics.errors import structure as structure_errors
+from specc.diagnostics.place import Place, Refused
 from specc.graph import OwnWeight, Tensor
 from specc.layers.arguments import BOOL, CONSTRAINT, INITIALIZER, REGULARIZER, Kind, Optional
-from specc.layers.base import Weight
+from specc.layers.base import Weight, check_object
 from specc.semantics import apply as application
 from specc.semantics import construct
 from specc.semantics.arithmetic import is_whole
@@ -222,10 +223,33 @@ class Declarations:
         shape = cast("tuple[int, ...]", type_.shape)
         trainable = options.pop("trainable", True) and self.frame.trainable
         options.setdefault("initializer", "glorot_uniform")
+        if not self._objects_fit(statement, given, options, trainable, type_.dtype, shape):
+            return None
         weight = Weight(name.text, shape, trainable, type_.dtype)
         return OwnWeight(
             Tensor(name.text, type_._replace(batched=False), name.span), weight, options
         )
+
+    def _objects_fit(
+        self,
+        statement: ast.Weight,
+        given: dict[str, ast.Expression],
+        options: dict[str, Any],
+        trainable: bool,
+        dtype: str,
+        shape: tuple[int, ...],
+    ) -> bool:
+        """Whether the initializer, regularizer and constraint can work on a weight."""
+        places = {option: expression.span for option, expression in given.items()}
+        for option, value in options.items():
+            if option == "regularizer" and not trainable:
+                continue
+            try:
+                check_object(option, value, dtype, shape)
+            except Refused as refused:
+                self.context.report(refused.at(Place("weight", statement.span, places)))
+                return False
+        return True
 
     def output(self, statement: ast.Output) -> None:
         for expression in statement.values:

@@ -52,7 +52,7 @@ def elaborate(
     if any(isinstance(item, ast.Section) for item in module.file.definitions):
         from specc.semantics.sections import read_sections
 
-        sections = read_sections(context, module)
+        sections = read_sections(context, module, graphs)
     if context.diagnostics:
         raise SpecError(context.diagnostics)
     return graphs, sections

@@ -88,6 +88,9 @@ class Evaluator:
         if isinstance(expression, ast.Name) and not self._known(expression.text, kind.category):
             if expression.text not in self.frame.unknown:
                 self.frame.unknown.add(expression.text)
+                refused = construct.refused_object(expression, kind.category)
+                if refused is not None:
+                    return self.fail(refused)
                 known = self._names_here()
                 if closest(expression.text, known) is not None:
                     return self.fail(name_errors.unknown_name(expression.span, known))
@@ -396,11 +399,7 @@ class Evaluator:
         if isinstance(owner, ast.Name) and owner.text == "ops" and "ops" not in self.frame.names:
             return OperationName(name.text)
         if self.is_layer(expression):
-            text = expression.span.text
-            refused = application.refusal(expression)
-            if refused is not None:
-                return self.fail(refused)
-            return self.fail(name_errors.unknown_layer(expression.span, text, LAYER_NAMES))
+            return self.fail(application.not_a_layer(self, expression))
         value = self.evaluate(owner)
         known: list[str] = []
         if isinstance(value, Tensor):
@@ -479,6 +478,9 @@ class Evaluator:
             if value is MISSING:
                 if callee.text in self.frame.unknown:
                     return UNKNOWN
+                refused = construct.refused_object(callee, category)
+                if refused is not None:
+                    return self.fail(refused)
                 others = construct.names_of(category)
                 return self.fail(application.not_a_layer(self, callee, others))
         else:

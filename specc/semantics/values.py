@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from specc.graph import GraphLayer, Tensor, Variable
+from specc.layers.arguments import KerasObject
 from specc.layers.base import Layer
 from specc.records import fresh, record
 from specc.semantics.modules import Definition
@@ -117,6 +118,8 @@ def in_words(value: Any) -> str:
             return f"`{value.name}`"
         case Definition():
             return f"the {value.kind} `{value.name}`"
+        case KerasObject():
+            return f"the {value.category} `{type(value).__name__}`"
         case Layer():
             return f"the layer `{type(value).__name__}`"
         case WeightOf():

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 
 from specc.backends.adopt import adopt
-from specc.backends.export import DEFAULT_OPSET, Exporter, current_weights
+from specc.backends.export import DEFAULT_OPSET, Exporter, current_weights, exporter_of
 from specc.backends.keras_model import BuiltModel, build_keras, pair_variables
 from specc.backends.keras_objects import refresh_statistics
 from specc.diagnostics.diagnostic import Diagnostic
@@ -51,7 +51,7 @@ def verify_onnx(
     """
     model = load_onnx(onnx_model)
     built = adopt(graph, keras_model)
-    exporter = exporter or Exporter(built, graph.span.source, _opset(model))
+    exporter = exporter or Exporter(built, graph.span.source, _opset(model), exporter_of(model))
     own = current_weights(built)
     expected = exporter.export(own)
     wanted = read_initializers(expected.model)

@@ -10,22 +10,28 @@ from typing import Any, NamedTuple
 from hypothesis import reject
 from hypothesis import strategies as st
 
+from specc import objects
 from specc.diagnostics.place import Refused
 from specc.layers import (
     LAYER_NAMES,
     attention,
     audio,
-    augmentation,
+    colour,
     find_layer,
+    images,
     lookup,
-    objects,
+    mixing,
+    pipeline,
     projection,
+    sequence,
     wrappers,
 )
 from specc.layers import arguments as kinds
 from specc.layers.arguments import BOOL, DTYPE_POLICY, Configurable, Kind
 from specc.layers.base import TENSOR, Layer
 from specc.layers.names import ACTIVATION_LAYERS
+from specc.objects import data, initializers, optimizers, strings
+from specc.objects import kinds as object_kinds
 from specc.types import DTYPES, Dimension, TensorType
 
 Strategy = st.SearchStrategy[Any]
@@ -60,7 +66,8 @@ class Case(NamedTuple):
             Refused: where the arguments do not go together.
         """
         cls = layer_class(self.layer)
-        return cls(trainable=self.trainable, dtype=self.dtype, **self.arguments)
+        made = cls(trainable=self.trainable, dtype=self.dtype, **self.arguments)
+        return layer_class(made.only_within)(layers=(made,)) if made.only_within else made
 
 
 def layer_class(name: str) -> type[Layer]:
@@ -137,14 +144,47 @@ EQUATIONS = (
 
 
 def _factor(kind: Any) -> Strategy:
-    one = st.sampled_from([n for n in (-1, -0.5, 0.0, 0, 0.25, 1) if kind.accepts(n)])
+    one = st.sampled_from([n for n in (-1, -0.5, 0.0, 0, 0.25, 1, 4, 8) if kind.accepts(n)])
     return one | st.tuples(one, one)
+
+
+def _odd_sizes(_: Kind) -> Strategy:
+    one = st.sampled_from([1, 3, 5])
+    return one | st.tuples(one, one)
+
+
+def _fill(_: Kind) -> Strategy:
+    one = st.sampled_from([0, 2.5, 300])
+    return one | st.tuples(one, one, one)
+
+
+def _layers(kind: Any) -> Strategy:
+    """One layer, or two of which the second is likely to take what the first gives."""
+    one = _wrapped(kind.one)
+    return st.lists(one, min_size=1, max_size=2).map(tuple)
 
 
 def _named(kind: Any) -> Strategy:
     """A name, or one time in four an object."""
     made = st.sampled_from(classes_for(kind.category)).flatmap(configured)
     return st.integers(0, 3).flatmap(lambda n: made if n == 0 else st.sampled_from(kind.choices))
+
+
+def _listed(kind: Any) -> Strategy:
+    """Lists, often in order."""
+    several = st.lists(values(kind.one), min_size=kind.at_least, max_size=3)
+    if isinstance(kind.one, kinds.Float):
+        several |= several.map(lambda items: sorted(set(items)))
+    return several.map(tuple)
+
+
+def _file_name(kind: Any) -> Strategy:
+    return st.sampled_from([f"out/model{ending}" for ending in kind.endings or ("", ".keras")])
+
+
+def _learning_rate(kind: Any) -> Strategy:
+    rates = st.sampled_from([n for n in (0.0, 0.001, 0.5, 1.0) if kind.accepts(n)])
+    return rates | st.sampled_from(classes_for("schedule")).flatmap(configured)
 
 
 def _wrapped(kind: Any) -> Strategy:
@@ -185,7 +225,10 @@ def configured(draw: st.DrawFn, cls: type[Configurable]) -> Configurable:
     common: dict[str, Any] = {}
     if issubclass(cls, Layer):
         dtypes = INNER_DTYPES if cls.dtype_kind is DTYPE_POLICY else values(cls.dtype_kind)
-        common = {"trainable": draw(st.integers(0, 3)) > 0, "dtype": draw(dtypes)}
+        if "dtype" in cls.common:
+            common["dtype"] = draw(dtypes)
+        if "trainable" in cls.common:
+            common["trainable"] = draw(st.integers(0, 3)) > 0
     arguments = draw(given_arguments(cls))
     try:
         return cls(**common, **arguments)
@@ -211,22 +254,48 @@ STRATEGIES: dict[type[Kind], Callable[[Any], Strategy]] = {
     lookup.OnlyFalse: lambda _: st.just(False),
     lookup.Salt: lambda _: st.sampled_from([1, (2, 3)]),
     lookup.Vocabulary: _vocabulary,
-    augmentation.Factor: _factor,
+    images.Factor: _factor,
+    colour.OddSizes: _odd_sizes,
+    colour.Pair: lambda _: st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    mixing.Fill: _fill,
+    pipeline.Layers: _layers,
     projection.Equation: lambda _: st.sampled_from(EQUATIONS),
     projection.PartialShape: _partial_shape,
-    augmentation.ValueRange: lambda _: st.sampled_from([(0, 255), (0, 1), (-1.0, 1.0), (0.5, 0.5)]),
+    images.ValueRange: lambda kind: st.sampled_from(
+        [r for r in ((0, 255), (0, 1), (-1.0, 1.0), (0.5, 0.5)) if kind.accepts(r)]
+    ),
     attention.ProjectedShape: _projected,
     audio.Window: lambda kind: st.sampled_from([*kind.choices[:4], "hann", (1.0, 0.5)]),
     kinds.Bool: lambda _: st.booleans(),
     kinds.Int: _int,
     kinds.Float: _float,
     kinds.Choice: lambda kind: st.sampled_from(kind.choices),
+    kinds.AnyCase: lambda kind: st.sampled_from([*kind.choices * 3, kind.choices[-1].upper()]),
+    sequence.Implementation: lambda _: st.sampled_from([1, 2]),
     kinds.Named: _named,
     kinds.Wrapped: _wrapped,
     kinds.Cells: _cells,
     wrappers.WithKernel: _with_kernel,
-    objects.Positive: lambda _: st.sampled_from([0.5, 1, 2.0]),
-    objects.Distribution: lambda kind: st.sampled_from([*kind.choices, "Uniform"]),
+    initializers.Distribution: lambda kind: st.sampled_from([*kind.choices, "Uniform"]),
+    object_kinds.Between: lambda kind: st.sampled_from(
+        [n for n in (0.25, 0.5, 1, 2.5) if kind.accepts(n)]
+    ),
+    object_kinds.Either: lambda kind: values(kind.first) | values(kind.second),
+    object_kinds.FileName: _file_name,
+    object_kinds.Listed: _listed,
+    object_kinds.Name: lambda _: st.sampled_from(["a", "B_2", "c.d-e>f"]),
+    object_kinds.Positive: lambda _: st.sampled_from([0.5, 1, 2.0]),
+    object_kinds.Share: lambda _: st.sampled_from([0.25, 0.5, 1]),
+    object_kinds.Real: lambda kind: st.sampled_from(
+        [n for n in (0.0, 0.25, 0.5, 1.0, 2.5) if kind.accepts(n)]
+    ),
+    object_kinds.Thing: lambda kind: st.sampled_from(classes_for(kind.category)).flatmap(
+        configured
+    ),
+    object_kinds.Values: lambda _: st.sampled_from([0, 0.5, -1, (1, 2), (0.5,), (1, 2, 3)]),
+    optimizers.LearningRate: _learning_rate,
+    strings.ByString: _named,
+    data.Part: lambda _: st.sampled_from([1, 5, 0.5]),
     kinds.Sizes: _sizes,
     kinds.Ints: _ints,
     kinds.TargetShape: _target_shape,
@@ -272,7 +341,16 @@ def given_arguments(draw: st.DrawFn, cls: type[Configurable]) -> dict[str, Any]:
     if named:
         chosen |= draw(st.sets(st.sampled_from(sorted(named)), max_size=2))
     names = [name for name in cls.signature if name in chosen]
-    return {name: draw(values(cls.signature[name].kind)) for name in names}
+    given = {name: draw(values(cls.signature[name].kind)) for name in names}
+    if takes_activity_regularizer(cls) and draw(st.integers(0, 7)) == 0:
+        given["activity_regularizer"] = draw(values(kinds.REGULARIZER))
+    return given
+
+
+def takes_activity_regularizer(cls: type[Configurable]) -> bool:
+    """Whether it is one of the arguments that the class has as every layer has them."""
+    name = "activity_regularizer"
+    return issubclass(cls, Layer) and name in cls.common and name not in cls.signature
 
 
 def is_name(kind: Kind) -> bool:
@@ -314,6 +392,30 @@ def shapes(draw: st.DrawFn, cls: type[Layer]) -> tuple[Dimension, ...]:
     return tuple(draw(SIZES) for _ in range(draw(ranks)))
 
 
+def goes_together(cls: type[Layer], arguments: dict[str, Any]) -> bool:
+    try:
+        cls(**arguments)
+    except Refused:
+        return False
+    return True
+
+
+@st.composite
+def shapes_for(
+    draw: st.DrawFn, cls: type[Layer], arguments: dict[str, Any]
+) -> tuple[Dimension, ...]:
+    """A shape for a layer; mostly one that the layer inside it takes, if there is one."""
+    inner = {
+        "Pipeline": lambda: arguments["layers"][0],
+        "SpectralNormalization": lambda: arguments["layer"],
+        "TimeDistributed": lambda: arguments["layer"],
+    }.get(cls.__name__)
+    if inner is None or not draw(st.integers(0, 3)):
+        return draw(shapes(cls))
+    shape = draw(shapes(type(inner())))
+    return (draw(SIZES), *shape) if cls.__name__ == "TimeDistributed" else shape
+
+
 @st.composite
 def similar(draw: st.DrawFn, shape: tuple[Dimension, ...]) -> tuple[Dimension, ...]:
     """A shape that might go together with another."""
@@ -328,7 +430,12 @@ def similar(draw: st.DrawFn, shape: tuple[Dimension, ...]) -> tuple[Dimension, .
 @st.composite
 def cases(draw: st.DrawFn, cls: type[Layer]) -> Case:
     """A layer, arguments and inputs."""
-    first = draw(shapes(cls))
+    arguments = draw(given_arguments(cls))
+    for _ in range(draw(st.sampled_from([0, 0, 4]))):
+        if goes_together(cls, arguments):
+            break
+        arguments = draw(given_arguments(cls))
+    first = draw(shapes_for(cls, arguments))
     most = cls.maximum_inputs or 3
     more = draw(st.integers(cls.minimum_inputs, most)) - 1
     dtype = draw(elements(cls))
@@ -336,10 +443,12 @@ def cases(draw: st.DrawFn, cls: type[Layer]) -> Case:
     for _ in range(more):
         other = draw(ELEMENTS) if draw(st.integers(0, 3)) == 0 else dtype
         inputs.append(TensorType(other, draw(similar(first))))
-    arguments, trainable = draw(given_arguments(cls)), draw(st.integers(0, 3)) > 0
+    trainable = "trainable" not in cls.common or draw(st.integers(0, 3)) > 0
     call = draw(calls(cls, arguments, inputs[0]))
     batch = draw(st.sampled_from([None, None, None, BATCH]))
-    dtype = draw(DTYPE_ARGUMENTS if cls.dtype_kind is DTYPE_POLICY else values(cls.dtype_kind))
+    dtype = None
+    if "dtype" in cls.common:
+        dtype = draw(DTYPE_ARGUMENTS if cls.dtype_kind is DTYPE_POLICY else values(cls.dtype_kind))
     return Case(cls.__name__, arguments, inputs, trainable, call, dtype, batch)
 
 

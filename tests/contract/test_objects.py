@@ -9,8 +9,10 @@ import keras
 import numpy as np
 import pytest
 
+from specc import objects
+from specc.backends.keras_objects import keras_value
 from specc.diagnostics.place import Refused
-from specc.layers import names, objects
+from specc.layers import names
 from specc.layers.arguments import ACTIVATION
 from specc.layers.cells import GRUCell, LSTMCell, StackedRNNCells
 from specc.layers.recurrent import GRU, LSTM, RNN
@@ -18,13 +20,13 @@ from specc.layers.sequence import Cell, Handing
 from specc.layers.wrappers import Bidirectional
 from specc.types import TensorType
 
+from .oracle import to_keras
 from .strategies import BATCH, STRATEGIES, layer_class
-from .test_layers import to_keras
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-@pytest.mark.parametrize("category", objects.CATEGORIES)
+@pytest.mark.parametrize("category", objects.IN_MODELS)
 def test_names_of_objects(category: str) -> None:
     module = getattr(keras, f"{category}s")
     base = getattr(module, category.capitalize())
@@ -33,8 +35,9 @@ def test_names_of_objects(category: str) -> None:
         for name, value in vars(module).items()
         if isinstance(value, type) and issubclass(value, base) and value is not base
     }
-    # It needs scipy.
-    theirs = {name: cls for name, cls in theirs.items() if cls.__name__ != "STFT"}
+    refused = {name for name, (of, _) in objects.REFUSED.items() if of == category}
+    assert refused <= set(theirs)
+    theirs = {name: cls for name, cls in theirs.items() if name not in refused}
     ours = {name: objects.find_object(category, name) for name in objects.object_names(category)}
     assert {name: cls.__name__ for name, cls in ours.items() if cls} == {
         name: cls.__name__ for name, cls in theirs.items()
@@ -43,7 +46,7 @@ def test_names_of_objects(category: str) -> None:
 
 
 OBJECTS = [
-    (category, name) for category in objects.CATEGORIES for name in objects.object_names(category)
+    (category, name) for category in objects.IN_MODELS for name in objects.object_names(category)
 ]
 
 
@@ -121,3 +124,34 @@ def test_names_of_inner_weights() -> None:
     assert found[:3] == [f"forward/cell_0/{n}" for n in ("kernel", "recurrent_kernel", "bias")]
     assert found[-1] == "backward/cell_1/bias"
     assert len(set(found)) == len(found) == 12
+
+
+@pytest.mark.parametrize("shape", [(2,), (3,), (3, 2), (2, 2), (2, 3), (1,), ()], ids=str)
+@pytest.mark.parametrize(
+    "value",
+    [0.5, (1, 2), (1,), ((1, 2),), ((1, 2), (3, 4)), ((1,), (2,)), ((1, 2, 3), (4, 5, 6))],
+    ids=str,
+)
+def test_constant_of_numbers(value: Any, shape: tuple[int, ...]) -> None:
+    """`Constant` fits where Keras makes a weight of the right shape."""
+    cls = objects.find_object("initializer", "Constant")
+    assert cls is not None
+    assert cls.signature["value"].kind.accepts(value)
+    ours = cls(value=value)
+    try:
+        made = np.array(keras_value(keras, ours)(shape))
+    except Exception:
+        assert not ours.works_on(shape)
+        return
+    assert ours.works_on(shape) == (made.shape == shape)
+    if made.shape == shape:
+        assert np.array_equal(made, np.broadcast_to(value, shape))
+
+
+@pytest.mark.parametrize(
+    "value", [(), ((),), (1, (2,)), ((1, 2), (3,)), "a", ("a",), None, (True,)]
+)
+def test_constant_of_no_numbers(value: Any) -> None:
+    cls = objects.find_object("initializer", "Constant")
+    assert cls is not None
+    assert not cls.signature["value"].kind.accepts(value)

@@ -321,6 +321,7 @@ STRATEGIES: dict[type[Kind], Callable[[Any, TensorType], Strategy]] = {
         [n for n in (0, 0.25, 0.5, 1, 1.0, 2.5, -0.5, 30) if kind.accepts(n)]
     ),
     arguments.Choice: lambda kind, _x: st.sampled_from(kind.choices),
+    arguments.AnyCase: lambda kind, _x: st.sampled_from(kind.choices),
     arguments.Axes: lambda _, x: several_axes(x),
     arguments.Ints: lambda _, x: order_of_axes(x),
     arguments.TargetShape: lambda _, x: target_shapes(x),

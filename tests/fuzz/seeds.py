@@ -60,8 +60,8 @@ def _small(data: bytes) -> list[bytes]:
 def words() -> dict[str, list[str]]:
     """The words of the language by what they are, from the compiler's own tables."""
     from specc.layers import ALIASES, LAYER_NAMES
-    from specc.layers.objects import CATEGORIES, object_names
     from specc.library import standard_modules
+    from specc.objects import CATEGORIES, object_names
     from specc.ops import FAMILIES
     from specc.semantics.functions import FUNCTIONS
     from specc.syntax.lalr import machine

@@ -1,11 +1,13 @@
-"""Every argument of every layer and operation, with values that few expect."""
+"""Every argument of every layer, operation and object, with values that few expect."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
 
 from specc.layers import LAYER_NAMES, find_layer
+from specc.objects import CATEGORIES, find_object, object_names
 from specc.ops import FAMILIES, find_operation
+from specc.semantics.entries import KINDS
 
 NUMBERS = (
     *("0", "-1", "1", "2", "10 ** 60", "-10 ** 60", "2 ** 31", "10 ** 9", "100_000"),
@@ -56,6 +58,43 @@ def sweep() -> Generator[bytes]:
                 ]
                 given.append(f"{name}={value}")
                 yield from _programs(f"ops.{operation}({', '.join(given)})", index, len(name))
+    for category in CATEGORIES:
+        for title in object_names(category):
+            described = find_object(category, title)
+            assert described is not None
+            for name in described.signature:
+                for value in VALUES:
+                    yield _block(f"{title}({name}={value})", category)
+    for kind, entries in KINDS.items():
+        for entry in entries:
+            for value in VALUES:
+                yield _section(kind, entry, value)
+
+
+ENTRY_OF = {
+    "callback": ("train", "callbacks"),
+    "loss": ("train", "loss"),
+    "metric": ("train", "metrics"),
+    "optimizer": ("train", "optimizer"),
+    "schedule": ("train", "optimizer"),
+    "source": ("data", "source"),
+    "split": ("data", "validation"),
+}
+"""Where the objects of a category stand, but for those of layers."""
+
+
+def _block(written: str, category: str) -> bytes:
+    """A program that gives an object to a layer, or has it in a block."""
+    if category not in ENTRY_OF:
+        line = f"Dense(3, kernel_{category}={written})"
+        return f"model m {{\n    input x: float32[4]\n    {line}\n}}\n".encode()
+    value = {"schedule": f"SGD({written})", "metric": f"[{written}]"}.get(category, written)
+    return _section(*ENTRY_OF[category], value)
+
+
+def _section(kind: str, entry: str, value: str) -> bytes:
+    model = "model m {\n    input x: float32[4]\n    Dense(3)\n}\n"
+    return f"{model}{kind} m {{\n    {entry} = {value}\n}}\n".encode()
 
 
 def _programs(expression: str, index: int, salt: int) -> Generator[bytes]:

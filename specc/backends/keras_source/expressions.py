@@ -36,6 +36,26 @@ LAZY = ("enumerate", "range", "reversed", "zip")
 """Functions that give a list in a spec and something to iterate over in Python."""
 
 
+def names_in(node: ast.Call | None) -> list[ast.Expression]:
+    """The name that a call gives to what it makes, if it gives one."""
+    given = [k.value for k in node.keywords if k.name.text == "name"] if node else []
+    return [item for item in given if not (isinstance(item, ast.Literal) and item.value is None)]
+
+
+def with_name_by_name(node: ast.Call | None, class_name: str) -> ast.Call | None:
+    """What makes a layer, with its name as a keyword, and all that stood behind it."""
+    cls = find_layer(class_name)
+    order = cls.positional if cls is not None else ()
+    first = order.index("name") if "name" in order else len(order)
+    if node is None or len(node.positional) <= first:
+        return node
+    moved = [
+        ast.KeywordArgument(ast.Token(name, item.span), item, item.span)
+        for name, item in zip(order[first:], node.positional[first:], strict=False)
+    ]
+    return ast.Call(node.callee, node.positional[:first], [*moved, *node.keywords], node.span)
+
+
 class Expressions:
     """Writes the expressions of one body."""
 
@@ -348,8 +368,9 @@ class Expressions:
         raise CannotExpress("something is called that Python cannot call", node.span)
 
     def _inner_layer(self, class_name: str, node: ast.Call | None) -> Doc:
+        node = with_name_by_name(node, class_name)
         """A layer as an argument of another one, which is called after its class."""
-        given = [k.value for k in node.keywords if k.name.text == "name"] if node else []
+        given = names_in(node)
         name = self.expr(given[0]) if given else quoted(snake_case(class_name))
         told = [k for k in node.keywords if k.name.text == "trainable"] if node else []
         frozen: list[Doc] = []

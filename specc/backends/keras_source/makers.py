@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from specc.backends.keras_source.expressions import POSTFIX, Expressions
+from specc.backends.keras_source.expressions import (
+    POSTFIX,
+    Expressions,
+    names_in,
+    with_name_by_name,
+)
 from specc.backends.keras_source.given import Given
 from specc.backends.keras_source.layout import (
     Doc,
@@ -99,12 +104,18 @@ class Makers(Expressions):
     def layer(self, constructor: ast.Expression, class_name: str, step: ast.Expression) -> Doc:
         """`layers.Dense(300, name="dense")`."""
         first = constructor if isinstance(constructor, ast.Call) else None
+        first = with_name_by_name(first, class_name)
         name = self._name_of(first, snake_case(class_name), step)
+        arguments = self.layer_arguments(first, class_name)
+        return call(f"layers.{class_name}", [*arguments, keyword("name", name)])
+
+    def layer_arguments(self, first: ast.Call | None, class_name: str) -> list[Doc]:
+        """The arguments of a layer, `trainable` among them where what it stands in is told it."""
         arguments = self.arguments(first)
         cls = find_layer(class_name)
-        if self.scope.frozen and cls is not None and cls.takes_trainable:
-            arguments = self._freezable(first, arguments)
-        return call(f"layers.{class_name}", [*arguments, keyword("name", name)])
+        if self.scope.frozen and cls is not None and "trainable" in cls.common:
+            return self._freezable(first, arguments)
+        return arguments
 
     def _freezable(self, first: ast.Call | None, arguments: list[Doc]) -> list[Doc]:
         written = [k for k in first.keywords if k.name.text == "trainable"] if first else []
@@ -114,7 +125,7 @@ class Makers(Expressions):
         return [value if flat(a).startswith("trainable=") else a for a in arguments]
 
     def _name_of(self, first: ast.Call | None, base: str, step: ast.Expression) -> Doc:
-        given = [k.value for k in first.keywords if k.name.text == "name"] if first else []
+        given = names_in(first)
         if given:
             return self.given_name(given[0])
         return self.automatic_name(base, self._local_names(step), step)
@@ -204,7 +215,7 @@ class Makers(Expressions):
         return variable
 
     def definition_as_argument(self, node: ast.Call, definition: Definition) -> Doc:
-        given = [k.value for k in node.keywords if k.name.text == "name"]
+        given = names_in(node)
         name = self.expr(given[0]) if given else quoted(snake_case(definition.name))
         if definition.kind == "model":
             return self._model(node, definition, name)

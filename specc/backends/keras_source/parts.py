@@ -9,6 +9,7 @@ from specc.backends.keras_source.layout import Doc, Suite, call, items_of, keywo
 from specc.backends.keras_source.names import constant, quoted, safe
 from specc.graph import Graph
 from specc.layers.base import Layer
+from specc.objects import keras_path
 from specc.ops.base import Operation
 from specc.records import fresh, record
 from specc.semantics.naming import snake_case
@@ -139,7 +140,7 @@ def value_doc(value: Any, *, frozen: bool = False) -> Doc:
 
 def object_name(value: Any) -> str:
     """`keras.regularizers.L2`."""
-    return f"keras.{value.category}s.{type(value).__name__}"
+    return f"keras.{keras_path(value)}"
 
 
 def constructor_doc(layer: Layer, *more: Doc) -> Doc:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from specc.backends.keras_source.expressions import OR, POSTFIX
+from specc.backends.keras_source.expressions import OR, POSTFIX, names_in, with_name_by_name
 from specc.backends.keras_source.given import Given
 from specc.backends.keras_source.layout import (
     Choice,
@@ -137,12 +137,12 @@ class Steps(Makers):
         first = expression if isinstance(expression, ast.Call) else None
         callee = first.callee if first is not None else expression
         what, found = self.scope.resolve(callee)
-        written = [k.value for k in first.keywords if k.name.text == "name"] if first else []
+        if what == "layer":
+            first = with_name_by_name(first, found)
+        written = names_in(first)
         named = self.given_name(written[0]) if written else self.name_doc(name)
         if what == "layer":
-            arguments = self.arguments(first)
-            if self.scope.frozen:
-                arguments = self._freezable(first, arguments)
+            arguments = self.layer_arguments(first, found)
             return call(f"layers.{found}", [*arguments, keyword("name", named)])
         if what == "model":
             return self._model(first, found, named)
@@ -208,7 +208,7 @@ class Steps(Makers):
         first = constructor if isinstance(constructor, ast.Call) else None
         names = [tensor.name for tensor in self.structured.inputs_of_model(definition)]
         inputs = self._ordered(names, second, given)
-        if first is not None and any(k.name.text == "name" for k in first.keywords):
+        if names_in(first):
             named = self._name_of(first, snake_case(definition.name), step)
             return call(self._model(first, definition, named), [inputs])
         found = {id(node.layer): node.layer for _, node in self.scope.trace.nodes_at(step.span)}

@@ -14,6 +14,7 @@ import onnx_ir as ir
 from specc.backends.native.builder import DTYPES, OnnxBuilder, OnnxValue
 from specc.backends.native.fold_normalization import Fold, plan_folds
 from specc.backends.tf2onnx_graph import LAYER_SCOPE
+from specc.files import UsageError
 from specc.graph import Graph, GraphLayer, Node, Tensor
 from specc.layers.base import Layer
 from specc.lowering import NotLowered
@@ -21,7 +22,8 @@ from specc.records import record
 from specc.types import TensorType
 
 IR_VERSION = 8
-MASK_MAKERS = ("Masking",)
+OPSETS = range(15, 19)
+"""What the lowerings are tested with."""
 
 
 @record
@@ -41,14 +43,19 @@ def lower(graph: Graph, opset: int, *, fold: bool = True) -> Lowered:
 
     Raises:
         NotLowered: naming the first layer that has no lowering.
+        UsageError: where there is no such opset.
     """
+    if opset not in OPSETS:
+        raise UsageError(
+            f"opset {opset} is not to be had", f"there are {OPSETS[0]} to {OPSETS[-1]}"
+        )
     return _Lowering(graph, opset, plan_folds(graph) if fold else []).run()
 
 
 class _Lowering:
     def __init__(self, graph: Graph, opset: int, folds: list[Fold]) -> None:
         self.graph = graph
-        self.op = OnnxBuilder(opset)
+        self.op: Any = OnnxBuilder(opset)  # to pyright its operators are attributes of any kind
         self.folds = folds
         self.values: dict[Tensor, OnnxValue] = {}
         self.weights: dict[GraphLayer, dict[str, OnnxValue]] = {}
@@ -114,7 +121,7 @@ class _Lowering:
         layer = node.layer.layer
         if not isinstance(layer, Layer):
             raise NotLowered(f"the operation `{node.layer.name}` has no lowering yet")
-        if layer.kind in MASK_MAKERS or getattr(layer, "mask_zero", False):
+        if layer.makes_mask:
             raise NotLowered(f"`{node.layer.name}` makes a mask")
         if set(node.call) - {"training"}:
             raise NotLowered(f"arguments in the call of `{node.layer.name}`")
@@ -150,7 +157,7 @@ class _Lowering:
             affine = normalization.layer.affine(self.op, self.weights[normalization])
             assert affine is not None
             method = layer.fold_before if fold.before else layer.fold_after
-            changed = method(self.op, weights, *affine)
+            changed: Any = method(self.op, weights, *affine)
             assert changed is not None
             weights = {**weights, **changed}
         return weights

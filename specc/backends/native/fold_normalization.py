@@ -33,16 +33,14 @@ def plan_folds(graph: Graph) -> list[Fold]:
 
     def only_taker(node: Node) -> Node | None:
         """What alone takes the output of a node, behind layers that pass it on."""
-        following: Node | None = node
-        while following is not None:
+        following = node
+        while following is node or _passes_on(following):
             (output,) = following.outputs
             users = takers.get(output, [])
             if output in kept or len(users) != 1:
                 return None
             following = users[0]
-            if not _passes_on(following):
-                return following
-        return None
+        return following
 
     def only_maker(node: Node) -> Node | None:
         """What makes the input of a node and of nothing else, behind layers that pass it on."""

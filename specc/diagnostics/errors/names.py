@@ -11,11 +11,35 @@ from specc.source import Span
 
 
 def unknown_layer(
-    where: Span, name: str, known: Iterable[str], found_in: str | None = None
+    where: Span,
+    name: str,
+    known: Iterable[str],
+    found_in: str | None = None,
+    instead: tuple[str, str] | None = None,
 ) -> Diagnostic:
-    """`found_in` is a standard module that has a block of this name."""
+    """What is no layer.
+
+    Args:
+        found_in: a standard module that has a block of this name.
+        instead: of a name with its module, what it is ("activations") and how it is written.
+    """
     bare = name.rsplit(".", 1)[-1]
     every = list(known)
+    if instead is not None:
+        what, written = instead
+        return Diagnostic(
+            "E0201",
+            f"{what} are named without their module",
+            Label(where),
+            help=f"write `{written}`",
+        )
+    if bare == "Sequential":
+        return Diagnostic(
+            "E0201",
+            "a model of layers is no layer here",
+            Label(where),
+            help="write `model name { ... }`, an input in it, and each layer on a line of its own",
+        )
     if bare != name and bare in every:
         return Diagnostic(
             "E0201",
@@ -37,7 +61,7 @@ def unknown_layer(
 
 def refused_layer(where: Span, name: str, why: str, instead: str) -> Diagnostic:
     """A name of `keras.layers` that cannot stand in a spec."""
-    return Diagnostic("E0260", f"`{name}` is no layer of a spec", Label(where, why), help=instead)
+    return Diagnostic("E0253", f"`{name}` is no layer of a spec", Label(where, why), help=instead)
 
 
 def unknown_name(
@@ -54,25 +78,35 @@ def unknown_name(
     )
 
 
-def unknown_argument(where: Span, layer: str, known: Iterable[str]) -> Diagnostic:
+def unknown_argument(
+    where: Span, layer: str, known: Iterable[str], instead: str | None = None
+) -> Diagnostic:
+    """`instead` is what to write, where that is known."""
     every = list(known)
     takes = f"it takes {listed(every)}" if every else "it takes none here"
     return Diagnostic(
         "E0203",
         f"`{layer}` has no argument `{where.text}`",
         Label(where),
-        help=did_you_mean(where.text, every) or takes,
+        help=instead or did_you_mean(where.text, every) or takes,
     )
 
 
 def wrong_argument(
-    where: Span, layer: str, argument: str, expected: str, choices: Sequence[str], found: object
+    where: Span,
+    layer: str,
+    argument: str,
+    expected: str,
+    choices: Sequence[str],
+    found: object,
+    reason: str | None = None,
 ) -> Diagnostic:
-    suggestion = did_you_mean(found, choices) if isinstance(found, str) else None
+    """`reason` says why it does not take what Keras knows."""
+    suggestion = reason or (did_you_mean(found, choices) if isinstance(found, str) else None)
     if suggestion is None and len(choices) > 12:
         # Keras knows many by two names, `he_normal` and `HeNormal`; one will do here.
         shown = [choice for choice in choices if choice[0].islower()]
-        suggestion = f"{expected.removesuffix(', or None')} is one of {listed(shown, 60)}"
+        suggestion = f"{expected.split(', or ')[0]} is one of {listed(shown, 60)}"
     return Diagnostic(
         "E0204",
         f"`{argument}` of `{layer}` takes {expected}",

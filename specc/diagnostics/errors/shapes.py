@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from specc.diagnostics.diagnostic import Diagnostic, Label
 from specc.diagnostics.errors.words import counted, shape
+from specc.diagnostics.errors.words import shape as written
 from specc.diagnostics.place import Place
 from specc.types import Dimension, TensorType
 
@@ -100,6 +101,16 @@ def axis_out_of_range(place: Place, argument: str, axis: int, rank: int) -> Diag
 
 def window_too_large(place: Place, argument: str, axis: int, window: int, size: int) -> Diagnostic:
     """`window` is the extent with its dilation, `size` the input's along `axis` (batch is 0)."""
+    if argument == "cropping":
+        return Diagnostic(
+            "E0304",
+            f"`{place.layer}` would leave nothing of its input",
+            Label(
+                place.argument(argument), f"needs {window} along axis {axis}, the input has {size}"
+            ),
+            _input_label(place, 0),
+            help="crop less",
+        )
     return Diagnostic(
         "E0304",
         f"the window of `{place.layer}` is larger than its input",
@@ -183,9 +194,15 @@ def arguments_conflict(place: Place, argument: str, reason: str) -> Diagnostic:
     )
 
 
-def rank_refused(place: Place, argument: str, name: str, shape: Sequence[Dimension]) -> Diagnostic:
-    """An initializer or regularizer that does not take tensors of this rank."""
+def rank_refused(
+    place: Place, argument: str, name: str, shape: Sequence[Dimension], by_size: bool = False
+) -> Diagnostic:
+    """An initializer or regularizer that does not take tensors of this rank, or, with `by_size`,
+    of this shape.
+    """
     given = "a vector" if len(shape) == 1 else f"a tensor of rank {len(shape)}"
+    if by_size:
+        given = f"a tensor of shape {written(tuple(shape))}"
     return Diagnostic(
         "E0311",
         f"`{name}` cannot be the `{argument}` of `{place.layer}`",
@@ -287,4 +304,15 @@ def vocabulary_missing(place: Place, argument: str) -> Diagnostic:
         f"`{place.layer}` needs its `{argument}`",
         Label(place.span, f"there is no `{argument}`"),
         help="Keras could learn it from data with `adapt`; a spec has to give it",
+    )
+
+
+def only_within(place: Place, outer: str) -> Diagnostic:
+    """A layer that Keras can only use inside another one."""
+    written = place.span.text if "(" in place.span.text else f"{place.layer}()"
+    return Diagnostic(
+        "E0334",
+        f"`{place.layer}` cannot be a layer of a model by itself",
+        Label(place.span, "Keras takes its output for its input"),
+        help=f"put it into another layer: `{outer}([{written}])`",
     )

@@ -1,0 +1,162 @@
+"""The native exporter: layers that lower themselves, normalizations folded into others."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+import specc
+from specc.backends.adopt import adopt
+from specc.backends.export import Exported, Exporter, current_weights, exporter_of
+from specc.cli.main import main
+from specc.layers.activation_functions import FUNCTIONS
+from specc.layers.normalization import BatchNormalization
+from specc.verification.verify import verify_onnx
+
+SPECS = Path(__file__).parent.parent / "specs"
+
+pytestmark = pytest.mark.usefixtures("keras_backend")
+
+
+def exported(model: specc.Model, seed: int = 0) -> tuple[Exporter, Exported, specc.Report]:
+    """A model exported natively, and the report on it."""
+    keras_model = model.to_keras(seed=seed)
+    built = adopt(model.graph, keras_model)
+    exporter = Exporter(built, model.source, via="native")
+    assert exporter.via == "native", exporter.fallen_back
+    made = exporter.export(current_weights(built))
+    onnx.checker.check_model(made.model, full_check=True)
+    report = verify_onnx(model.graph, keras_model, made.model, provider="cpu", exporter=exporter)
+    return exporter, made, report
+
+
+def sound(text: str) -> onnx.ModelProto:
+    """The ONNX model of the last model of a spec, verified."""
+    _, made, report = exported(specc.compile_text(text).models[-1])
+    assert report.ok, report.diagnostics
+    return made.model
+
+
+def operators(model: onnx.ModelProto) -> list[str]:
+    return [node.op_type for node in model.graph.node]
+
+
+@pytest.mark.parametrize("name", ["bn_after", "bn_before"])
+def test_the_seed_models_come_to_seven_nodes(name: str) -> None:
+    model = specc.compile(SPECS / f"{name}.spec").model()
+    _, made, report = exported(model)
+    assert report.ok, report.diagnostics
+    assert operators(made.model) == ["Flatten", "Gemm", "Elu", "Gemm", "Elu", "Gemm", "Softmax"]
+    # 784 * 300 + 300, 300 * 100 + 100, 100 * 10 + 10: each Dense with a bias, and nothing else.
+    assert made.accounting.onnx_total == 266_610
+    assert sum(int(np.prod(i.dims)) for i in made.model.graph.initializer) == 266_610
+    assert made.accounting.closes
+    assert model.params.total - made.accounting.onnx_total == {"bn_after": 4_736}.get(name, 4_336)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("BatchNormalization\nDense(3)", ["Gemm"]),
+        ("Dense(3)\nBatchNormalization", ["Gemm"]),
+        ("Dense(3, use_bias=False)\nBatchNormalization(scale=False)", ["Gemm"]),
+        ("Dense(3)\nDropout(0.5)\nBatchNormalization(center=False)", ["Gemm"]),
+        ("Dense(3)\nBatchNormalization\nBatchNormalization\nDense(2)", ["Gemm", "Gemm"]),
+        ("BatchNormalization\nDropout(0.5)\nDense(3)\nBatchNormalization", ["Gemm"]),
+        # Never across an activation, nor where somebody else sees what is folded away.
+        ('Dense(3, activation="relu")\nBatchNormalization', ["Gemm", "Relu", "Mul", "Add"]),
+        ("BatchNormalization\nReLU\nDense(3)", ["Mul", "Add", "Relu", "Gemm"]),
+        ("y = x -> BatchNormalization\ny -> Dense(5)\nz = y -> Dense(5)\n[y, z] -> Add", None),
+        ("y = x -> Dense(5)\nz = y -> BatchNormalization\n[y, z] -> Add", None),
+        ("y = x -> BatchNormalization\nz = y -> Dense(3)\noutput y, z", None),
+    ],
+)
+def test_folding(body: str, expected: list[str] | None) -> None:
+    body = body.replace("y -> Dense(5)\nz =", "z =")
+    lines = "".join(f"    {line}\n" for line in body.splitlines())
+    model = sound(f"model m {{\n    input x: float32[5]\n\n{lines}}}\n")
+    if expected is None:
+        assert {"Mul", "Add"} <= set(operators(model))
+    else:
+        assert operators(model) == expected
+
+
+@pytest.mark.parametrize("activation", sorted(FUNCTIONS))
+def test_activations(activation: str) -> None:
+    sound(f"""
+model m {{
+    input x: float32[6]
+
+    y = x -> Dense(5, activation="{activation}")
+    z = x -> Dense(5) -> Activation("{activation}")
+
+    output y, z
+}}
+""")
+
+
+def test_layers_of_a_stack() -> None:
+    sound("""
+model m {
+    input x: float32[4, 6]
+    input words: int32[4]
+
+    a = x -> Dense(5) -> LeakyReLU -> PReLU -> ReLU(max_value=2.0) -> GaussianNoise(0.1)
+    b = words -> Embedding(9, 5) -> ELU(alpha=0.5) -> ReLU(negative_slope=0.1) -> Identity
+    c = [[a, b] -> Add, a] -> Concatenate
+    d = [[a, b] -> Multiply, [a, b] -> Maximum, [a, b] -> Minimum] -> Average
+    [c, d] -> Concatenate -> Softmax -> Flatten -> Dense(3)
+}
+""")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        lambda self, op, w: (self.scaled(op, w)[0], op.Neg(self.scaled(op, w)[1])),
+        lambda self, op, w: (op.Mul(self.scaled(op, w)[0], 1.01), self.scaled(op, w)[1]),
+    ],
+    ids=["offset of the wrong sign", "scale off by a hundredth"],
+)
+@pytest.mark.parametrize("name", ["bn_after", "bn_before"])
+def test_a_wrong_fold_is_refused(name: str, fault: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The account of the parameters follows the exporter; the outputs are Keras's own."""
+    monkeypatch.setattr(BatchNormalization, "scaled", BatchNormalization.affine, raising=False)
+    monkeypatch.setattr(BatchNormalization, "affine", fault)
+    _, _, report = exported(specc.compile(SPECS / f"{name}.spec").model())
+    assert not report.ok
+
+
+def test_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("bn_after", "convnet"):
+        shutil.copy(SPECS / f"{name}.spec", tmp_path)
+    options = ["--via", "native", "--provider", "cpu"]
+    assert main(["export", "--onnx", "bn_after.spec", *options]) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert "= 266,610 in ONNX" in said.out
+    assert exporter_of(onnx.load("build/bn_after.onnx")) == "native"
+    # Which exporter it was stands in the file: it is checked against the same one.
+    assert main(["export", "--onnx", "bn_after.spec", "--provider", "cpu", "-o", "other"]) == 0
+    assert exporter_of(onnx.load("other/bn_after.onnx")) == "tf2onnx"
+    capsys.readouterr()
+    assert main(["verify", "bn_after.spec", "build/bn_after.onnx", "--provider", "cpu"]) == 0
+    capsys.readouterr()
+    assert main(["export", "--onnx", "convnet.spec", *options]) == 0
+    said = capsys.readouterr()
+    assert said.err == "convnet: by tf2onnx, as `Reshape` has no lowering yet\n"
+    assert exporter_of(onnx.load("build/convnet.onnx")) == "tf2onnx"
+
+
+def test_the_same_bytes() -> None:
+    model = specc.compile(SPECS / "bn_after.spec").model()
+    first, second = (exported(model)[1].model.SerializeToString() for _ in range(2))
+    assert first == second
