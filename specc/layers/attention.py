@@ -125,8 +125,9 @@ class _ListAttention(Layer):
 def _agree(axis: int, *inputs: TensorType, first: int = 0) -> None:
     """Refuse inputs whose sizes along an axis (the batch axis not counted) cannot be the same."""
     sizes = [x.shape[axis] for x in inputs]
-    if contradict(sizes):
-        at = next(i for i, size in enumerate(sizes) if contradict((sizes[0], size)))
+    # An axis of size 1 would stretch to one of unknown size, and Keras does not say so.
+    if contradict(sizes) or (1 in sizes and any(not isinstance(n, int) for n in sizes)):
+        at = next(i for i, size in enumerate(sizes) if size != sizes[0])
         raise Refused(errors.input_differs, axis + 1, sizes[at], sizes[0], first + at)
 
 

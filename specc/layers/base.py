@@ -30,8 +30,12 @@ from specc.layers.arguments import (
     KerasObject,
     Kind,
 )
+<<<<<<< HEAD
 from specc.lowering import Builder, NotLowered, Value, Values
 from specc.types import Dimension, TensorType
+=======
+from specc.types import FLOAT_DTYPES, Dimension, TensorType
+>>>>>>> main
 
 
 class Weight(NamedTuple):
@@ -356,7 +360,9 @@ def check_object(argument: str, value: Any, dtype: str, shape: tuple[Dimension, 
         raise Refused(errors.rank_refused, argument, name, shape)
     if isinstance(value, KerasObject) and not value.works_on(shape):
         raise Refused(errors.rank_refused, argument, name, shape, by_size=True)
-    if dtype not in names.DTYPES.get(name, (dtype,)):
+    # Keras multiplies the activity by a fraction, which it can do with floats alone.
+    of_numbers = argument == "activity_regularizer" and dtype not in FLOAT_DTYPES
+    if of_numbers or dtype not in names.DTYPES.get(name, (dtype,)):
         raise Refused(errors.object_dtype_refused, argument, name, dtype)
 
 

@@ -30,7 +30,7 @@ class _Elementwise(Layer):
     def infer(self, *inputs: TensorType) -> TensorType:
         dtype = promoted([x.dtype for x in inputs])
         if len(inputs) > 1:
-            refuse_bool(dtype)
+            refuse_bool(promoted([x.dtype for x in inputs[:2]]))  # Keras starts with these.
         return TensorType(dtype, broadcast([x.shape for x in inputs]))
 
     operator: ClassVar[str]

@@ -44,6 +44,12 @@ def unknown_sizes(x: TensorType) -> bool:
     return any(not isinstance(size, int) for size in x.shape)
 
 
+def mask_value_fits(case: Case) -> bool:
+    """Whether a mask value is of the kind of the categories, which Keras does not look at."""
+    value = case.arguments.get("mask_value")
+    return value is None or isinstance(value, str) == (case.inputs[0].dtype == "string")
+
+
 UNKNOWN = ((None,), ("time",))
 
 IMAGES = (*FAMILIES["colour"], *FAMILIES["geometry"], *FAMILIES["mixing"])
@@ -124,6 +130,7 @@ STRICTER = {
                 any(x.rank != 1 or x.shape in UNKNOWN for x in case.inputs)
                 or any(x.dtype not in ("int32", "int64", "string") for x in case.inputs)
                 or (case.layer == "Hashing" and case.arguments.get("output_mode") == "one_hot")
+                or (case.layer == "Hashing" and not mask_value_fits(case))
             ),
         ),
     ),
@@ -258,6 +265,10 @@ FATAL = ("EinsumDense", "AdaptiveMaxPooling1D", "AdaptiveMaxPooling2D", "Adaptiv
 """Layers with which TensorFlow ends the process for some inputs, so that Keras cannot be asked."""
 
 MISTAKEN = {
+    "Pipeline": Stricter(
+        "images of unknown sizes that are cropped: Keras keeps what its own trace could not tell",
+        lambda case: unknown_sizes(case.inputs[0]),
+    ),
     "MultiHeadAttention": Stricter(
         "Keras gives the scores as many steps as the query has, and no other axes",
         lambda case: case.call.get("return_attention_scores", False),
