@@ -30,12 +30,8 @@ from specc.layers.arguments import (
     KerasObject,
     Kind,
 )
-<<<<<<< HEAD
 from specc.lowering import Builder, NotLowered, Value, Values
-from specc.types import Dimension, TensorType
-=======
 from specc.types import FLOAT_DTYPES, Dimension, TensorType
->>>>>>> main
 
 
 class Weight(NamedTuple):
