@@ -155,10 +155,14 @@ def test_exports() -> None:
     class Native(Refused):
         def onnx(self) -> None: ...
 
+    class Both(Limited):
+        def onnx(self) -> None: ...
+
     assert exports(Layer) == "by tf2onnx"
     assert exports(Refused) == "not at all, as tf2onnx has no such thing"
     assert exports(Limited) == "by tf2onnx, but for this"
-    assert exports(Native) == "natively (`--via native`), or by tf2onnx"
+    assert exports(Native) == "natively"
+    assert exports(Both) == "natively (`--via native`), or by tf2onnx, but for this"
 
 
 @pytest.mark.slow
