@@ -6,7 +6,7 @@ A layer lowers itself, `onnx(op, x, w)`, against these two; what stands behind t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from specc.types import TensorType
@@ -17,26 +17,39 @@ class Value(Protocol):
 
     @property
     def type(self) -> TensorType:
-        """Its dtype, and its shape where it is the input of a layer or a weight."""
+        """Its dtype and shape, for inputs of a layer, weights, and what `Builder.typed` gives.
+
+        Of what operators give only the dtype is known; there this raises `AttributeError`.
+        """
         ...
 
     @property
     def dtype(self) -> str: ...
 
+    @property
+    def mask(self) -> Value | None:
+        """The mask that Keras carries along with a layer's input, or None: True is kept."""
+        ...
 
-Operand = Value | float | int | bool | Sequence[float] | Sequence[int] | None
-"""What an operator reads: a value, a constant, or nothing in the place of an optional input."""
 
 Values = Mapping[str, Value]
 """The weights of a layer by name; a layer's `onnx` may find a bias there that it does not have
 itself, from a normalization that was folded into it."""
 
+Step = Callable[[list[Value], list[Value]], tuple[list[Value], list[Value]]]
+"""States and the items of one time step to the next states and what is put out."""
+
 
 class Builder(Protocol):
-    """Makes operators: `op.Gemm(x, kernel, bias)`, in the domain of ONNX.
+    """Makes operators: `op.Gemm(x, kernel, bias, transB=1)`, in the domain of ONNX.
 
-    Numbers become constants of the dtype of the first value among the inputs; lists of whole
-    numbers, which stand for shapes, axes and pads, tensors of int64.
+    Inputs are values, None for an optional one that is left out, and constants: numbers become
+    constants of the dtype of the first value among the inputs, lists of whole numbers, which
+    stand for shapes, axes and pads, tensors of int64. Three arguments are none of the operator:
+    `outputs`, how many values it gives (with more than one, a tuple); `dtype`, of what it gives,
+    that of the first value it reads otherwise; `domain`.
+
+    Equal operators on equal inputs are made once.
     """
 
     opset: int
@@ -44,11 +57,46 @@ class Builder(Protocol):
     def __getattr__(self, name: str) -> Any: ...
 
     def cast(self, x: Value, dtype: str) -> Value:
-        """The value in another dtype; the value itself where it has that already."""
+        """The value in another dtype, with its type and mask; itself where it has that already."""
         ...
 
-    def constant(self, value: Any, dtype: str) -> Value: ...
+    def constant(self, value: Any, dtype: str) -> Value:
+        """A constant, of anything that NumPy makes an array of."""
+        ...
+
+    def typed(self, x: Value, known: TensorType, mask: Value | None = None) -> Value:
+        """The same value, of which a type and a mask are known."""
+        ...
+
+    def size(self, x: Value, axis: int) -> Value:
+        """The size of an axis, the batch axis being 0, as a vector of one int64."""
+        ...
+
+    def reshape(self, x: Value, sizes: Sequence[int | Value]) -> Value:
+        """The elements in another shape.
+
+        Args:
+            sizes: of every axis, the batch axis included: a number, what `size` gives, 0 for
+                that of the same axis of `x`, or at one place -1 for what is left.
+        """
+        ...
+
+    def scan(
+        self, step: Step, states: Sequence[Value], sequences: Sequence[Value], reverse: bool = False
+    ) -> tuple[list[Value], list[Value]]:
+        """Run a step for each time step of sequences (batch, time, ...).
+
+        Returns:
+            The last states, and what was put out, (batch, time, ...) each, in the order of the
+            input also where `reverse` runs from its end.
+        """
+        ...
 
 
 class NotLowered(Exception):
     """A layer, or arguments of it, that have no lowering yet; the text says which."""
+
+
+def inside(w: Values, prefix: str) -> Values:
+    """The weights whose names start with a prefix, without it: those of a layer within one."""
+    return {name.removeprefix(prefix): v for name, v in w.items() if name.startswith(prefix)}

@@ -211,22 +211,31 @@ class Layer(Configurable):
         own = self.compute_dtype
         return tuple(x._replace(dtype=own) if x.dtype == "float32" else x for x in outputs)
 
-    def onnx(self, op: Builder, x: Any, w: Values) -> Any:
-        """What the layer computes at inference, as operators of ONNX.
+    def onnx(self, op: Builder, *x_and_w: Any, **call: Any) -> Any:
+        """What the layer computes at inference, as operators of ONNX: `onnx(op, x, w, **call)`.
 
         Args:
-            x: the input; a list of them where Keras takes a list. Floats have the layer's dtype.
-            w: the weights by name, in the layer's dtype.
+            x_and_w: the input, a list of them where Keras takes a list, with floats of the
+                layer's dtype and in `mask` what Keras would give the layer as its mask; and the
+                weights by name, in the layer's dtype.
+            call: the arguments of the call, but for `training`; values in the place of tensors.
 
         Returns:
-            The output, or a tuple of several.
+            The output, or a tuple of several; `lower_layer` casts it to the dtype of `infer`.
 
         Raises:
             NotLowered: where there is no lowering for the layer or for its arguments.
         """
         if self.passes_on:
-            return x
+            return x_and_w[0]
         raise NotLowered(f"`{self.kind}` has no lowering yet")
+
+    def onnx_mask(self, op: Builder, *x_and_w: Any, **call: Any) -> Any:
+        """The mask behind the layer, or None; a tuple where its outputs have different ones.
+
+        Takes what `onnx` takes. This is Keras's `compute_mask`.
+        """
+        return x_and_w[0].mask if self.hands_mask_on and not self.takes_list else None
 
     def affine(self, op: Builder, w: Values) -> tuple[Value, Value] | None:
         """Scale and offset where the layer is `x * scale + offset` along the last axis.

@@ -14,12 +14,14 @@ Operands are arguments like the others: a `TensorType` stands for a tensor, a nu
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, dataclass_transform
 
 from specc.diagnostics.errors import operations as errors
 from specc.diagnostics.errors.shapes import dtype_refused
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import REQUIRED, Argument, arg, is_tuple
+from specc.lowering import Builder, NotLowered
 from specc.types import TensorType
 
 REGISTRY: dict[str, type[Operation]] = {}
@@ -90,6 +92,20 @@ class Operation:
             Refused: where Keras would not take these operands.
         """
         raise NotImplementedError
+
+    def onnx(self, op: Builder, v: Mapping[str, Any]) -> Any:
+        """The operation in ONNX.
+
+        Args:
+            v: the arguments by name, as they were given, values in the place of tensors.
+
+        Returns:
+            The result, or a tuple of several; it is cast to the dtype of `infer`.
+
+        Raises:
+            NotLowered: where there is no lowering for the operation or its arguments.
+        """
+        raise NotLowered(f"`{self.operation_name}` has no lowering yet")
 
     # --------------------------------------------------------------- what follows
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from functools import cache, partial
+from typing import Any
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 
+from specc.lowering import Step
 from specc.types import TensorType
 
 DTYPES: dict[str, ir.DataType] = {
@@ -29,15 +31,28 @@ DTYPES: dict[str, ir.DataType] = {
 }
 
 
-class OnnxValue(NamedTuple):
-    """An `ir.Value` with what the checker knows of it."""
+class OnnxValue:
+    """An `ir.Value` with what the checker knows of it; see `specc.lowering.Value`."""
 
-    value: ir.Value
-    type: TensorType
+    __slots__ = ("dtype", "known", "mask", "value")
+
+    def __init__(
+        self,
+        value: ir.Value,
+        dtype: str,
+        known: TensorType | None = None,
+        mask: OnnxValue | None = None,
+    ) -> None:
+        self.value = value
+        self.dtype = dtype
+        self.known = known
+        self.mask = mask
 
     @property
-    def dtype(self) -> str:
-        return self.type.dtype
+    def type(self) -> TensorType:
+        if self.known is None:
+            raise AttributeError("the shape of what an operator gives is not known")
+        return self.known
 
 
 class OnnxBuilder:
@@ -45,11 +60,15 @@ class OnnxBuilder:
 
     def __init__(self, opset: int) -> None:
         self.opset = opset
+        self.opsets = {"": opset}
+        """The version of each domain that is used."""
         self.nodes: list[ir.Node] = []
         self.constants: list[ir.Value] = []
         self.scope = ""
         """What the names of nodes start with."""
-        self._known: dict[tuple[Any, ...], OnnxValue] = {}
+        self._count = 0
+        self._constants: dict[tuple[Any, ...], OnnxValue] = {}
+        self._made: dict[tuple[Any, ...], Any] = {}
 
     def __getattr__(self, name: str) -> Any:
         if not name[0].isupper():
@@ -62,47 +81,126 @@ class OnnxBuilder:
         *inputs: Any,
         outputs: int = 1,
         dtype: str | None = None,
+        domain: str = "",
         **attributes: Any,
     ) -> Any:
-        """An operator applied.
-
-        Args:
-            outputs: how many values it gives; with more than one, a tuple.
-            dtype: of what it gives; that of the first value it reads otherwise.
-        """
-        first = next(x.dtype for x in inputs if isinstance(x, OnnxValue))
+        """An operator applied; see `specc.lowering.Builder`."""
+        first = next((x.dtype for x in inputs if isinstance(x, OnnxValue)), dtype or "float32")
         operands = [self._operand(x, first) for x in inputs]
-        node = ir.node(op_type, operands, attributes or None, num_outputs=outputs)
-        node.name = f"{self.scope}/{op_type}_{len(self.nodes)}"
+        given = {
+            name: _attribute(op_type, domain, self.opset, name, value)
+            for name, value in attributes.items()
+            if value is not None
+        }
+        key = (domain, op_type, *map(id, operands), outputs, dtype, repr(sorted(given.items())))
+        if key in self._made:
+            return self._made[key]
+        if domain:
+            self.opsets.setdefault(domain, DOMAINS[domain])
+        node = ir.node(op_type, operands, given or None, domain=domain, num_outputs=outputs)
+        node.name = f"{self.scope}/{op_type}_{self._count}"
+        self._count += 1
         self.nodes.append(node)
         for index, output in enumerate(node.outputs):
             output.name = f"{node.name}:{index}"
-        made = TensorType(dtype or first, ())
-        found = tuple(OnnxValue(value, made) for value in node.outputs)
-        return found[0] if outputs == 1 else found
+        found = tuple([OnnxValue(value, dtype or first) for value in node.outputs])
+        made = found[0] if outputs == 1 else found
+        self._made[key] = made
+        return made
 
     def cast(self, x: OnnxValue, dtype: str) -> OnnxValue:
         if x.dtype == dtype:
             return x
         made = self.node("Cast", x, dtype=dtype, to=int(DTYPES[dtype]))
-        return made._replace(type=x.type._replace(dtype=dtype))
+        known = x.known._replace(dtype=dtype) if x.known else None
+        return OnnxValue(made.value, dtype, known, x.mask)
 
     def constant(self, value: Any, dtype: str) -> OnnxValue:
         """A constant, once for all that are equal."""
-        array = np.asarray(value, DTYPES[dtype].numpy())
-        key = (dtype, array.shape, array.tobytes())
-        if key not in self._known:
+        array = np.asarray(value, object if dtype == "string" else DTYPES[dtype].numpy())
+        content = tuple(array.ravel()) if dtype == "string" else array.tobytes()
+        key = (dtype, array.shape, content)
+        if key not in self._constants:
             name = f"constant_{len(self.constants)}"
-            tensor = ir.Tensor(array, name=name)
+            tensor: Any = ir.Tensor(array, name=name)
+            if dtype == "string":
+                items = [str(item).encode() for item in array.ravel()]
+                tensor = ir.StringTensor(items, shape=ir.Shape(array.shape), name=name)
             made = ir.Value(
                 name=name,
-                shape=tensor.shape,
+                shape=ir.Shape(array.shape),
                 type=ir.TensorType(DTYPES[dtype]),
                 const_value=tensor,
             )
             self.constants.append(made)
-            self._known[key] = OnnxValue(made, TensorType(dtype, array.shape, batched=False))
-        return self._known[key]
+            type_ = TensorType(dtype, array.shape, batched=False)
+            self._constants[key] = OnnxValue(made, dtype, type_)
+        return self._constants[key]
+
+    def typed(self, x: OnnxValue, known: TensorType, mask: OnnxValue | None = None) -> OnnxValue:
+        return OnnxValue(x.value, x.dtype, known, mask)
+
+    def size(self, x: OnnxValue, axis: int) -> OnnxValue:
+        end = axis + 1 if axis != -1 else None
+        return self.node("Shape", x, dtype="int64", start=axis, end=end)
+
+    def reshape(self, x: OnnxValue, sizes: Sequence[int | OnnxValue]) -> OnnxValue:
+        if all(isinstance(size, int) for size in sizes):
+            return self.node("Reshape", x, list(sizes))
+        parts = [size if isinstance(size, OnnxValue) else [size] for size in sizes]
+        vectors = [p if isinstance(p, OnnxValue) else self.constant(p, "int64") for p in parts]
+        return self.node("Reshape", x, self.node("Concat", *vectors, axis=0))
+
+    def scan(
+        self,
+        step: Step,
+        states: Sequence[OnnxValue],
+        sequences: Sequence[OnnxValue],
+        reverse: bool = False,
+    ) -> tuple[list[Any], list[Any]]:
+        outer, made = self.nodes, dict(self._made)
+        self.nodes = []
+        number = self._count
+        ports = [self._port(f"{self.scope}/scan_{number}/state_{i}", x.dtype)
+                 for i, x in enumerate(states)]  # fmt: skip
+        items = [self._port(f"{self.scope}/scan_{number}/item_{i}", x.dtype)
+                 for i, x in enumerate(sequences)]  # fmt: skip
+        following, put_out = step(list(ports), list(items))
+        # Each output of a body is a value of its own.
+        results = [self._output(x) for x in (*following, *put_out)]
+        body = ir.Graph(
+            [x.value for x in (*ports, *items)],
+            [x.value for x in results],
+            nodes=self.nodes,
+            name=f"{self.scope}/scan_{number}/body",
+        )
+        self.nodes, self._made = outer, made
+        direction = 1 if reverse else 0
+        found = self.node(
+            "Scan",
+            *states,
+            *sequences,
+            outputs=max(len(results), 1),
+            body=body,
+            num_scan_inputs=len(items),
+            scan_input_axes=[1] * len(items),
+            scan_input_directions=[direction] * len(items),
+            scan_output_axes=[1] * len(put_out),
+            scan_output_directions=[direction] * len(put_out),
+        )
+        every = [found] if len(results) == 1 else list(found)
+        for value, result in zip(every, results, strict=True):
+            value.dtype = result.dtype
+        return every[: len(ports)], every[len(ports) :]
+
+    def _port(self, name: str, dtype: str) -> OnnxValue:
+        return OnnxValue(ir.Value(name=name, type=ir.TensorType(DTYPES[dtype])), dtype)
+
+    def _output(self, x: Any) -> OnnxValue:
+        self._made = {k: v for k, v in self._made.items() if k[1] != "Identity"}
+        made = self.node("Identity", x)
+        made.value.type = ir.TensorType(DTYPES[x.dtype])
+        return made
 
     def _operand(self, x: Any, dtype: str) -> ir.Value | None:
         if x is None or isinstance(x, OnnxValue):
@@ -110,3 +208,25 @@ class OnnxBuilder:
         if isinstance(x, Sequence) and all(isinstance(item, int) for item in x):
             return self.constant(x, "int64").value
         return self.constant(x, dtype).value
+
+
+def _attribute(op_type: str, domain: str, opset: int, name: str, value: Any) -> Any:
+    """An attribute as the operator's schema wants it: whole numbers as floats where it does."""
+    floats = _float_attributes(op_type, domain, opset) if isinstance(value, int | list) else ()
+    if name in floats:
+        return [float(item) for item in value] if isinstance(value, list) else float(value)
+    return value
+
+
+@cache
+def _float_attributes(op_type: str, domain: str, opset: int) -> frozenset[str]:
+    version = DOMAINS[domain] if domain else opset
+    if not onnx.defs.has(op_type, version, domain):
+        return frozenset()
+    schema = onnx.defs.get_schema(op_type, version, domain)
+    kinds = (onnx.defs.OpSchema.AttrType.FLOAT, onnx.defs.OpSchema.AttrType.FLOATS)
+    return frozenset([n for n, a in schema.attributes.items() if a.type in kinds])
+
+
+DOMAINS = {"ai.onnx.ml": 3, "com.microsoft": 1}
+"""The versions of other domains."""

@@ -7,6 +7,7 @@ account of the weights, the names and the verification are the same for both.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import onnx_ir as ir
@@ -15,10 +16,12 @@ from specc.backends.native.builder import DTYPES, OnnxBuilder, OnnxValue
 from specc.backends.native.fold_normalization import Fold, plan_folds
 from specc.backends.tf2onnx_graph import LAYER_SCOPE
 from specc.files import UsageError
-from specc.graph import Graph, GraphLayer, Node, Tensor
+from specc.graph import Graph, GraphLayer, Node, Tensor, replace_tensors
 from specc.layers.base import Layer
-from specc.lowering import NotLowered
+from specc.layers.lower import lower_layer
+from specc.lowering import NotLowered, inside
 from specc.records import record
+from specc.semantics.composite import BlockLayer, Composite
 from specc.types import TensorType
 
 IR_VERSION = 8
@@ -72,20 +75,19 @@ class _Lowering:
             outputs,
             nodes=self.op.nodes,
             initializers=self.op.constants,
-            opset_imports={"": self.op.opset},
+            opset_imports=self.op.opsets,
             name=self.graph.name,
         )
         model = ir.Model(graph, ir_version=IR_VERSION)
         return Lowered(ir.serde.serialize_model(model), self.folds)
 
     def _input(self, name: str, tensor: Tensor) -> ir.Value:
-        sizes = [size if isinstance(size, int) else None for size in tensor.type.shape]
         value = ir.Value(
             name=name,
-            shape=ir.Shape([self.graph.batch_size, *sizes]),
+            shape=self._shape(tensor),
             type=ir.TensorType(DTYPES[tensor.type.dtype]),
         )
-        self.values[tensor] = OnnxValue(value, tensor.type)
+        self.values[tensor] = OnnxValue(value, tensor.type.dtype, tensor.type)
         return value
 
     def _weight_inputs(self) -> list[ir.Value]:
@@ -99,47 +101,36 @@ class _Lowering:
                     type=ir.TensorType(DTYPES[variable.dtype]),
                 )
                 type_ = TensorType(variable.dtype, variable.shape, batched=False)
-                own[variable.name] = OnnxValue(value, type_)
+                own[variable.name] = OnnxValue(value, variable.dtype, type_)
                 found.append(value)
         return found
 
     def _output(self, name: str, tensor: Tensor) -> ir.Value:
         self.op.scope = name
         # A node of its own, so that the value is named even where it is an input, or two outputs.
-        value = self.values[tensor]
+        value = self.op.cast(self.values[tensor], tensor.type.dtype)
         taken = value.value.producer() is None or value.value.name in self._output_names()
         if taken:
             value = self.op.Identity(value)
         value.value.name = name
         value.value.type = ir.TensorType(DTYPES[tensor.type.dtype])
+        value.value.shape = self._shape(tensor)
         return value.value
+
+    def _shape(self, tensor: Tensor) -> ir.Shape:
+        sizes = [size if isinstance(size, int) else None for size in tensor.type.shape]
+        return ir.Shape([self.graph.batch_size, *sizes])
 
     def _output_names(self) -> set[str]:
         return {f"y{i}" for i in range(len(self.graph.outputs))}
 
     def _lower(self, node: Node) -> None:
-        layer = node.layer.layer
-        if not isinstance(layer, Layer):
-            raise NotLowered(f"the operation `{node.layer.name}` has no lowering yet")
-        if layer.makes_mask:
-            raise NotLowered(f"`{node.layer.name}` makes a mask")
-        if set(node.call) - {"training"}:
-            raise NotLowered(f"arguments in the call of `{node.layer.name}`")
-        inputs = [self._cast_for(layer, self.values[tensor]) for tensor in node.inputs]
         if any(fold.normalization is node for fold in self.folds):
-            self.values[node.outputs[0]] = inputs[0]
+            self.values[node.outputs[0]] = self.values[node.inputs[0]]
             return
-        weights = self._folded(node, self.weights[node.layer])
         self.op.scope = f"{LAYER_SCOPE}{self.number_of[node.layer]}"
-        weights = {name: self._cast_for(layer, value) for name, value in weights.items()}
-        made = layer.onnx(self.op, inputs if layer.takes_list else inputs[0], weights)
-        made = made if isinstance(made, tuple) and not isinstance(made, OnnxValue) else (made,)
-        for tensor, value in zip(node.outputs, made, strict=True):
-            self.values[tensor] = OnnxValue(value.value, tensor.type)
-
-    def _cast_for(self, layer: Layer, value: OnnxValue) -> OnnxValue:
-        """A float in the dtype that a layer computes in."""
-        return self.op.cast(value, layer.compute_dtype) if value.type.is_float else value
+        weights = self._folded(node, self.weights[node.layer])
+        lower_node(self.op, node, self.values, weights)
 
     def _folded(self, node: Node, weights: dict[str, OnnxValue]) -> dict[str, OnnxValue]:
         """The weights of a layer with the normalizations in them that are folded into it.
@@ -153,7 +144,6 @@ class _Lowering:
             normalization, layer = fold.normalization.layer, node.layer.layer
             assert isinstance(normalization.layer, Layer)
             assert isinstance(layer, Layer)
-            self.op.scope = f"{LAYER_SCOPE}{self.number_of[node.layer]}"
             affine = normalization.layer.affine(self.op, self.weights[normalization])
             assert affine is not None
             method = layer.fold_before if fold.before else layer.fold_after
@@ -161,3 +151,42 @@ class _Lowering:
             assert changed is not None
             weights = {**weights, **changed}
         return weights
+
+
+def lower_graph(
+    op: Any, graph: Graph, inputs: Sequence[OnnxValue], w: Mapping[str, OnnxValue]
+) -> tuple[OnnxValue, ...]:
+    """A graph within a layer: a nested model, or a block with weights of its own.
+
+    Args:
+        w: the weights by the names that the layer has for them: `dense/kernel`.
+    """
+    values = dict(zip(graph.inputs, inputs, strict=True))
+    for item in graph.weights:
+        if item.shared_with is not None:
+            raise NotLowered("a weight that is shared with a layer outside")
+        values[item.tensor] = w[item.weight.name]
+    for node in graph.nodes:
+        lower_node(op, node, values, inside(w, f"{node.layer.name}/"))
+    return tuple([values[tensor] for tensor in graph.outputs])
+
+
+def lower_node(op: Any, node: Node, values: dict[Tensor, OnnxValue], w: Mapping[str, Any]) -> None:
+    """One use of a layer or an operation; what it gives is put among the values."""
+    layer = node.layer.layer
+    call = {name: replace_tensors(v, values.__getitem__) for name, v in node.call.items()}
+    made: Any
+    if isinstance(layer, Composite):
+        graph = layer.graph
+        taken = [values[tensor] for tensor in node.inputs]
+        if isinstance(layer, BlockLayer):
+            graph = layer.graph_for(tuple([x.type for x in taken]))
+        made = lower_graph(op, graph, taken, w)
+    elif isinstance(layer, Layer):
+        made = lower_layer(op, layer, [values[tensor] for tensor in node.inputs], w, call)
+    else:
+        made = layer.onnx(op, call)
+        made = made if type(made) is tuple else (made,)
+    for tensor, value in zip(node.outputs, made, strict=True):
+        mask = value.mask if isinstance(layer, Layer) else None
+        values[tensor] = op.typed(op.cast(value, tensor.type.dtype), tensor.type, mask)

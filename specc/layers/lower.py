@@ -1,0 +1,69 @@
+"""A layer applied in ONNX, by the graph or by a layer around it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from specc.layers.base import Layer
+from specc.lowering import Builder, Value, Values
+from specc.types import FLOAT_DTYPES
+
+
+def lower_layer(
+    op: Builder,
+    layer: Layer,
+    inputs: Sequence[Value],
+    w: Values,
+    call: Mapping[str, Any] | None = None,
+) -> tuple[Value, ...]:
+    """What a layer gives, with types and masks.
+
+    Args:
+        inputs: with types; floats of any dtype.
+        w: the layer's weights, as they are stored.
+        call: the arguments of the call, values in the place of tensors.
+
+    Raises:
+        NotLowered: where the layer has no lowering.
+    """
+    given = {name: v for name, v in (call or {}).items() if name != "training" and v is not None}
+    types = {name: _type_of(value) for name, value in given.items()}
+    outputs = layer.apply([x.type for x in inputs], types)
+    taken = [_computed(op, layer, x) for x in inputs]
+    arguments = {name: _computed(op, layer, value) for name, value in given.items()}
+    weights = {name: _computed(op, layer, value) for name, value in w.items()}
+    x = taken if layer.takes_list else taken[0]
+    masks = layer.onnx_mask(op, x, weights, **arguments)
+    if "mask" in arguments and not layer.takes_list:
+        x = op.typed(taken[0], taken[0].type, arguments.pop("mask"))
+    made = layer.onnx(op, x, weights, **arguments)
+    values = cast("Sequence[Value]", made if isinstance(made, tuple) else [made])
+    every = cast(
+        "Sequence[Value | None]", masks if isinstance(masks, tuple) else [masks] * len(outputs)
+    )
+    return tuple(
+        [
+            op.typed(op.cast(value, type_.dtype), type_, mask)
+            for value, type_, mask in zip(values, outputs, every, strict=True)
+        ]
+    )
+
+
+def _type_of(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_type_of(item) for item in cast("list[Any]", value)]
+    return value.type if hasattr(value, "mask") else value
+
+
+def _computed(op: Builder, layer: Layer, value: Any) -> Any:
+    """A float in the dtype that a layer computes in.
+
+    In the place of bfloat16 that is float32, from which the outputs are cast: few runtimes have
+    bfloat16 operators, and none of ONNX's before opset 22 has many.
+    """
+    if isinstance(value, list):
+        return [_computed(op, layer, item) for item in cast("list[Any]", value)]
+    if getattr(value, "dtype", "") not in FLOAT_DTYPES:
+        return value
+    return op.cast(value, "float32" if layer.compute_dtype == "bfloat16" else layer.compute_dtype)

@@ -1,0 +1,259 @@
+"""Every layer's own lowering against Keras, on arguments and inputs that are drawn.
+
+Keras in float64 is the oracle, onnxruntime runs what was lowered. A layer has no lowering where it
+says so (`NotLowered`); the names of those are in `NOT_YET`, and only those may say it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from hypothesis import HealthCheck, given, seed, settings
+
+from specc.backends.fold import bind_weights
+from specc.backends.keras_model import build_keras, pair_variables
+from specc.backends.native.convert import lower
+from specc.diagnostics.place import Refused
+from specc.files import UsageError
+from specc.graph import Graph, GraphLayer, Node, Tensor, Variable, replace_tensors
+from specc.layers import LAYER_NAMES
+from specc.lowering import NotLowered
+from specc.source import Source, Span
+from specc.types import FLOAT_DTYPES, TensorType
+
+from .exceptions import FATAL
+from .native_exceptions import ARGUMENTS_NOT_YET, NOT_YET, UNLIKE_KERAS
+from .oracle import on_purpose
+from .strategies import Case, cases, layer_class
+from .test_layers import SEED
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+EXAMPLES, MANY_EXAMPLES = 12, 500
+BATCH = 3
+UNKNOWN = 7
+"""What an unknown size is when the layer runs."""
+
+NOWHERE = Span(Source("", "drawn"), 0, 0)
+
+
+def graph_of(case: Case) -> Graph | None:
+    """A model of the layer alone; None where specc refuses the case."""
+    types = [*case.inputs, *(v for v in case.call.values() if isinstance(v, TensorType))]
+    try:
+        layer = case.make()
+        outputs = layer.apply(case.inputs, case.call)
+        weights = layer.variables(case.inputs, case.call)
+        layer.check_call(case.inputs, **case.call)
+        layer.check_batch(case.batch)
+    except Refused:
+        return None
+    if any(isinstance(v, list) for v in case.call.values()):
+        return None
+    tensors = [Tensor(f"in{i}", type_, NOWHERE) for i, type_ in enumerate(types)]
+    rest = iter(tensors[len(case.inputs) :])
+    call = {k: next(rest) if isinstance(v, TensorType) else v for k, v in case.call.items()}
+    variables = [Variable("layer", w.name, w.shape, w.dtype, w.trainable) for w in weights]
+    made = GraphLayer("layer", layer, variables, NOWHERE)
+    node = Node(made, tensors[: len(case.inputs)], call, [], NOWHERE)
+    node.outputs = [Tensor(f"out{i}", x, NOWHERE, node) for i, x in enumerate(outputs)]
+    made.nodes.append(node)
+    names = [x.name for x in node.outputs]
+    return Graph("drawn", tensors, node.outputs, names, [node], [made], [], NOWHERE, case.batch)
+
+
+def draw_input(x: TensorType, batch: int, limit: int | None, random: Any) -> Any:
+    shape = (batch, *(n if isinstance(n, int) else UNKNOWN for n in x.shape))
+    if x.dtype == "string":
+        return random.choice(np.array(["a", "b", "c d", "", "[UNK]", "A b!"], object), shape)
+    if x.dtype == "bool":
+        return random.random(shape) < 0.5
+    if x.is_float:
+        return random.standard_normal(shape).astype(keras_dtype(x.dtype))
+    return random.integers(0, limit or 5, shape).astype(x.dtype)
+
+
+def keras_dtype(name: str) -> Any:
+    import ml_dtypes
+
+    return ml_dtypes.bfloat16 if name == "bfloat16" else np.dtype(name)
+
+
+def wide(x: Any) -> Any:
+    return x if x.dtype.kind in "OSU" else np.asarray(x).astype(np.float64)
+
+
+def check_native(case: Case) -> bool:
+    """Compare; False where there is nothing to compare."""
+    graph = None if on_purpose(case) or case.layer in FATAL else graph_of(case)
+    if graph is None:
+        return False
+    try:
+        lowered = lower(graph, 18).model
+    except NotLowered as reason:
+        skip = ARGUMENTS_NOT_YET.get(case.layer)
+        if case.layer in NOT_YET or (skip and skip(case)):
+            return False
+        raise AssertionError(f"{case}: {reason}") from reason
+    unlike = UNLIKE_KERAS.get(case.layer)
+    if unlike is not None and unlike(case):
+        return False
+    try:
+        built = build_keras(graph, seed=1)
+    except (UsageError, Exception):
+        return False  # what Keras makes of a case is for test_layers.py
+    if any(x.type.dtype == "bfloat16" for x in (*graph.inputs, *graph.outputs)):
+        return False  # onnxruntime's Python takes no arrays of these
+    random = np.random.default_rng(5)
+    limit = graph.layers[0].layer.index_limit  # pyright: ignore[reportAttributeAccessIssue]
+    batch = case.batch or BATCH
+    inputs = [draw_input(x.type, batch, limit, random) for x in graph.inputs]
+    for variable, made in pair_variables(built):
+        new = random.standard_normal(made.shape) * 0.5
+        if "variance" in variable.name or "stddev" in variable.name:
+            new = np.abs(new) + 0.5
+        if variable.dtype in FLOAT_DTYPES:
+            made.assign(keras.ops.cast(new, variable.dtype))
+    try:
+        single = run_keras(graph, built, inputs)
+    except Exception:
+        return False
+    arrays = [np.asarray(v) for _, v in pair_variables(built)]
+    double = in_float64(graph, arrays, inputs)
+    try:
+        found = run_onnx(lowered, graph, arrays, inputs)
+    except NoKernel:
+        return False
+    for i, (want, have) in enumerate(zip(single, found, strict=True)):
+        truth = double[i] if double is not None else want
+        compare(case, want, truth, have)
+    return True
+
+
+def compare(case: Case, want: Any, truth: Any, have: Any) -> None:
+    assert want.shape == have.shape, f"{case}: {have.shape}, Keras {want.shape}"
+    assert want.dtype == have.dtype or want.dtype.kind in "OSU", f"{case}: {have.dtype}"
+    if want.dtype.kind in "OSU":
+        alike = [str(a) == str(b) for a, b in zip(text(want), text(have), strict=True)]
+        assert all(alike), f"{case}: {have}, Keras {want}"
+        return
+    a, b, c = wide(want), wide(have), wide(truth)
+    if want.dtype.kind in "iub":
+        assert (a == b).all(), f"{case}: {have}, Keras {want}"
+        return
+    epsilon = float(keras_epsilon(want.dtype))
+    with np.errstate(invalid="ignore"):
+        scale = float(np.nanmax(np.where(np.isinf(c), 0, np.abs(c)), initial=1.0))
+        noise = float(np.nanmax(np.where(np.isinf(c) | np.isnan(c), 0, np.abs(a - c)), initial=0))
+        allowed = 100 * epsilon * scale + 8 * (0 if np.isnan(noise) or np.isinf(noise) else noise)
+        same = (np.abs(b - c) <= allowed) | (b == c) | (a == b) | (np.isnan(a))
+    assert same.all(), (
+        f"{case}: off by {np.nanmax(np.abs(b - c)):.2g}, allowed {allowed:.2g}\n{have}\n{want}"
+    )
+
+
+def keras_epsilon(dtype: Any) -> float:
+    import ml_dtypes
+
+    return float(ml_dtypes.finfo(dtype).eps)
+
+
+def text(x: Any) -> list[str]:
+    return [i.decode() if isinstance(i, bytes) else str(i) for i in np.asarray(x).ravel()]
+
+
+def run_keras(graph: Graph, built: Any, inputs: list[Any]) -> list[Any]:
+    """The layer at inference."""
+    values = dict(zip(graph.inputs, inputs, strict=True))
+    tensors = {k: keras.ops.convert_to_tensor(v, k.type.dtype) for k, v in values.items()}
+    (node,) = graph.nodes
+    layer: Any = node.layer.layer
+    call = {k: replace_tensors(v, tensors.__getitem__) for k, v in node.call.items()}
+    call = layer.keras_call({**call, "training": False})
+    made = built.keras_layer(node.layer)
+    if "training" not in made._call_signature.parameters:
+        call.pop("training")
+    taken = [tensors[x] for x in node.inputs]
+    outputs = made(taken if layer.takes_list else taken[0], **call)
+    return [as_array(x) for x in keras.tree.flatten(outputs)]
+
+
+def as_array(x: Any) -> Any:
+    return x.numpy() if hasattr(x, "numpy") else np.asarray(x)
+
+
+def in_float64(graph: Graph, arrays: list[Any], inputs: list[Any]) -> list[Any] | None:
+    """The same in float64; None where Keras cannot."""
+    try:
+        built = build_keras(graph, dtype="float64")
+        for (_, made), array in zip(pair_variables(built), arrays, strict=True):
+            made.assign(array)
+        return run_keras(graph, built, inputs)
+    except Exception:
+        return None
+
+
+class NoKernel(Exception):
+    """onnxruntime cannot run an operator in this dtype."""
+
+
+def run_onnx(lowered: Any, graph: Graph, arrays: list[Any], inputs: list[Any]) -> list[Any]:
+    import onnx_ir as ir
+
+    model = ir.serde.deserialize_model(lowered)
+    variables = [v for layer in graph.layers for v in layer.variables]
+    bind_weights(model, variables, arrays)
+    proto = ir.serde.serialize_model(model)
+    onnx.checker.check_model(proto, full_check=True)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    narrow = {onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16, onnx.TensorProto.DOUBLE}
+    try:
+        session = onnxruntime.InferenceSession(proto.SerializeToString(), options)
+    except Exception as error:
+        used = {x.type.tensor_type.elem_type for x in proto.graph.value_info}
+        used |= {x.type.tensor_type.elem_type for x in (*proto.graph.input, *proto.graph.output)}
+        used |= {x.data_type for x in proto.graph.initializer}
+        if "NOT_IMPLEMENTED" in str(error) and used & narrow:
+            raise NoKernel from error  # onnxruntime has few for these on a CPU
+        raise
+    kept = {x.name for x in session.get_inputs()}
+    fed = {f"x{i}": x for i, x in enumerate(inputs) if f"x{i}" in kept}
+    return list(session.run(None, fed))
+
+
+def check(name: str, examples: int, drawn_from: str | None = None) -> None:
+    compared = 0
+
+    @settings(
+        max_examples=examples,
+        derandomize=drawn_from is None,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(cases(layer_class(name)))
+    def property_(case: Case) -> None:
+        nonlocal compared
+        compared += check_native(case)
+
+    (property_ if drawn_from is None else seed(int(drawn_from))(property_))()
+    if examples > EXAMPLES and name not in NOT_YET:
+        assert compared * 20 >= examples, f"only {compared} of {examples} were compared"
+
+
+@pytest.mark.parametrize("name", LAYER_NAMES)
+def test_lowers_to_what_keras_computes(name: str) -> None:
+    check(name, EXAMPLES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LAYER_NAMES)
+def test_lowers_to_what_keras_computes_on_many(name: str) -> None:
+    check(name, MANY_EXAMPLES, SEED)
