@@ -67,11 +67,11 @@ class Exporter:
         self.via = via
         if via == "native":
             try:
-                self._converted = lower(built.graph, opset).model
+                self._converted = _with_shapes(lower(built.graph, opset).model)
                 return
             except NotLowered as reason:
                 self.fallen_back, self.via = str(reason), "tf2onnx"
-        self._converted = convert(built, opset)
+        self._converted = _with_shapes(convert(built, opset))
 
     @property
     def variables(self) -> list[Variable]:
@@ -110,6 +110,10 @@ class Exporter:
         model.metadata_props[MANIFEST_KEY] = json.dumps(content)
         proto = ir.serde.serialize_model(model)
         return Exported(onnx.shape_inference.infer_shapes(proto), accounting)
+
+
+def _with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
+    return onnx.shape_inference.infer_shapes(model, data_prop=True)
 
 
 def exporter_of(model: onnx.ModelProto) -> str:
