@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 from onnx_ir.passes import common
 
-from specc.backends.native.passes.layout import sink_transpositions
+from specc.backends.native.passes.pipeline import PASSES, run_passes
 
 IN, OUT = "Transpose<perm=[0,3,1,2]>", "Transpose<perm=[0,2,3,1]>"
 
@@ -34,14 +34,14 @@ def run(model: onnx.ModelProto) -> list[np.ndarray]:
     return list(session.run(None, fed))
 
 
-def sunk(model: onnx.ModelProto) -> list[str]:
-    """The operators after the pass, which must not change what comes out."""
+def after(model: onnx.ModelProto, *passes: str) -> list[str]:
+    """The operators after some passes, which must not change what comes out."""
     before = run(model)
-    lifted = ir.serde.deserialize_model(onnx.shape_inference.infer_shapes(model, data_prop=True))
+    lifted = ir.serde.deserialize_model(model)
     common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(lifted)
-    sink_transpositions(lifted.graph)
-    common.RemoveUnusedNodesPass()(lifted)
-    after = ir.serde.serialize_model(lifted)
+    others = {step.name for step in PASSES} - set(passes)
+    changed, _ = run_passes(lifted, others)
+    after = ir.serde.serialize_model(changed)
     onnx.checker.check_model(after, full_check=True)
     for want, have in zip(before, run(after), strict=True):
         np.testing.assert_allclose(have, want, rtol=1e-6, atol=1e-6)
@@ -126,7 +126,9 @@ MIDDLE = "x[2,4,5,3]", "y[2,4,5,3]"
         (
             ("x[2,4,5,3]", "y[2,8,5,3]"),
             [f"a = {IN}(x)", "b = MaxPool<kernel_shape=[1,1]>(a)", f"c = {OUT}(b)",
-             "s = Constant<value_floats=[1.0,2.0,1.0,1.0]>()", "r = Constant<value=float[0] {}>()", 'y = Resize<mode="nearest">(c, r, s)'],
+             "s = Constant<value_floats=[1.0,2.0,1.0,1.0]>()",
+             "r = Constant<value=float[0] {}>()",
+             'y = Resize<mode="nearest">(c, r, s)'],
             ["Transpose", "MaxPool", "Resize", "Transpose"],
         ),
     ],
@@ -134,7 +136,7 @@ MIDDLE = "x[2,4,5,3]", "y[2,4,5,3]"
 def test_transpositions_sink(
     ports: tuple[str, str], lines: list[str], expected: list[str] | None
 ) -> None:
-    found = sunk(graph(*ports, *lines))
+    found = after(graph(*ports, *lines), "layout")
     assert found == (expected or ["Relu", "Exp"])
 
 
@@ -147,4 +149,87 @@ def test_a_body_reads_what_was_turned() -> None:
         "y = If(t)<then_branch = p () => (float[2,4,5,3] r) { r = Relu(c) },"
         " else_branch = q () => (float[2,4,5,3] s) { s = Exp(c) }>",
     )  # fmt: skip
-    assert sunk(model) == ["Transpose", "MaxPool", "Transpose", "If"]
+    assert after(model, "layout") == ["Transpose", "MaxPool", "Transpose", "If"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["p = Constant<value_ints=[0,0,1,2,0,0,0,1]>()", "b = Pad(x, p)"], ["Conv"]),
+        (
+            ["p = Constant<value_ints=[0,0,1,2,0,0,0,1]>()", "z = Constant<value_float=0.0>()",
+             "b = Pad(x, p, z)"],
+            ["Conv"],
+        ),
+        # Other numbers, other modes and other axes are no business of a convolution.
+        (
+            ["p = Constant<value_ints=[0,0,1,2,0,0,0,1]>()", "z = Constant<value_float=1.0>()",
+             "b = Pad(x, p, z)"],
+            ["Pad", "Conv"],
+        ),
+        (
+            ["p = Constant<value_ints=[0,0,1,2,0,0,0,1]>()", 'b = Pad<mode="edge">(x, p)'],
+            ["Pad", "Conv"],
+        ),
+        (["p = Constant<value_ints=[1,0,1,2,0,0,0,1]>()", "b = Pad(x, p)"], ["Pad", "Conv"]),
+        (["p = Constant<value_ints=[0,0,-1,2,0,0,0,1]>()", "b = Pad(x, p)"], ["Pad", "Conv"]),
+        (
+            ["p = Constant<value_ints=[0,0,1,2,0,0,0,1]>()", "a = Pad(x, p)", "b = Relu(a)"],
+            ["Pad", "Relu", "Conv"],
+        ),
+    ],
+)  # fmt: skip
+def test_convolutions_pad(lines: list[str], expected: list[str]) -> None:
+    model = graph(
+        "x[2,3,6,5] w[4,3,2,2]", "y[N,4,H,W]", *lines,
+        "y = Conv<pads=[1,0,0,0], strides=[1,2]>(b, w)",
+    )  # fmt: skip
+    assert after(model, "padding") == expected
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["b = Relu(x)", "six = Constant<value_float=6.0>()", "y = Clip(b, , six)"], ["Clip"]),
+        (["b = Relu(x)", "y = Relu(b)"], ["Relu"]),
+        (["l = Constant<value_float=-1.0>()", "b = Clip(x, l)", "y = Relu(b)"], ["Relu"]),
+        # What the first one bounds may lie outside of what the second one lets through.
+        (
+            ["l = Constant<value_float=0.2>()", "h = Constant<value_float=0.4>()",
+             "m = Constant<value_float=0.6>()", "n = Constant<value_float=0.8>()",
+             "b = Clip(x, l, h)", "y = Clip(b, m, n)"],
+            ["Clip"],
+        ),
+        (["b = Relu(x)", "c = Exp(b)", "y = Relu(c)"], ["Relu", "Exp", "Relu"]),
+        (["b = Relu(x)", "c = Relu(b)", "y = Add(b, c)"], ["Relu", "Relu", "Add"]),
+        (
+            ["t = Constant<value_float=3.0>()", "z = Constant<value_float=0.0>()",
+             "six = Constant<value_float=6.0>()", "a = Add(x, t)", "b = Clip(a, z, six)",
+             "c = Div(b, six)", "y = Mul(x, c)"],
+            ["HardSwish"],
+        ),
+        (
+            ["t = Constant<value_float=0.25>()", "z = Constant<value_float=0.0>()",
+             "six = Constant<value_float=0.5>()", "a = Add(x, t)", "b = Clip(a, z, six)",
+             "f = Constant<value_float=2.0>()", "y = Mul(b, f)"],
+            ["HardSigmoid"],
+        ),
+        (  # the other way round it is another function
+            ["t = Constant<value_float=3.0>()", "z = Constant<value_float=1.0>()",
+             "six = Constant<value_float=6.0>()", "a = Add(x, t)", "b = Clip(a, z, six)",
+             "y = Div(six, b)"],
+            ["Add", "Clip", "Div"],
+        ),
+    ],
+)  # fmt: skip
+def test_bounds_are_joined(lines: list[str], expected: list[str]) -> None:
+    assert after(graph("x[9]", "y[9]", *lines), "clamps") == expected
+
+
+def test_constants_are_computed_where_that_is_no_larger() -> None:
+    model = graph(
+        "x[3]", "y[100,3]",
+        "a = Constant<value_floats=[1.0,2.0,3.0]>()", "b = Exp(a)", "c = Sqrt(b)",
+        "n = Constant<value_ints=[100,3]>()", "d = Expand(c, n)", "y = Add(d, x)",
+    )  # fmt: skip
+    assert after(model, "constants") == ["Expand", "Add"]

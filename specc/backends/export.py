@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,7 @@ from specc.backends.adopt import adopt
 from specc.backends.fold import Accounting, bind_weights
 from specc.backends.keras_model import BuiltModel, pair_variables
 from specc.backends.native.convert import lower
+from specc.backends.native.passes.pipeline import Change
 from specc.backends.tf2onnx_graph import LAYER_SCOPE, convert
 from specc.backends.write import needs_data_file, with_tensors, write_model
 from specc.files import UsageError
@@ -93,13 +94,19 @@ class Exporter:
     """Converts a model once, and gives ONNX models of it for any weights."""
 
     def __init__(
-        self, built: BuiltModel, source: Source, opset: int = DEFAULT_OPSET, via: str = "tf2onnx"
+        self,
+        built: BuiltModel,
+        source: Source,
+        opset: int = DEFAULT_OPSET,
+        via: str = "tf2onnx",
+        without: Collection[str] = (),
     ) -> None:
         """Convert.
 
         Args:
             via: "native", each layer lowering itself, or "tf2onnx"; where a layer has no
                 lowering yet, tf2onnx does it after all.
+            without: the native exporter's passes to leave out.
 
         Raises:
             UsageError: where that way does not write the opset, or cannot convert the model.
@@ -111,9 +118,12 @@ class Exporter:
         self.fallen_back: str | None = None
         """Why tf2onnx did it, where "native" was asked for."""
         self.via = via
+        self.changes: list[Change] = []
+        """What the native exporter's passes did."""
         if via == "native":
             try:
-                self._converted = _with_shapes(lower(built.graph, opset).model)
+                lowered = lower(built.graph, opset, without)
+                self._converted, self.changes = lowered.model, lowered.changes
                 return
             except NotLowered as reason:
                 self.fallen_back, self.via = str(reason), "tf2onnx"

@@ -17,10 +17,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import onnx_ir as ir
 
-from specc.backends.native.constants import ints
+from specc.backends.native.constants import ints, make_constant
 from specc.backends.native.passes.layout_rules import RULES
 
 WEIGHT = re.compile(r"w\d+")
@@ -269,20 +268,9 @@ class Sinking:
     def _constant(
         self, numbers: Sequence[int | float], dtype: ir.DataType = ir.DataType.INT64
     ) -> ir.Value:
-        name = f"layout/{dtype.name}/{'_'.join(map(str, numbers))}"
-        known = self.graph.initializers.get(name)
-        if known is not None:
-            return known
-        array = np.asarray(numbers, dtype.numpy())
-        value = ir.Value(
-            name=name,
-            shape=ir.Shape(array.shape),
-            type=ir.TensorType(dtype),
-            const_value=ir.Tensor(array, name=name),
-        )
-        self.graph.register_initializer(value)
+        value = make_constant(self.graph, numbers, dtype)
         self.static.add(value)
-        self.shapes[value] = array.shape
+        self.shapes[value] = (len(numbers),)
         return value
 
 
