@@ -216,7 +216,8 @@ class NoKernel(Exception):
 def run_onnx(lowered: Any, graph: Graph, arrays: list[Any], inputs: list[Any]) -> list[Any]:
     import onnx_ir as ir
 
-    model = ir.serde.deserialize_model(lowered)
+    shaped = onnx.shape_inference.infer_shapes(lowered, data_prop=True)
+    model = ir.serde.deserialize_model(shaped)
     variables = [v for layer in graph.layers for v in layer.variables]
     bind_weights(model, variables, arrays)
     proto = ir.serde.serialize_model(model)
