@@ -161,6 +161,11 @@ def test_a_body_reads_what_was_turned() -> None:
              "b = Pad(x, p, z)"],
             ["Conv"],
         ),
+        (
+            ["q = Constant<value_ints=[0,1,2,0,0,0,1,0]>()", "t = Transpose<perm=[0,2,3,1]>(x)",
+             "p = Pad(t, q)", "b = Transpose<perm=[0,3,1,2]>(p)"],
+            ["Transpose", "Transpose", "Conv"],
+        ),
         # Other numbers, other modes and other axes are no business of a convolution.
         (
             ["p = Constant<value_ints=[0,0,1,2,0,0,0,1]>()", "z = Constant<value_float=1.0>()",
