@@ -19,7 +19,7 @@ from specc.backends.native.convert import lower
 from specc.backends.tf2onnx_graph import LAYER_SCOPE, convert
 from specc.graph import Graph, Variable
 from specc.lowering import NotLowered
-from specc.manifest import manifest
+from specc.manifest import MANIFEST_KEY, manifest, read_manifest
 from specc.records import record
 from specc.source import Source
 
@@ -28,7 +28,6 @@ IR_VERSION = 8
 
 DEFAULT_OPSET = 18
 BATCH_AXIS = "batch"
-MANIFEST_KEY = "specc.manifest"
 LAYER_KEY = "specc.layer"
 PLACE_KEY = "specc.source"
 
@@ -114,15 +113,8 @@ class Exporter:
 
 def exporter_of(model: onnx.ModelProto) -> str:
     """The exporter that an ONNX model is from, by its manifest; "tf2onnx" where it has none."""
-    for entry in model.metadata_props:
-        if entry.key == MANIFEST_KEY:
-            try:
-                content = json.loads(entry.value)
-            except ValueError:
-                break
-            found = content.get("exporter") if isinstance(content, dict) else None
-            return "native" if found == "native" else "tf2onnx"
-    return "tf2onnx"
+    content = read_manifest({entry.key: entry.value for entry in model.metadata_props})
+    return "native" if content.get("exporter") == "native" else "tf2onnx"
 
 
 def export_onnx(
