@@ -36,7 +36,7 @@ line, with or without a header) and images of the input's size, each a sample. O
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL.onnx", help="of specc or of another tool")
+    parser.add_argument("file", metavar="MODEL.onnx", help="of specc or of another tool")
     parser.add_argument(
         "-i",
         "--input",
@@ -78,8 +78,8 @@ def run(options: argparse.Namespace) -> int:
     from specc.inference.predictor import load
     from specc.inference.read import read_inputs
 
-    with progress(f"opening {options.model}"), refusals_in_one_line():
-        predictor = load(options.model, options.provider)
+    with progress(f"opening {options.file}"), refusals_in_one_line():
+        predictor = load(options.file, options.provider)
     arrays = read_inputs(options.input, predictor.interface, options.scale)
     if options.output:
         _write(predictor, arrays, options)
