@@ -122,7 +122,7 @@ def run(options: argparse.Namespace) -> int:
         if options.against:
             say(f"building {options.against}")
             ways = _with_keras(ways, threads, options)
-    with progress_bar("timing", ROUNDS * len(ways.calls)) as advance:
+    with progress_bar("timing", ROUNDS * len(ways.calls), alive=False) as advance:
         timings = measure(ways.calls, options.seconds, advance=advance)
     if options.json:
         report = as_json(timings, ways.not_run, file=options.file, seconds=options.seconds)

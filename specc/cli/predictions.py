@@ -58,7 +58,7 @@ def print_table(predictor: Predictor, count: int, outputs: dict[str, Array], mos
         console.print(table)
     for name, found in others.items():
         console.print(Text(f"{name}: {found.dtype}{list(found.shape)}: {_numbers(found)}"))
-    if count > shown:
+    if columns and count > shown:
         console.print(f"{count - shown:,} more; `--output FILE` writes what all of them give")
 
 

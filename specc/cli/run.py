@@ -128,7 +128,7 @@ def _show(predictor: Predictor, arrays: dict[str, Rows], options: argparse.Names
 
     interface = predictor.interface
     count = interface.count(arrays)
-    if not options.json and interface.batched:
+    if not options.json and all(port.type.batched for port in interface.outputs.values()):
         # Whole batches, where the file takes nothing else.
         batch = interface.batch or 1
         first = slice(-(-SHOWN // batch) * batch)

@@ -162,10 +162,14 @@ def progress(what: str) -> Generator[Callable[[str], None]]:
 
 
 @contextmanager
-def progress_bar(what: str, total: int) -> Generator[Callable[[int], None]]:
+def progress_bar(what: str, total: int, *, alive: bool = True) -> Generator[Callable[[int], None]]:
     """Show on a terminal's stderr how far something has come.
 
     Gives a function that is told by how much it has come further.
+
+    Args:
+        alive: draw it several times a second, which takes time of what is being done; else
+            only where that function is called.
     """
     if not sys.stderr.isatty():
         yield lambda _: None
@@ -185,9 +189,16 @@ def progress_bar(what: str, total: int) -> Generator[Callable[[int], None]]:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, auto_refresh=alive) as bar:
         task = bar.add_task(what, total=total)
-        yield lambda done: bar.advance(task, done)
+
+        def advance(done: int) -> None:
+            bar.advance(task, done)
+            if not alive:
+                bar.refresh()
+
+        yield advance
 
 
 @contextmanager

@@ -34,12 +34,12 @@ def print_timings(timings: list[Timing], not_run: list[str], *, file: str, secon
             cells = [
                 f"{batch:,}",
                 _place(timing),
-                *map(_milliseconds, times),
+                *(_short(seconds * 1000) for seconds in times),
                 f"{timing.throughput:,.0f}",
                 f"{timing.spread:.0%}",
             ]
             if baseline:
-                cells.append(f"{baseline[batch] / timing.p50:.2f}")
+                cells.append(_short(baseline[batch] / timing.p50))
             bold = timing is fastest and len(group) > 1
             table.add_row(*cells, style="bold" if bold else None, end_section=timing is group[-1])
     rounds = len(timings[0].rounds)
@@ -62,10 +62,9 @@ def _place(timing: Timing) -> str:
     return ", ".join([candidate.device, *way])
 
 
-def _milliseconds(seconds: float) -> str:
-    """Digits for people: no more than differ from run to run."""
-    number = seconds * 1000
-    digits = 3 if number < 10 else 2 if number < 100 else 1
+def _short(number: float) -> str:
+    """No more digits than differ from run to run."""
+    digits = next((digits for digits in (3, 2, 1) if number < 10 ** (4 - digits)), 0)
     return f"{number:,.{digits}f}"
 
 

@@ -165,8 +165,10 @@ def _archive(file: io.BufferedIOBase, path: str) -> Mapping[str, Array]:
 
 
 def _no_array(path: str, error: Exception) -> UsageError:
-    why = str(error).splitlines()[0] if str(error) else "it is empty"
-    if "pickle" in str(error).lower():
+    why = (str(error).splitlines() or [type(error).__name__])[0]
+    if isinstance(error, EOFError):
+        why = "it ends too early"
+    elif "pickle" in why.lower() or "python objects" in why.lower():
         why = "it is no file of numpy's, or holds Python objects"
     return UsageError(f"cannot read `{path}`: {why}")
 
