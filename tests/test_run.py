@@ -75,6 +75,17 @@ def test_a_model_of_specc(keras_backend: Any) -> None:  # noqa: ARG001
     np.testing.assert_allclose(found, keras_model.predict(images, verbose=0), atol=1e-5)
 
 
+def test_the_example_of_the_page_runs(keras_backend: Any) -> None:  # noqa: ARG001
+    model = specc.compile(SPECS / "bn_after.spec").model()
+    Path("build").mkdir()
+    file = model.to_onnx(model.to_keras(seed=3))
+    Path("build/bn_after.onnx").write_bytes(file.SerializeToString())
+    page = (SPECS.parent / "docs" / "inference.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    exec(page.partition("```python\n")[2].partition("```")[0], names)
+    assert names["probabilities"].shape == (64, 10)
+
+
 def test_importing_and_describing_take_no_framework() -> None:
     program = (
         "import sys, specc; specc.load; "
@@ -146,6 +157,14 @@ def test_no_batch_axis() -> None:
     np.testing.assert_array_equal(predictor.predict(x), x.T)
     with pytest.raises(UsageError, match=r"float32\[2, 3\].* has the shape \[4, 3\]"):
         predictor.predict(numbers(4, 3))
+
+
+def test_an_output_of_free_size_is_no_batch_where_no_input_is() -> None:
+    node = onnx_files.helper.make_node("Range", ["x", "limit", "step"], ["y"])
+    ports = {name: (1, []) for name in ("x", "limit", "step")}
+    predictor = specc.load(onnx_files.save("range.onnx", [node], ports, {"y": (1, ["n"])}))
+    assert str(predictor.outputs[0].type) == "float32[n]"
+    assert predictor.predict({"x": 1, "limit": 4, "step": 1}).tolist() == [1, 2, 3]
 
 
 def test_a_scalar() -> None:

@@ -148,7 +148,7 @@ def read_interface(session: Session, file: str) -> Interface:
     free = any(value.shape and not isinstance(value.shape[0], int) for value in session.inputs)
     firsts = {value.shape[0] if value.shape else None for value in values}
     only = firsts.pop() if len(firsts) == 1 and session.inputs else None
-    batch = only if isinstance(only, int) and not free else None
+    batch = only if isinstance(only, int) else None
 
     def port(value: Value) -> Port:
         batched = bool(value.shape) and (
