@@ -6,6 +6,9 @@
     onnx_model = model.to_onnx(keras_model)
     report = specc.verify(model, keras_model, onnx_model)
 
+    predictor = specc.load("build/bn_after.onnx")
+    classes = predictor.predict(images).argmax(axis=1)
+
 Compiling needs no framework; each conversion imports what it needs.
 """
 
@@ -24,6 +27,7 @@ from specc.source import Source
 from specc.types import TensorType
 
 if TYPE_CHECKING:
+    from specc.inference.predictor import Predictor
     from specc.verification.report import Report
 
 
@@ -213,3 +217,22 @@ def verify(
     from specc.verification.verify import verify_onnx
 
     return verify_onnx(model.graph, keras_model, onnx_model, provider=provider, seed=seed)
+
+
+def load(path: str | os.PathLike[str], *, provider: str = "auto") -> Predictor:
+    """Open an ONNX file to predict with; it need not be one of specc's.
+
+    Args:
+        provider: where onnxruntime runs: "auto", "cpu", "cuda" or "tensorrt".
+
+    Returns:
+        A predictor: `.predict(x, batch_size=32)`, `.inputs`, `.outputs`, `.provider`,
+        `.manifest`, `.labels`.
+
+    Raises:
+        DeviceError: where the provider asked for is not to be had.
+        UsageError: where the file cannot be read, or onnxruntime does not take it.
+    """
+    from specc.inference.predictor import load
+
+    return load(path, provider)

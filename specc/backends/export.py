@@ -23,7 +23,7 @@ from specc.backends.write import needs_data_file, with_tensors, write_model
 from specc.files import UsageError
 from specc.graph import Graph, Variable
 from specc.lowering import NotLowered
-from specc.manifest import manifest
+from specc.manifest import MANIFEST_KEY, manifest, read_manifest
 from specc.source import Source
 
 IR_VERSION = 8
@@ -31,7 +31,6 @@ IR_VERSION = 8
 
 DEFAULT_OPSET = 18
 BATCH_AXIS = "batch"
-MANIFEST_KEY = "specc.manifest"
 LAYER_KEY = "specc.layer"
 PLACE_KEY = "specc.source"
 
@@ -173,15 +172,8 @@ def _with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def exporter_of(model: onnx.ModelProto) -> str:
     """The exporter that an ONNX model is from, by its manifest; "tf2onnx" where it has none."""
-    for entry in model.metadata_props:
-        if entry.key == MANIFEST_KEY:
-            try:
-                content = json.loads(entry.value)
-            except ValueError:
-                break
-            found = content.get("exporter") if isinstance(content, dict) else None
-            return "native" if found == "native" else "tf2onnx"
-    return "tf2onnx"
+    content = read_manifest({entry.key: entry.value for entry in model.metadata_props})
+    return "native" if content.get("exporter") == "native" else "tf2onnx"
 
 
 def _without_parameters(

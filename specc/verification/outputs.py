@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
 
 from specc.backends.keras_model import BuiltModel
-from specc.backends.runtime import Output, Session, captured, open_session
+from specc.backends.runtime import Session, blaming, open_session
+from specc.backends.silence import Output, captured
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
 from specc.files import UsageError
@@ -90,32 +90,15 @@ def open_file(model: onnx.ModelProto, provider: str, file: str) -> Session:
         DeviceError: where the provider asked for is not to be had.
         UsageError: where onnxruntime does not take the model.
     """
-    with _blaming(file):
+    with captured(Output()), blaming(file):  # it logs what it raises
         return open_session(model.SerializeToString(), provider)
-
-
-@contextmanager
-def _blaming(file: str) -> Generator[None]:
-    """Turn what onnxruntime raises into an error that names the file.
-
-    Raises:
-        UsageError: where the file is one that onnxruntime does not open or run.
-    """
-    try:
-        with captured(Output()):  # it logs what it raises
-            yield
-    except UsageError:
-        raise
-    except Exception as error:  # onnxruntime has a class of its own for each of its states
-        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UsageError(f"onnxruntime cannot run {file}: {why}") from error
 
 
 def _run_case(
     graph: Graph, side: Side, session: Session, case: Case, steps: float, seed: int, file: str
 ) -> list[Run]:
     """One run for each output that Keras has numbers for."""
-    with _blaming(file):
+    with captured(Output()), blaming(file):
         found = session.run(case.inputs, session.output_names)
     single = _keras_outputs(side.keras32, case)
     fresh = single if side.fresh32 is side.keras32 else _keras_outputs(side.fresh32, case)
