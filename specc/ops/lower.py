@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-from specc.lowering import Builder, Value
+from specc.lowering import Builder, NotLowered, Value
 from specc.ops.base import Operation
 from specc.ops.shapes import Shape, total
-from specc.types import BATCH, FLOAT_DTYPES, Dimension, TensorType
+from specc.types import FLOAT_DTYPES, Dimension, TensorType
 
 FIRST, LAST = -(2**63), 2**63 - 1
 """For the bounds of a slice: from the first element on, up to the last one."""
@@ -138,6 +138,19 @@ def along(op: Builder, x: Value, axis: int | None) -> tuple[Value, int]:
     return x, axis % rank_of(x.type)
 
 
+def places(op: Builder, x: Value, axis: int) -> Value:
+    """0, 1, 2, ... along an axis of something with a type, and sizes of 1 along the others."""
+    size = size_at(op, x, axis)
+    if isinstance(size, int):
+        every = op.constant(range(size), "int64")
+    else:
+        zero, one = op.constant(0, "int64"), op.constant(1, "int64")
+        every = op.Range(zero, op.Squeeze(size, [0]), one)
+    shape = [1] * rank_of(x.type)
+    shape[axis] = -1
+    return op.Reshape(every, shape)
+
+
 def turned(op: Builder, x: Value, axes: Sequence[int]) -> Value:
     """The elements in the opposite order along axes."""
     count = len(axes)
@@ -260,16 +273,13 @@ def repeated(
 
 def norm(
     op: Builder, x: Value, order: float | str | None, axes: Sequence[int], keepdims: bool
-) -> Value | None:
-    """The norm of vectors, or of matrices along two axes; None where ONNX has none.
-
-    Of matrices, those by singular values cannot be said.
-    """
+) -> Value:
+    """The norm of vectors, or of matrices along two axes."""
     if order in (None, "fro") or (order == 2 and len(axes) == 1):
         return reduce(op, "ReduceL2", x, axes, keepdims)
     if len(axes) == 2:
         if order not in (1, -1):
-            return None
+            raise NotLowered("a norm of singular values")
         sums = reduce(op, "ReduceL1", x, axes[:1], keepdims=True)
         found = reduce(op, "ReduceMax" if order == 1 else "ReduceMin", sums, axes[1:], True)
         return found if keepdims else op.Squeeze(found, list(axes))
@@ -300,7 +310,3 @@ def expanded(op: Builder, x: Value, like: Value, but: int) -> Value:
     if all(isinstance(size, int) and size == 1 for size in sizes):
         return x
     return op.Expand(x, vector(op, sizes))
-
-
-def is_batch(size: Dimension) -> bool:
-    return size == BATCH

@@ -86,7 +86,9 @@ class Drawn:
         if self.random.random() < 0.3:
             array = np.abs(array) + 0.1
         if self.operation.startswith(WITH_SPECIAL_NUMBERS):
-            special = self.random.choice([np.nan, np.inf, -np.inf, 0.0, -0.0], shape)
+            # Keras takes -0.0 for smaller than 0.0 in `argmax`, which nothing else does.
+            zero = 0.0 if "arg" in self.operation else -0.0
+            special = self.random.choice([np.nan, np.inf, -np.inf, 0.0, zero], shape)
             array = np.where(self.random.random(shape) < 0.4, special, array)
         return array
 
