@@ -127,7 +127,10 @@ class _Lowering:
 
     def _lower(self, node: Node) -> None:
         if any(fold.normalization is node for fold in self.folds):
-            self.values[node.outputs[0]] = self.values[node.inputs[0]]
+            # Of whole numbers the normalization made floats.
+            taken, tensor = self.values[node.inputs[0]], node.outputs[0]
+            cast = self.op.cast(taken, tensor.type.dtype)
+            self.values[tensor] = self.op.typed(cast, tensor.type, taken.mask)
             return
         self.op.scope = f"{LAYER_SCOPE}{self.number_of[node.layer]}"
         weights = self._folded(node, self.weights[node.layer])
@@ -145,11 +148,10 @@ class _Lowering:
             normalization, layer = fold.normalization.layer, node.layer.layer
             assert isinstance(normalization.layer, Layer)
             assert isinstance(layer, Layer)
-            affine = normalization.layer.affine(self.op, self.weights[normalization])
-            assert affine is not None
+            size: Any = fold.normalization.inputs[0].type.shape[fold.axis - 1]
+            affine = normalization.layer.affine(self.op, self.weights[normalization], size)
             method = layer.fold_before if fold.before else layer.fold_after
             changed: Any = method(self.op, weights, *affine)
-            assert changed is not None
             weights = {**weights, **changed}
         return weights
 
