@@ -14,7 +14,7 @@ from specc.lowering import Builder, Value
 from specc.ops import pairs, promotion
 from specc.ops.base import Operation
 from specc.ops.kinds import OPERAND, TENSOR
-from specc.ops.lower import equal, is_float, is_nan, plain, truth, where, worked
+from specc.ops.lower import equal, is_float, is_nan, plain, strong, truth, where, worked
 from specc.ops.pairs import Lowering
 from specc.ops.rules import INTEGERS, NUMBERS
 from specc.ops.shapes import Shape, broadcast, result
@@ -129,13 +129,6 @@ def _weak(op: Builder, operand: Any, dtype: str) -> Value:
     if isinstance(operand, int | float):
         return op.constant(operand, dtype)
     return op.cast(operand, dtype)
-
-
-def strong(op: Builder, operand: Any) -> Value:
-    """An operand, with int32 or float32 made of a number first."""
-    if isinstance(operand, int | float):
-        return op.constant(operand, promotion.strong(operand))
-    return operand
 
 
 class _OfTwo(Operation):

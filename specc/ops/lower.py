@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from specc.lowering import Builder, NotLowered, Value
 from specc.ops.base import Operation
+from specc.ops.promotion import strong as strong_dtype
 from specc.ops.shapes import Shape, total
 from specc.types import FLOAT_DTYPES, Dimension, TensorType
 
@@ -68,6 +69,13 @@ def worked(dtype: str) -> str:
     if dtype in ("bool", "int8", "int16", "uint8", "uint16"):
         return "int32"
     return "int64" if dtype in ("uint32", "uint64") else plain(dtype)
+
+
+def strong(op: Builder, operand: Any) -> Value:
+    """An operand, with int32 or float32 made of a number first."""
+    if isinstance(operand, int | float):
+        return op.constant(operand, strong_dtype(operand))
+    return operand
 
 
 def is_float(x: Value) -> bool:
@@ -174,13 +182,9 @@ def reordered(op: Builder, x: Value, order: Sequence[int]) -> Value:
 def reduce(
     op: Builder, operator: str, x: Value, axes: Sequence[int], keepdims: bool = False
 ) -> Value:
-    """A `Reduce...` operator along axes; its axes were an attribute before opset 18."""
-    make = getattr(op, operator)
-    if not axes:  # of a single number
-        return make(x, keepdims=int(keepdims))
-    if op.opset >= 18 or operator == "ReduceSum":
-        return make(x, list(axes), keepdims=int(keepdims))
-    return make(x, axes=list(axes), keepdims=int(keepdims))
+    """A `Reduce...` operator along axes, or of a single number that has none."""
+    taken = (x, list(axes)) if axes else (x,)
+    return getattr(op, operator)(*taken, keepdims=int(keepdims))
 
 
 def any_along(op: Builder, x: Value, axes: Sequence[int], keepdims: bool = False) -> Value:

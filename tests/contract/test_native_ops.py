@@ -52,8 +52,12 @@ UNSAID: dict[str, Callable[[Case], Any]] = {
 UNLIKE_KERAS: dict[str, Callable[[Case], Any]] = {
     # It leaves open in which order the largest elements are; here they are always sorted.
     "top_k": lambda case: not case.arguments.get("sorted", True),
+    # Channels of unknown number are taken in groups where they turn out to be more.
+    "conv": lambda case: None in (case.arguments["inputs"].shape[i] for i in (0, -1)),
+    # TensorFlow takes sizes that differ where their products agree.
+    "tensordot": of_unknown_size,
 }
-"""Where Keras's answer is one of several: whether a case is one of these."""
+"""Where Keras's answer is one of several, or to another question: whether a case is one of these."""
 
 WITH_SPECIAL_NUMBERS = ("nan", "is", "fmax", "fmin", "sign")
 """How the names of operations start that are about NaN, infinity and the sign of zero."""
