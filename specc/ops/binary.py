@@ -231,7 +231,8 @@ def _onnx(self: _OfTwo, lowering: str | Lowering, op: Builder, v: Mapping[str, A
 class Add(Binary, name="add"):
     """The sum."""
 
-    onnx = partialmethod(_onnx, "Add")
+    def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
+        return _onnx(self, "Add", op, v)
 
     def infer(self) -> TensorType:
         outcome = super().infer()

@@ -218,6 +218,16 @@ def larger(op: Builder, a: Value, b: Value | float) -> Value:
     return op.Greater(a, b, dtype="bool")
 
 
+def kept_between(op: Builder, x: Value, low: Any, high: Any) -> Value:
+    """Each element, kept between two bounds.
+
+    onnxruntime 1.26 reads those of `Clip` with 32 bits, also where they are of int64.
+    """
+    if x.dtype == "int64":
+        return op.Max(op.Min(x, high), low)
+    return op.Clip(x, low, high)
+
+
 def is_nan(op: Builder, x: Value) -> Value:
     return op.IsNaN(x, dtype="bool")
 
@@ -241,7 +251,8 @@ def numbers_only(
 
     if not is_float(x):
         return x
-    end = float(ml_dtypes.finfo(dtype).max)
+    finfo: Any = ml_dtypes.finfo
+    end = float(finfo(dtype).max)
     ends = end if posinf is None else posinf, -end if neginf is None else neginf
     x = where(op, is_nan(op, x), nan, x)
     x = where(op, is_infinite(op, x, negative=False), ends[0], x)

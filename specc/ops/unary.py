@@ -21,6 +21,7 @@ from specc.ops.lower import (
     is_float,
     is_infinite,
     is_nan,
+    kept_between,
     log1p,
     numbers_only,
     smaller,
@@ -316,7 +317,7 @@ class Clip(Unary, name="clip"):
 
     def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
         # Where the bounds are the wrong way round, the lower one holds for Keras.
-        return op.Clip(self.cast_for(op, v["x"]), self.x_min, max(self.x_min, self.x_max))
+        return kept_between(op, self.cast_for(op, v["x"]), self.x_min, max(self.x_min, self.x_max))
 
 
 class NanToNum(Unary, name="nan_to_num"):
@@ -419,7 +420,7 @@ class SaturateCast(Cast, name="saturate_cast"):
 
     def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
         x = op.cast(v["x"], worked(self.x.dtype))
-        return op.Clip(x, *_common_range(self.x.dtype, self.dtype))
+        return kept_between(op, x, *_common_range(self.x.dtype, self.dtype))
 
 
 def _common_range(own: str, other: str) -> tuple[Any, Any]:
@@ -430,10 +431,13 @@ def _common_range(own: str, other: str) -> tuple[Any, Any]:
     import ml_dtypes
     import numpy as np
 
+    iinfo: Any = ml_dtypes.iinfo
+    finfo: Any = ml_dtypes.finfo
+
     def ends(dtype: str) -> tuple[Any, Any]:
         if dtype == "bool":
             return 0, 1
-        found = ml_dtypes.iinfo(dtype) if dtype in INTEGER_DTYPES else ml_dtypes.finfo(dtype)
+        found = iinfo(dtype) if dtype in INTEGER_DTYPES else finfo(dtype)
         return found.min, found.max
 
     kind: Any = np.dtype(getattr(ml_dtypes, own, own)).type

@@ -136,6 +136,10 @@ def check_native(case: Case) -> bool:
     except NoKernel:
         return False
     for want, have in zip(wanted, found, strict=True):
+        assert want.dtype == have.dtype, f"{case}: {have.dtype}, Keras {want.dtype}"
+        if case.operation in FAMILIES["activations"] and want.dtype == "float64":
+            # The parameters of ONNX's activations have 32 bits in any case.
+            want, have = want.astype("float32"), have.astype("float32")
         compare(case, want, want, have)
     return True
 
