@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,13 @@ from specc.backends.adopt import adopt
 from specc.backends.fold import Accounting, bind_weights
 from specc.backends.keras_model import BuiltModel, pair_variables
 from specc.backends.native.convert import lower
+from specc.backends.native.passes.pipeline import Change
 from specc.backends.tf2onnx_graph import LAYER_SCOPE, convert
+from specc.backends.write import needs_data_file, with_tensors, write_model
+from specc.files import UsageError
 from specc.graph import Graph, Variable
 from specc.lowering import NotLowered
 from specc.manifest import manifest
-from specc.records import record
 from specc.source import Source
 
 IR_VERSION = 8
@@ -35,25 +38,75 @@ PLACE_KEY = "specc.source"
 Array = np.ndarray[Any, Any]
 
 
-@record
 class Exported:
     """An ONNX model with the account of its parameters."""
 
-    model: onnx.ModelProto
-    accounting: Accounting
+    def __init__(
+        self,
+        skeleton: onnx.ModelProto,
+        tensors: list[ir.TensorProtocol],
+        accounting: Accounting,
+    ) -> None:
+        self.skeleton = skeleton
+        """The model without its parameters."""
+        self.tensors = tensors
+        """The parameters, each computed when its numbers are asked for."""
+        self.accounting = accounting
+
+    @cached_property
+    def model(self) -> onnx.ModelProto:
+        """The whole model, in memory."""
+        return with_tensors(self.skeleton, self.tensors)
+
+    def check(self) -> None:
+        """Have ONNX's own checker look at the model, shapes included.
+
+        The checker does not look at the numbers, so that inputs can stand for the parameters.
+
+        Raises:
+            onnx.checker.ValidationError, onnx.shape_inference.InferenceError: where the exporter
+                has made something that is no valid model.
+        """
+        stand_in = onnx.ModelProto()
+        stand_in.CopyFrom(self.skeleton)
+        for tensor in self.tensors:
+            value = onnx.helper.make_tensor_value_info(
+                tensor.name or "", int(tensor.dtype), tensor.shape.numpy()
+            )
+            stand_in.graph.input.append(value)
+        onnx.checker.check_model(stand_in, full_check=True)
+
+    def write(self, path: str, data_path: str | None = None) -> None:
+        """Write the model's file, and the parameters to one of their own where that is given.
+
+        Raises:
+            UsageError: where it is not, and they are too large for one file.
+        """
+        if data_path is None and needs_data_file(self.tensors):
+            raise UsageError(
+                "the weights are more than 2 GB, which one ONNX file cannot hold",
+                "`--external-data` writes them to a file beside it",
+            )
+        write_model(self.skeleton, self.tensors, path, data_path)
 
 
 class Exporter:
     """Converts a model once, and gives ONNX models of it for any weights."""
 
     def __init__(
-        self, built: BuiltModel, source: Source, opset: int = DEFAULT_OPSET, via: str = "tf2onnx"
+        self,
+        built: BuiltModel,
+        source: Source,
+        opset: int = DEFAULT_OPSET,
+        via: str = "tf2onnx",
+        without: Collection[str] = (),
     ) -> None:
         """Convert.
 
         Args:
             via: "native", each layer lowering itself, or "tf2onnx"; where a layer has no
                 lowering yet, tf2onnx does it after all.
+            without: the native exporter's passes to leave out.
 
         Raises:
             UsageError: where that way does not write the opset, or cannot convert the model.
@@ -65,13 +118,16 @@ class Exporter:
         self.fallen_back: str | None = None
         """Why tf2onnx did it, where "native" was asked for."""
         self.via = via
+        self.changes: list[Change] = []
+        """What the native exporter's passes did."""
         if via == "native":
             try:
-                self._converted = lower(built.graph, opset).model
+                lowered = lower(built.graph, opset, without)
+                self._converted, self.changes = lowered.model, lowered.changes
                 return
             except NotLowered as reason:
                 self.fallen_back, self.via = str(reason), "tf2onnx"
-        self._converted = convert(built, opset)
+        self._converted = _with_shapes(convert(built, opset))
 
     @property
     def variables(self) -> list[Variable]:
@@ -108,8 +164,11 @@ class Exporter:
             onnx={"params": accounting.onnx_total, "constants": accounting.constants},
         )
         model.metadata_props[MANIFEST_KEY] = json.dumps(content)
-        proto = ir.serde.serialize_model(model)
-        return Exported(onnx.shape_inference.infer_shapes(proto), accounting)
+        return Exported(*_without_parameters(model, set(accounting.holdings)), accounting)
+
+
+def _with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
+    return onnx.shape_inference.infer_shapes(model, data_prop=True)
 
 
 def exporter_of(model: onnx.ModelProto) -> str:
@@ -123,6 +182,23 @@ def exporter_of(model: onnx.ModelProto) -> str:
             found = content.get("exporter") if isinstance(content, dict) else None
             return "native" if found == "native" else "tf2onnx"
     return "tf2onnx"
+
+
+def _without_parameters(
+    model: ir.Model, parameters: set[str]
+) -> tuple[onnx.ModelProto, list[ir.TensorProtocol]]:
+    """A model with the shapes of its values but without its parameters, and these."""
+    graph = model.graph
+    inputs = len(graph.inputs)
+    tensors: list[ir.TensorProtocol] = []
+    for name in [name for name in graph.initializers if name in parameters]:
+        value = graph.initializers.pop(name)
+        assert value.const_value is not None
+        tensors.append(value.const_value)
+        graph.inputs.append(value)
+    proto = onnx.shape_inference.infer_shapes(ir.serde.serialize_model(model))
+    del proto.graph.input[inputs:]
+    return proto, tensors
 
 
 def export_onnx(
@@ -293,14 +369,3 @@ def _layers_of(nodes: list[ir.Node], graph: Graph) -> dict[ir.Node, str]:
         if fed:
             layers[node] = min(fed, key=position.__getitem__)
     return layers
-
-
-def write_checked(model: onnx.ModelProto, path: str) -> None:
-    """Write a model and have ONNX's own checker read the file, shapes included.
-
-    Raises:
-        onnx.checker.ValidationError, onnx.shape_inference.InferenceError: where the exporter
-            has made something that is no valid model.
-    """
-    onnx.save(model, path)
-    onnx.checker.check_model(path, full_check=True)

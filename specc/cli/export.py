@@ -127,7 +127,7 @@ def _models(paths: list[str], options: argparse.Namespace) -> list[Model]:
 def export_model(model: Model, target: str, options: argparse.Namespace) -> Report:
     """Export, check and verify one model; the file appears only where the report is good."""
     from specc.backends.adopt import adopt
-    from specc.backends.export import Exporter, current_weights, write_checked
+    from specc.backends.export import Exporter, current_weights
     from specc.backends.weights import describe_file, fresh_keras, load_keras
     from specc.verification.verify import verify_onnx
 
@@ -147,7 +147,8 @@ def export_model(model: Model, target: str, options: argparse.Namespace) -> Repo
         exported = exporter.export(current_weights(built), weights)
         try:
             with replacing(target) as temporary:
-                write_checked(exported.model, temporary)
+                exported.check()
+                exported.write(temporary)
                 say(f"verifying {model.name}")
                 report = verify_onnx(
                     graph,

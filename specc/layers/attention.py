@@ -112,7 +112,7 @@ class _ListAttention(Layer):
         _agree(query.rank - 2, value, key, first=1)
         _agree(query.rank - 1, query, key)
         output = TensorType("float32", (*query.shape[:-1], value.shape[-1]))
-        scores = TensorType("float32", (*query.shape[:-1], value.shape[-2]))
+        scores = TensorType("float32", (*query.shape[:-1], key.shape[-2]))
         return (output, scores) if return_attention_scores else (output,)
 
     def check_call(self, inputs: list[TensorType], **call: Any) -> None:

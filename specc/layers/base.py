@@ -219,8 +219,8 @@ class Layer(Configurable):
 
         Args:
             x_and_w: the input, a list of them where Keras takes a list, with floats of the
-                layer's dtype (but see `autocasts`) and in `mask` what Keras would give the layer as its mask; and the
-                weights by name, in the layer's dtype.
+                layer's dtype (but see `autocasts`) and in `mask` what Keras would give the layer as
+                its mask; and the weights by name, in the layer's dtype.
             call: the arguments of the call, but for `training`; values in the place of tensors.
 
         Returns:

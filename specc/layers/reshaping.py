@@ -320,7 +320,11 @@ class UpSampling3D(Layer):
 
 
 def _pad(op: Builder, x: Value, pairs: Pairs, data_format: str | None) -> Value:
-    around = _around(pairs, data_format)
+    none = ((0, 0),)
+    first = data_format == "channels_first"
+    around = (*none, *none, *pairs) if first else (*none, *pairs, *none)
+    if x.dtype in ("int16", "uint16"):
+        x = op.cast(x, "int32")  # onnxruntime pads no numbers of 16 bits.
     return op.Pad(x, [*[before for before, _ in around], *[after for _, after in around]])
 
 
@@ -363,12 +367,6 @@ def _scaled(
     scales = op.constant([1, 1, *factors], "float32")
     y = op.Resize(axis_to_front(op, x, axis, rank), None, scales, **attributes)
     return axis_to_back(op, y, axis, rank)
-
-
-def _around(pairs: Pairs, data_format: str | None) -> Pairs:
-    """Pairs of the spatial axes among pairs of all axes."""
-    none = ((0, 0),)
-    return (*none, *none, *pairs) if data_format == "channels_first" else (*none, *pairs, *none)
 
 
 def _padded(x: TensorType, pairs: Pairs, data_format: str | None, *axes: str) -> TensorType:

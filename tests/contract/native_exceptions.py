@@ -17,9 +17,33 @@ NOT_YET: set[str] = {
 }
 """Layers without any lowering: those whose class has none."""
 
+
+def unlowered(layer: Layer) -> bool:
+    """Whether a layer within another one has no lowering for its arguments."""
+    skip = ARGUMENTS_NOT_YET.get(layer.kind)
+    case = Case(layer.kind, layer.given, [], layer.trainable)
+    return layer.kind in NOT_YET or bool(skip and skip(case))
+
+
 ARGUMENTS_NOT_YET: dict[str, Callable[[Case], Any]] = {
     "Dense": lambda case: case.arguments.get("lora_rank") or "activation" in case.arguments,
     "Embedding": lambda case: case.arguments.get("lora_rank"),
+    # onnxruntime pools no int64, and no other dtype has room for it.
+    **dict.fromkeys(
+        [f"{kind}Pooling{n}D" for kind in ("Max", "AdaptiveMax") for n in (1, 2)],
+        lambda case: case.inputs[0].dtype == "int64",
+    ),
+    # No reduction of uint64 in ONNX's operators as onnxruntime has them.
+    **dict.fromkeys(
+        [f"GlobalMaxPooling{n}D" for n in (1, 2, 3)],
+        lambda case: case.inputs[0].dtype == "uint64",
+    ),
+    # The weights of these depend on the size of the images.
+    "UpSampling2D": lambda case: (
+        case.arguments.get("interpolation", "").lower() in ("bicubic", "lanczos3", "lanczos5")
+        and not all(isinstance(size, int) for size in case.inputs[0].shape)
+    ),
+    "SpectralNormalization": lambda case: unlowered(case.arguments["layer"]),
 }
 """Layers that have one, but not for all arguments: whether a case is one of these."""
 

@@ -7,13 +7,14 @@ account of the weights, the names and the verification are the same for both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import onnx_ir as ir
 
 from specc.backends.native.builder import DTYPES, OnnxBuilder, OnnxValue
 from specc.backends.native.fold_normalization import Fold, plan_folds
+from specc.backends.native.passes.pipeline import Change, run_passes
 from specc.backends.tf2onnx_graph import LAYER_SCOPE
 from specc.files import UsageError
 from specc.graph import Graph, GraphLayer, Node, Tensor, replace_tensors
@@ -37,13 +38,15 @@ class Lowered:
     model: Any
     """An `onnx.ModelProto`."""
     folds: list[Fold]
+    changes: list[Change]
 
 
-def lower(graph: Graph, opset: int, *, fold: bool = True) -> Lowered:
+def lower(graph: Graph, opset: int, without: Collection[str] = ()) -> Lowered:
     """Lower a graph.
 
     Args:
-        fold: whether normalizations become part of the layers beside them.
+        without: the passes to leave out; "fold" is the one that makes normalizations part of the
+            layers beside them.
 
     Raises:
         NotLowered: naming the first layer that has no lowering.
@@ -53,7 +56,9 @@ def lower(graph: Graph, opset: int, *, fold: bool = True) -> Lowered:
         raise UsageError(
             f"opset {opset} is not to be had", f"there are {OPSETS[0]} to {OPSETS[-1]}"
         )
-    return _Lowering(graph, opset, plan_folds(graph) if fold else []).run()
+    folds = [] if "fold" in without else plan_folds(graph)
+    model, changes = run_passes(_Lowering(graph, opset, folds).run(), without)
+    return Lowered(ir.serde.serialize_model(model), folds, changes)
 
 
 class _Lowering:
@@ -65,7 +70,7 @@ class _Lowering:
         self.weights: dict[GraphLayer, dict[str, OnnxValue]] = {}
         self.number_of = {layer: number for number, layer in enumerate(graph.layers)}
 
-    def run(self) -> Lowered:
+    def run(self) -> ir.Model:
         inputs = [self._input(f"x{i}", tensor) for i, tensor in enumerate(self.graph.inputs)]
         weights = self._weight_inputs()
         for node in self.graph.nodes:
@@ -79,8 +84,7 @@ class _Lowering:
             opset_imports=self.op.opsets,
             name=self.graph.name,
         )
-        model = ir.Model(graph, ir_version=IR_VERSION)
-        return Lowered(ir.serde.serialize_model(model), self.folds)
+        return ir.Model(graph, ir_version=IR_VERSION)
 
     def _input(self, name: str, tensor: Tensor) -> ir.Value:
         value = ir.Value(
