@@ -62,7 +62,7 @@ class Evaluator:
         """The numbers, in the dtype of the graph."""
         dtype = static.value.dtype
         assert dtype is not None
-        return np.ascontiguousarray(self._compute(static).astype(dtype.numpy(), copy=False))
+        return np.asarray(self._compute(static), dtype.numpy(), order="C")
 
     def _compute(self, static: Static) -> Array:
         if static.read is not None:

@@ -143,13 +143,13 @@ class _OfTwo(Operation):
         first, second = list(self.signature)[:2]
         types: list[Operand] = [getattr(self, first), getattr(self, second)]
         if pair is logic:
-            return [truth(op, strong(op, v[name])) for name in (first, second)]
+            return [strong(op, v[name], "bool") for name in (first, second)]
         if pair in (arithmetic, division):
             dtype = worked(pair(types[0], types[1]))
             return [_weak(op, v[name], dtype) for name in (first, second)]
         truths = pair in (comparison, order)
         dtype = plain(promotion.of_strong(types)) if truths else worked(pair(types[0], types[1]))
-        return [op.cast(strong(op, v[name]), dtype) for name in (first, second)]
+        return [strong(op, v[name], dtype) for name in (first, second)]
 
 
 class Binary(_OfTwo):
@@ -367,7 +367,7 @@ class Isclose(Operation, name="isclose"):
 
     def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
         dtype = plain(promotion.of_strong((self.x1, self.x2)))
-        a, b = (op.cast(strong(op, v[name]), dtype) for name in ("x1", "x2"))
+        a, b = (strong(op, v[name], dtype) for name in ("x1", "x2"))
         if not is_float(a):
             return equal(op, a, b)
         apart = op.Abs(op.Sub(a, b))

@@ -138,7 +138,7 @@ class Dot(Operation, name="dot"):
 
     def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
         dtype = plain(promoted(of_strong((self.x1, self.x2)), WEAK_FLOAT))
-        x, y = (op.cast(strong(op, v[name]), dtype) for name in ("x1", "x2"))
+        x, y = (strong(op, v[name], dtype) for name in ("x1", "x2"))
         rank, other_rank = rank_of(x.type), rank_of(y.type)
         if not rank or not other_rank:
             return op.Mul(x, y)

@@ -8,7 +8,6 @@ from typing import Any, cast
 
 from specc.lowering import Builder, NotLowered, Value
 from specc.ops.base import Operation
-from specc.ops.promotion import strong as strong_dtype
 from specc.ops.shapes import Shape, total
 from specc.types import FLOAT_DTYPES, Dimension, TensorType
 
@@ -71,11 +70,13 @@ def worked(dtype: str) -> str:
     return "int64" if dtype in ("uint32", "uint64") else plain(dtype)
 
 
-def strong(op: Builder, operand: Any) -> Value:
-    """An operand, with int32 or float32 made of a number first."""
-    if isinstance(operand, int | float):
-        return op.constant(operand, strong_dtype(operand))
-    return operand
+def strong(op: Builder, operand: Any, dtype: str) -> Value:
+    """An operand in a dtype; Keras makes a tensor of int32 or float32 of a number first."""
+    if not isinstance(operand, int | float):
+        return op.cast(operand, dtype)
+    import numpy as np
+
+    return op.constant(np.float32(operand) if isinstance(operand, float) else operand, dtype)
 
 
 def is_float(x: Value) -> bool:
