@@ -62,7 +62,7 @@ class Evaluator:
         """The numbers, in the dtype of the graph."""
         dtype = static.value.dtype
         assert dtype is not None
-        return np.ascontiguousarray(self._compute(static).astype(dtype.numpy(), copy=False))
+        return np.asarray(self._compute(static), dtype.numpy(), order="C")
 
     def _compute(self, static: Static) -> Array:
         if static.read is not None:
@@ -125,6 +125,13 @@ def _transpose(node: ir.Node, x: Array) -> Array:
     return x.transpose(perm.as_ints() if perm else None)
 
 
+def _div(_: ir.Node, a: Array, b: Array) -> Array:
+    """The quotient; of whole numbers it is cut, and not rounded down as Python's is."""
+    if a.dtype.kind == "f":
+        return a / b
+    return np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))
+
+
 def _squeeze(_: ir.Node, x: Array, axes: Array | None = None) -> Array:
     return np.squeeze(x, None if axes is None else tuple(int(n) for n in axes))
 
@@ -136,7 +143,7 @@ def _concat(node: ir.Node, *xs: Array) -> Array:
 RULES: dict[str, Callable[..., Array]] = {
     "Add": lambda _, a, b: a + b,
     "Concat": _concat,
-    "Div": lambda _, a, b: a / b if a.dtype.kind == "f" else a // b,
+    "Div": _div,
     "Identity": lambda _, x: x,
     "MatMul": lambda _, a, b: a @ b,
     "Mul": lambda _, a, b: a * b,

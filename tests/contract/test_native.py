@@ -6,6 +6,7 @@ says so (`NotLowered`); the names of those are in `NOT_YET`, and only those may 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -137,6 +138,18 @@ def check_native(case: Case) -> bool:
 
 
 def compare(case: Case, want: Any, truth: Any, have: Any) -> None:
+    # What is not cast to the layer's dtype is rounded to its own in between.
+    rounded = [] if layer_class(case.layer).autocasts else [x for x in case.inputs if x.is_float]
+    agree(case, want, truth, have, [x.dtype for x in rounded])
+
+
+def agree(case: object, want: Any, truth: Any, have: Any, rounded: Sequence[str] = ()) -> None:
+    """Compare an output with Keras's.
+
+    Args:
+        truth: Keras's in float64.
+        rounded: dtypes of floats that values have had in between.
+    """
     assert want.shape == have.shape, f"{case}: {have.shape}, Keras {want.shape}"
     assert want.dtype == have.dtype or want.dtype.kind in "OSU", f"{case}: {have.dtype}"
     if want.dtype.kind in "OSU":
@@ -147,9 +160,7 @@ def compare(case: Case, want: Any, truth: Any, have: Any) -> None:
     if want.dtype.kind in "iub":
         assert (a == b).all(), f"{case}: {have}, Keras {want}"
         return
-    # What is not cast to the layer's dtype is rounded to its own in between.
-    rounded = [] if layer_class(case.layer).autocasts else [x for x in case.inputs if x.is_float]
-    epsilon = max(keras_epsilon(d) for d in (want.dtype, *[keras_dtype(x.dtype) for x in rounded]))
+    epsilon = max(keras_epsilon(d) for d in (want.dtype, *[keras_dtype(d) for d in rounded]))
     with np.errstate(invalid="ignore"):
         scale = float(np.nanmax(np.where(np.isinf(c), 0, np.abs(c)), initial=1.0))
         noise = float(np.nanmax(np.where(np.isinf(c) | np.isnan(c), 0, np.abs(a - c)), initial=0))

@@ -188,8 +188,8 @@ class OnnxBuilder:
             num_scan_inputs=len(items),
             scan_input_axes=[1] * len(items),
             scan_input_directions=[direction] * len(items),
-            scan_output_axes=[1] * len(put_out),
-            scan_output_directions=[direction] * len(put_out),
+            scan_output_axes=[1] * len(put_out) or None,
+            scan_output_directions=[direction] * len(put_out) or None,
         )
         every = [found] if len(results) == 1 else list(found)
         for value, result in zip(every, results, strict=True):

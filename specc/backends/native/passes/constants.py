@@ -33,7 +33,7 @@ def fold_constants(model: ir.Model) -> int:
         for output, result in zip(node.outputs, results, strict=True):
             dtype = output.dtype
             array = result if dtype is None else result.astype(dtype.numpy(), copy=False)
-            tensor = ir.Tensor(np.ascontiguousarray(array), name=output.name)
+            tensor = ir.Tensor(np.asarray(array, order="C"), name=output.name)
             value = ir.Value(
                 name=output.name,
                 shape=ir.Shape(array.shape),
