@@ -198,6 +198,45 @@ def compile_program(
     return Program(source, compile_source(source, loader, params, extra_layers))
 
 
+def export(
+    keras_model: Any,
+    path: str | os.PathLike[str],
+    *,
+    opset: int = 18,
+    external_data: bool = False,
+    provider: str = "auto",
+) -> Report:
+    """Write a Keras model that no spec was written for as a verified ONNX file.
+
+    Args:
+        keras_model: a functional or Sequential model of layers of Keras's catalogue.
+        path: of the file, which appears only where the report is good.
+        opset: the ONNX operator set.
+        external_data: write the weights to a file beside it, as is done with more than 2 GB of
+            them in any case.
+        provider: where onnxruntime runs it to compare: "auto", "cpu", "cuda" or "tensorrt".
+
+    Returns:
+        The report of the comparison with Keras, as `verify` gives it; look at `.ok`.
+
+    Raises:
+        UsageError: where a layer is not of the catalogue, or the file cannot be written.
+        DeviceError: where the provider asked for is not to be had.
+    """
+    from specc.backends.from_keras import from_keras
+    from specc.verification.verified_export import export_verified
+
+    built = from_keras(keras_model)
+    return export_verified(
+        built,
+        built.graph.span.source,
+        os.fspath(path),
+        opset=opset,
+        external_data=external_data,
+        provider=provider,
+    ).report
+
+
 def verify(
     model: Model, keras_model: Any, onnx_model: Any, *, provider: str = "auto", seed: int = 0
 ) -> Report:

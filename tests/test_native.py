@@ -12,7 +12,7 @@ import pytest
 from native_models import exported, operators, sound
 
 import specc
-from specc.backends.export import exporter_of
+from specc.backends.export import origin_of
 from specc.cli.main import main
 from specc.layers.activation_functions import FUNCTIONS
 from specc.layers.normalization import BatchNormalization
@@ -126,10 +126,10 @@ def test_the_command(
     said = capsys.readouterr()
     assert said.err == ""
     assert "= 266,610 in ONNX" in said.out
-    assert exporter_of(onnx.load("build/bn_after.onnx")) == "native"
+    assert origin_of(onnx.load("build/bn_after.onnx")).via == "native"
     # Which exporter it was stands in the file: it is checked against the same one.
     assert main(["export", "--onnx", "bn_after.spec", "--provider", "cpu", "-o", "other"]) == 0
-    assert exporter_of(onnx.load("other/bn_after.onnx")) == "tf2onnx"
+    assert origin_of(onnx.load("other/bn_after.onnx")).via == "tf2onnx"
     capsys.readouterr()
     assert main(["verify", "bn_after.spec", "build/bn_after.onnx", "--provider", "cpu"]) == 0
     capsys.readouterr()
@@ -137,7 +137,7 @@ def test_the_command(
     said = capsys.readouterr()
     reason = '`interpolation="bicubic"`, for images of unknown size'
     assert said.err == f"enlarged: by tf2onnx, as {reason}\n"
-    assert exporter_of(onnx.load("build/enlarged.onnx")) == "tf2onnx"
+    assert origin_of(onnx.load("build/enlarged.onnx")).via == "tf2onnx"
 
 
 def test_the_same_bytes() -> None:

@@ -37,7 +37,6 @@ class Lowered:
 
     model: Any
     """An `onnx.ModelProto`."""
-    folds: list[Fold]
     changes: list[Change]
 
 
@@ -58,7 +57,8 @@ def lower(graph: Graph, opset: int, without: Collection[str] = ()) -> Lowered:
         )
     folds = [] if "fold" in without else plan_folds(graph)
     model, changes = run_passes(_Lowering(graph, opset, folds).run(), without)
-    return Lowered(ir.serde.serialize_model(model), folds, changes)
+    folded = [Change("fold", str(fold)) for fold in folds]
+    return Lowered(ir.serde.serialize_model(model), [*folded, *changes])
 
 
 class _Lowering:
