@@ -47,5 +47,27 @@ ARGUMENTS_NOT_YET: dict[str, Callable[[Case], Any]] = {
 }
 """Layers that have one, but not for all arguments: whether a case is one of these."""
 
-UNLIKE_KERAS: dict[str, Callable[[Case], Any]] = {}
+
+def _bias_along_steps(case: Case) -> bool:
+    """Whether Keras takes the last axis for that of the channels, which come first.
+
+    It asks which axis of the output is as long as the bias, and the last one first.
+    """
+    layer: Any = case.make()
+    if layer.data_format != "channels_first" or not layer.use_bias:
+        return False
+    (y,) = layer.apply(case.inputs)
+    return y.shape[0] != 1 and y.shape[-1] in (y.shape[0], None)
+
+
+UNLIKE_KERAS: dict[str, Callable[[Case], Any]] = {
+    **dict.fromkeys(
+        [
+            *[f"Conv{n}D" for n in (1, 2, 3)],
+            *[f"Conv{n}DTranspose" for n in (1, 2, 3)],
+            *[f"{kind}Conv{n}D" for kind in ("Depthwise", "Separable") for n in (1, 2)],
+        ],
+        _bias_along_steps,
+    ),
+}
 """Where Keras's own answer is wrong or no answer: whether a case is one of these."""
