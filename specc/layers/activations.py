@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
+from specc.layers.activation_functions import relu
 from specc.layers.arguments import (
     BOOL,
     CONSTRAINT,
@@ -31,8 +32,9 @@ from specc.layers.base import (
     require_axes,
     require_float,
 )
-from specc.lowering import Builder, NotLowered, Value, Values
-from specc.types import BATCH, TensorType
+from specc.layers.whole_numbers import calculable
+from specc.lowering import Builder, Value, Values
+from specc.types import BATCH, FLOAT_DTYPES, TensorType
 
 
 class ReLU(Layer):
@@ -63,12 +65,30 @@ class ReLU(Layer):
         return x
 
     def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        if x.dtype not in FLOAT_DTYPES:
+            return self._of_whole_numbers(op, x)
+        slope, most = self.negative_slope, self.max_value
         if self.threshold:
-            raise NotLowered("`ReLU` with a threshold")
-        y = op.LeakyRelu(x, alpha=self.negative_slope) if self.negative_slope else x
-        if self.max_value is None:
-            return y if self.negative_slope else op.Relu(x)
-        return op.Clip(y, None if self.negative_slope else 0.0, self.max_value)
+            y = op.ThresholdedRelu(x, alpha=self.threshold)
+            y = y if most is None else op.Min(y, most)
+            below = op.Relu(op.Sub(self.threshold, x)) if slope else None
+            return y if below is None else op.Sub(y, op.Mul(below, slope))
+        if slope:
+            y = op.LeakyRelu(x, alpha=slope)
+            return y if most is None else op.Min(y, most)
+        return op.Relu(x) if most is None else op.Clip(x, 0, most)
+
+    def _of_whole_numbers(self, op: Builder, x: Value) -> Value:
+        """The bounds are whole numbers as well, cut off; with a slope there can be none."""
+        if self.negative_slope:
+            return op.LeakyRelu(op.cast(x, "float32"), alpha=self.negative_slope)
+        if self.threshold:
+            x = calculable(op, x)
+            above = op.Greater(x, int(self.threshold), dtype="bool")
+            y = op.Where(above, x, op.constant(0, x.dtype), dtype=x.dtype)
+        else:
+            y = relu(op, x)
+        return y if self.max_value is None else op.Min(y, int(self.max_value))
 
 
 class LeakyReLU(Layer):
@@ -93,6 +113,7 @@ class LeakyReLU(Layer):
         return TensorType("float32", x.shape)
 
     def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        x = x if x.dtype in FLOAT_DTYPES else op.cast(x, "float32")
         return op.LeakyRelu(x, alpha=self.negative_slope)
 
 
@@ -149,9 +170,27 @@ class Softmax(Layer):
             raise Refused(errors.call_argument_refused, "mask", [mask], [expected])
 
     def onnx(self, op: Builder, x: Value, w: Values) -> Value:
-        if not isinstance(self.axis, int):
-            raise NotLowered("`Softmax` over several axes")
-        return op.Softmax(x, axis=self.axis)
+        x = masked(op, x, x.mask) if x.mask is not None else x
+        if isinstance(self.axis, int):
+            return op.Softmax(x, axis=self.axis)
+        if len(self.axis) == 1:
+            return op.Softmax(x, axis=self.axis[0])
+        total = op.ReduceLogSumExp(x, list(self.axis), keepdims=1)
+        return op.Exp(op.Sub(x, total))
+
+
+def masked(op: Builder, scores: Value, mask: Value) -> Value:
+    """Scores of which softmax leaves nothing where the mask, which may stretch, is False.
+
+    Where it is False all along the axis softmax gives equal shares, as in Keras.
+    """
+    kept = mask if mask.dtype == "bool" else op.Greater(mask, 0.5, dtype="bool")
+    lowest = op.constant(LOWEST.get(scores.dtype, -1e9), scores.dtype)
+    return op.Where(kept, scores, lowest, dtype=scores.dtype)
+
+
+LOWEST = {"float16": -3e4}
+"""What Keras puts in the place of masked scores, where it is not -1e9."""
 
 
 class PReLU(Layer):

@@ -19,10 +19,11 @@ from specc.layers.arguments import (
     arg,
 )
 from specc.layers.base import Layer, Weight, Weights, apply_within, known_size
-from specc.layers.lora import ALPHA, RANK, adapted, refuse_adapted, refuse_constraint
+from specc.layers.lora import ALPHA, RANK, adapted, merged, refuse_constraint
 from specc.layers.names import ACTIVATIONS
+from specc.layers.whole_numbers import calculable
 from specc.lowering import Builder, Value, Values
-from specc.types import TensorType
+from specc.types import FLOAT_DTYPES, TensorType
 
 
 class Dense(Layer):
@@ -65,33 +66,42 @@ class Dense(Layer):
         return adapted((kernel, bias) if self.use_bias else (kernel,), self.lora_rank)
 
     def onnx(self, op: Builder, x: Value, w: Values) -> Value:
-        refuse_adapted(self, self.lora_rank)
-        kernel, bias = w["kernel"], w.get("bias")
-        if x.type.rank == 1:
-            y = op.Gemm(x, kernel, bias) if bias is not None else op.MatMul(x, kernel)
-        else:
-            y = op.MatMul(x, kernel)
-            y = op.Add(y, bias) if bias is not None else y
+        y = affine_map(op, x, x.type.rank, merged(op, w, "kernel"), w.get("bias"))
         return activated(op, self.activation, y)
 
     def fold_before(self, op: Builder, w: Values, scale: Value, offset: Value) -> Values:
-        refuse_adapted(self, self.lora_rank)
-        kernel, bias = w["kernel"], w.get("bias")
-        moved = op.MatMul(offset, kernel)
-        return {
-            "kernel": op.Mul(kernel, op.Unsqueeze(scale, [1])),
-            "bias": op.Add(bias, moved) if bias is not None else moved,
+        # `(s K) + (s A) B` is `s (K + A B)`: with LoRA the left of the narrow matrices is scaled.
+        rows = {
+            name: op.Mul(w[name], op.Unsqueeze(op.cast(scale, w[name].dtype), [1]))
+            for name in ("kernel", "lora_kernel_a")
+            if name in w
         }
+        bias, moved = w.get("bias"), op.MatMul(offset, merged(op, w, "kernel"))
+        return {**rows, "bias": op.Add(bias, moved) if bias is not None else moved}
 
     def fold_after(self, op: Builder, w: Values, scale: Value, offset: Value) -> Values | None:
         if self.activation not in (None, "linear"):
             return None
-        refuse_adapted(self, self.lora_rank)
+        columns = {
+            name: op.Mul(w[name], op.cast(scale, w[name].dtype))
+            for name in ("kernel", "lora_kernel_b")
+            if name in w
+        }
         bias = w.get("bias")
         return {
-            "kernel": op.Mul(w["kernel"], scale),
+            **columns,
             "bias": op.Add(op.Mul(bias, scale), offset) if bias is not None else offset,
         }
+
+
+def affine_map(op: Builder, x: Value, rank: int, kernel: Value, bias: Value | None) -> Value:
+    """`x @ kernel + bias` along the last of `rank` axes (the batch axis not counted)."""
+    x = op.cast(x, kernel.dtype)
+    if bias is None:
+        return op.MatMul(x, kernel)
+    if rank == 1:
+        return op.Gemm(x, kernel, bias)
+    return op.Add(op.MatMul(x, kernel), bias)
 
 
 class Embedding(Layer):
@@ -134,9 +144,19 @@ class Embedding(Layer):
         return adapted((embeddings,), self.lora_rank)
 
     def onnx(self, op: Builder, x: Value, w: Values) -> Value:
-        refuse_adapted(self, self.lora_rank)
-        indices = x if x.dtype in ("int32", "int64") else op.cast(x, "int32")
-        return op.Gather(w["embeddings"], indices, axis=0)
+        return rows_at(op, merged(op, w, "embeddings"), x)
+
+    def onnx_mask(self, op: Builder, x: Value, w: Values) -> Value | None:
+        return op.cast(x, "bool") if self.mask_zero else None
+
+
+def rows_at(op: Builder, table: Value, x: Value) -> Value:
+    """The rows of a table at indices of any dtype, as Keras takes them."""
+    return op.Gather(table, x if x.dtype in ("int32", "int64") else op.cast(x, "int32"), axis=0)
+
+
+KEEP_WHOLE_NUMBERS = ("linear", "relu", "relu6")
+"""The activations that make whole numbers of whole numbers."""
 
 
 class Activation(Layer):
@@ -161,7 +181,7 @@ class Activation(Layer):
             return apply_within(self.activation, [x])[0]
         if x.is_float or self.activation == "linear":
             return x
-        if self.activation in ("relu", "relu6") and x.dtype != "bool":
+        if self.activation in KEEP_WHOLE_NUMBERS and x.dtype != "bool":
             return x
         if self.activation in ("exponential", "tanh"):
             return TensorType("float32", x.shape)
@@ -170,6 +190,9 @@ class Activation(Layer):
         raise Refused(errors.dtype_refused, "floating-point numbers")
 
     def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        keeps = isinstance(self.activation, Layer) or self.activation in KEEP_WHOLE_NUMBERS
+        if x.dtype not in FLOAT_DTYPES and not keeps:
+            x = op.cast(x, "float32")
         return activated(op, self.activation, x)
 
 
@@ -209,3 +232,16 @@ class Masking(Layer):
     def infer(self, x: TensorType) -> TensorType:
         computed = {"bool": "int32", "uint64": "uint32"}.get(x.dtype, x.dtype)
         return TensorType(computed, x.shape)
+
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        x = calculable(op, x)
+        return op.Where(self._kept(op, x), x, op.constant(0, x.dtype), dtype=x.dtype)
+
+    def onnx_mask(self, op: Builder, x: Value, w: Values) -> Value:
+        return op.Squeeze(self._kept(op, calculable(op, x)), [-1])
+
+    def _kept(self, op: Builder, x: Value) -> Value:
+        """Whether any feature is something else than the mask value, with an axis of size 1."""
+        compared = x if x.dtype in FLOAT_DTYPES else op.cast(x, "float32")
+        differs = op.Not(op.Equal(compared, self.mask_value, dtype="bool"))
+        return op.cast(op.ReduceMax(op.cast(differs, "int32"), [-1], keepdims=1), "bool")

@@ -7,8 +7,8 @@ from __future__ import annotations
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import Float, Int, KerasObject, Optional
-from specc.layers.base import Layer, Weight, Weights
-from specc.lowering import NotLowered
+from specc.layers.base import Weight, Weights
+from specc.lowering import Builder, Value, Values
 
 RANK = Optional(Int(at_least=0))
 ALPHA = Optional(Float())
@@ -36,7 +36,14 @@ def refuse_constraint(
         raise Refused(errors.arguments_conflict, argument, reason)
 
 
-def refuse_adapted(layer: Layer, rank: int | None) -> None:
-    """Stop a lowering: the kernel of a layer with LoRA is a sum, which none computes yet."""
-    if rank:
-        raise NotLowered(f"`{layer.kind}` with `lora_rank`")
+def merged(op: Builder, w: Values, name: str, factor: float = 1.0) -> Value:
+    """A weight with the product of its narrow ones added, where it has them.
+
+    Args:
+        factor: of the product. It is `lora_alpha / lora_rank` in Keras, but most of its layers
+            set `lora_alpha` to the rank, whatever was given, when they are built.
+    """
+    whole, a, b = w[name], w.get(f"lora_{name}_a"), w.get(f"lora_{name}_b")
+    if a is None or b is None:
+        return whole
+    return op.Add(whole, op.cast(op.Mul(op.MatMul(a, b), factor), whole.dtype))

@@ -17,10 +17,7 @@ NOT_YET: set[str] = {
 }
 """Layers without any lowering: those whose class has none."""
 
-ARGUMENTS_NOT_YET: dict[str, Callable[[Case], Any]] = {
-    "Dense": lambda case: case.arguments.get("lora_rank") or "activation" in case.arguments,
-    "Embedding": lambda case: case.arguments.get("lora_rank"),
-}
+ARGUMENTS_NOT_YET: dict[str, Callable[[Case], Any]] = {}
 """Layers that have one, but not for all arguments: whether a case is one of these."""
 
 UNLIKE_KERAS: dict[str, Callable[[Case], Any]] = {}
