@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import prod
+
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers.activation_functions import activated
@@ -102,6 +105,29 @@ def affine_map(op: Builder, x: Value, rank: int, kernel: Value, bias: Value | No
     if rank == 1:
         return op.Gemm(x, kernel, bias)
     return op.Add(op.MatMul(x, kernel), bias)
+
+
+def projection(
+    op: Builder,
+    x: Value,
+    rank: int,
+    kernel: Value,
+    bias: Value | None,
+    taken: Sequence[int],
+    made: Sequence[int],
+) -> Value:
+    """`affine_map` of the last axes, those with the sizes `taken`, to one axis.
+
+    Args:
+        rank: of `x`.
+        kernel: of the sizes `taken` and then `made`; the bias of those made.
+    """
+    lead = rank + 1 - len(taken)
+    if len(taken) > 1:
+        x = op.reshape(x, [*[0] * lead, prod(taken)])
+    kernel = op.reshape(kernel, [prod(taken), prod(made)])
+    bias = op.reshape(bias, [prod(made)]) if bias is not None else None
+    return affine_map(op, x, lead, kernel, bias)
 
 
 class Embedding(Layer):

@@ -1,0 +1,297 @@
+"""What layers of attention by several heads have in common: checks of the call, and operators.
+
+In ONNX the heads are axes before those of the steps, (batch, heads, steps, features), and the
+axes that attention goes over are one:
+
+    scores = query @ key^T       (batch, *other axes, *heads, queries, steps)
+    output = softmax(scores) @ value
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any, ClassVar, cast
+
+from specc.diagnostics.errors import shapes as errors
+from specc.diagnostics.place import Refused
+from specc.layers.activations import masked
+from specc.layers.arguments import BOOL, Kind
+from specc.layers.base import TENSOR, Layer, Weight, Weights, fits, require_call_types
+from specc.layers.core import projection
+from specc.layers.scores import all_of, causal, product, sizes, window
+from specc.lowering import Builder, Value, Values
+from specc.types import Dimension, TensorType
+
+Shape = tuple[Dimension, ...]
+
+
+class Heads(Layer):
+    """What the two with several heads have in common; each class lists its arguments itself."""
+
+    supports_masking = True
+
+    call_arguments: ClassVar[dict[str, Kind]] = {
+        "value": TENSOR,
+        "key": TENSOR,
+        "query_mask": TENSOR,
+        "value_mask": TENSOR,
+        "key_mask": TENSOR,
+        "attention_mask": TENSOR,
+        "return_attention_scores": BOOL,
+        "training": BOOL,
+        "use_causal_mask": BOOL,
+    }
+    shaped_by_call = True
+
+    use_bias: bool
+    use_gate: bool
+    dropout: float
+    sliding_window: int | None
+    flash_attention: bool | None
+
+    def validate(self) -> None:
+        if self.flash_attention:
+            reason = "TensorFlow, which runs the model, has no flash attention"
+            raise Refused(errors.arguments_conflict, "flash_attention", reason)
+
+    def outputs_of(self, call: Mapping[str, Any]) -> int:
+        """How many tensors a use with this call gives."""
+        return 2 if call.get("return_attention_scores") else 1
+
+    @property
+    def heads(self) -> int:
+        raise NotImplementedError
+
+    def check_call(self, inputs: list[TensorType], **call: Any) -> None:
+        query, value, key = operands(inputs[0], call)
+        for name, x in (("query_mask", query), ("value_mask", value), ("key_mask", key)):
+            if call.get(name) is not None:
+                steps = TensorType(call[name].dtype, x.shape[:-1])
+                require_call_types(name, [call[name]], [steps])
+        mask = call.get("attention_mask")
+        if mask is None:
+            return
+        scores = TensorType(mask.dtype, self.scores(query, key))
+        shape, whole = mask.whole_shape, scores.whole_shape
+        # The last axes are those of queries and steps; before them Keras puts what is missing.
+        last = 2 * len(self.attended(query.rank))
+        missing = (1,) * (len(whole) - len(shape))
+        aligned = (*shape[:-last], *missing, *shape[-last:])
+        alike = [a == 1 or fits((a,), (b,)) for a, b in zip(aligned, whole, strict=False)]
+        if len(shape) < last + mask.batched or len(aligned) > len(whole) or not all(alike):
+            needed = scores.with_shape(*query.shape[:-1], *key.shape[-1 - last // 2 : -1])
+            raise Refused(errors.call_argument_refused, "attention_mask", [mask], [needed])
+
+    def attended(self, rank: int) -> tuple[int, ...]:
+        """The axes over which attention goes, the batch axis being 0."""
+        return (1,)
+
+    def scores(self, query: TensorType, key: TensorType) -> Shape:
+        """The shape of the scores."""
+        return (self.heads, query.shape[0], key.shape[0])
+
+    def projections(self, *parts: tuple[str, tuple[int, ...], tuple[int, ...]]) -> Weights:
+        """The weights of dense layers, each given by name, shape taken and shape made."""
+        weights: list[Weight] = []
+        for name, taken, made in parts:
+            weights.append(Weight(f"{name}/kernel", (*taken, *made), arguments="kernel"))
+            if self.use_bias:
+                weights.append(Weight(f"{name}/bias", made, arguments="bias"))
+        return tuple(weights)
+
+    # ------------------------------------------------------------------------ in ONNX
+
+    def onnx(
+        self,
+        op: Builder,
+        x: Value,
+        w: Values,
+        *,
+        value: Value,
+        key: Value | None = None,
+        return_attention_scores: bool = False,
+        **masks: Any,
+    ) -> Value | tuple[Value, Value]:
+        of_queries, of_keys = self.head_axes
+        keys = value if key is None else key
+        query = self._projected(op, x, w, "query", of_queries)
+        turned = self._projected(op, keys, w, "key", of_keys)
+        values = self._projected(op, value, w, "value", of_keys)
+        scores = op.MatMul(query, turned)
+
+        axes = self.attended(x.type.rank)
+        before = [0] * (x.type.rank - len(axes))
+        steps = [*sizes(op, x, axes), *sizes(op, value, axes)]
+        mask = self._mask(op, x, value, key, as_they_are=return_attention_scores, **masks)
+        if mask is not None:
+            several = len(axes) > 1
+            scores = op.reshape(scores, [*before, *of_queries, *steps]) if several else scores
+            scores = masked(op, scores, mask)
+            if several:
+                together = product(op, steps[len(axes) :])
+                scores = op.reshape(scores, [*before, *of_queries, -1, together])
+        shares = op.Softmax(scores, axis=-1)
+        y = self._joined(op, x, op.MatMul(shares, values), of_queries, sizes_of(w, "value")[-1])
+
+        if self.use_gate:
+            y = op.Mul(y, op.Sigmoid(self._dense(op, x, w, "gate")))
+        (*taken,) = sizes_of(w, "attention_output")[:2]
+        made = sizes_of(w, "attention_output")[2:]
+        kernel, bias = w["attention_output/kernel"], w.get("attention_output/bias")
+        y = projection(op, y, x.type.rank, kernel, bias, [prod(taken)], made)
+        if len(made) > 1:
+            y = op.reshape(y, [*[0] * x.type.rank, *made])
+        if not return_attention_scores:
+            return y
+        plain = len(axes) == len(of_queries) == 1
+        return y, shares if plain else op.reshape(shares, [*before, self.heads, *steps])
+
+    def onnx_mask(
+        self, op: Builder, x: Value, w: Values, *, return_attention_scores: bool = False, **_: Any
+    ) -> Value | tuple[Value | None, None] | None:
+        return (x.mask, None) if return_attention_scores else x.mask
+
+    @property
+    def head_axes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The axes that the heads of the queries are on, and those of keys and values."""
+        return (self.heads,), (self.heads,)
+
+    def _dense(self, op: Builder, x: Value, w: Values, name: str) -> Value:
+        """What one of the dense layers makes of the features, all heads on one axis."""
+        kernel, bias = w[f"{name}/kernel"], w.get(f"{name}/bias")
+        features, *made = sizes_of(w, name)
+        if name == "query":
+            # The scores are scaled by scaling this, which costs nothing when the model runs.
+            scale = made[-1] ** -0.5
+            kernel, bias = op.Mul(kernel, scale), bias if bias is None else op.Mul(bias, scale)
+        return projection(op, x, x.type.rank, kernel, bias, [features], made)
+
+    def _projected(
+        self, op: Builder, x: Value, w: Values, name: str, heads: tuple[int, ...]
+    ) -> Value:
+        """(batch, *others, *heads, steps, size of a head), the last two turned round for keys."""
+        rank, size = x.type.rank, sizes_of(w, name)[-1]
+        y = op.reshape(self._dense(op, x, w, name), [*[0] * rank, *heads, size])
+        order = self._order(rank, heads)
+        if name == "key":
+            count = len(self.attended(rank))
+            order = [*order[: -1 - count], order[-1], *order[-1 - count : -1]]
+        y = op.Transpose(y, perm=order)
+        if len(self.attended(rank)) == 1:
+            return y
+        before = [0] * (rank - len(self.attended(rank)) + len(heads))
+        return op.reshape(y, [*before, size, -1] if name == "key" else [*before, -1, size])
+
+    def _joined(self, op: Builder, x: Value, y: Value, heads: tuple[int, ...], size: int) -> Value:
+        """The inverse of `_projected`, all heads on one axis."""
+        rank = x.type.rank
+        axes, order = self.attended(rank), self._order(rank, heads)
+        if len(axes) > 1:
+            before = [0] * (rank - len(axes) + len(heads))
+            y = op.reshape(y, [*before, *sizes(op, x, axes), size])
+        y = op.Transpose(y, perm=[order.index(axis) for axis in range(len(order))])
+        return op.reshape(y, [*[0] * rank, prod(heads) * size])
+
+    def _order(self, rank: int, heads: tuple[int, ...]) -> list[int]:
+        """The axes (batch, *steps, *heads, features), those attended to put behind the heads."""
+        axes = self.attended(rank)
+        others = [axis for axis in range(rank) if axis not in axes]
+        last = rank + len(heads)
+        return [*others, *range(rank, last), *axes, last]
+
+    def _mask(
+        self,
+        op: Builder,
+        x: Value,
+        value: Value,
+        key: Value | None,
+        *,
+        as_they_are: bool,
+        query_mask: Value | None = None,
+        value_mask: Value | None = None,
+        key_mask: Value | None = None,
+        attention_mask: Value | None = None,
+        use_causal_mask: bool = False,
+    ) -> Value | None:
+        """What each query sees, with the axes of the scores, or the last two of them.
+
+        A mask that a tensor brings along counts where none is given.
+        """
+        query_mask = self.query_mask(x, query_mask)
+        value_mask = value.mask if value_mask is None else value_mask
+        key_mask = key.mask if key_mask is None and key is not None else key_mask
+        shown = [op.Unsqueeze(op.cast(m, "bool"), [-1]) for m in (query_mask,) if m is not None]
+        for mask in (value_mask, key_mask):
+            if mask is not None:
+                shown.append(op.Unsqueeze(op.cast(mask, "bool"), [-2]))
+        rank = x.type.rank + 1 if shown else 0
+        if use_causal_mask:
+            shown.append(causal(op, x, value))
+        if self.sliding_window is not None:
+            shown.append(window(op, x, value, self.sliding_window))
+        heads = len(self.head_axes[0])
+        if attention_mask is not None:
+            if shown or not self.numbers_hide(as_they_are):
+                attention_mask = op.cast(attention_mask, "bool")
+            whole = attention_mask.type.whole_shape
+            if heads > 1 and len(whole) > 3 and whole[1] != 1:
+                steps = sizes(op, attention_mask, (2, 3))
+                attention_mask = op.reshape(attention_mask, [0, *self.head_axes[0], *steps])
+                whole = (*whole, 1)
+            shown.append(attention_mask)
+            rank = max(rank, len(whole))
+        last = 2 * len(self.attended(x.type.rank))
+        missing = x.type.rank - last // 2 + heads + last - rank
+        mask = all_of(op, shown)
+        if mask is None or rank <= last or not missing:
+            return mask
+        return op.Unsqueeze(mask, [-1 - last - i for i in range(missing)])
+
+    def query_mask(self, x: Value, given: Value | None) -> Value | None:
+        """The mask of the queries that counts."""
+        return x.mask if given is None else given
+
+    def numbers_hide(self, scores_asked_for: bool) -> bool:
+        """Whether an attention mask of numbers that is the only mask hides where it is at most
+        0.5, and not where it is 0.
+        """
+        return False
+
+
+def sizes_of(w: Values, name: str) -> tuple[int, ...]:
+    """The sizes of a dense layer's kernel."""
+    return cast("tuple[int, ...]", w[f"{name}/kernel"].type.shape)
+
+
+def operands(query: TensorType, call: Mapping[str, Any]) -> tuple[TensorType, ...]:
+    """Query, value and key, the value standing for a key that is not given."""
+    value = call.get("value")
+    if value is None:
+        raise Refused(errors.call_argument_missing, "value")
+    key = value if call.get("key") is None else call["key"]
+    for argument, x in (("value", value), ("key", key)):
+        if x.dtype == "string":
+            needed = [TensorType("float32", x.shape)]
+            raise Refused(errors.call_argument_refused, argument, [x], needed)
+    return query, value, key
+
+
+def require_key(key: TensorType, value: TensorType) -> None:
+    """Refuse a key whose steps are not those of the value.
+
+    Unlike elsewhere, Keras takes no unknown size for a known one here.
+    """
+    steps = value.shape[:-1]
+    alike = key.anonymous().shape[:-1] == value.anonymous().shape[:-1]
+    if not alike or not fits(key.shape[:-1], steps):
+        expected = TensorType(key.dtype, (*steps, *key.shape[-1:]))
+        raise Refused(errors.call_argument_refused, "key", [key], [expected])
+
+
+def known_size_of(argument: str, x: TensorType) -> int:
+    """The number of features of a tensor in the call."""
+    size = x.shape[-1]
+    if not isinstance(size, int):
+        raise Refused(errors.call_size_unknown, argument, x)
+    return size
