@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from specc.layers.whole_numbers import calculable
-from specc.lowering import Builder, Value
+from specc.lowering import Builder, Value, calculable
 from specc.types import FLOAT_DTYPES
 
 SELU_ALPHA, SELU_GAMMA = 1.6732632423543772, 1.0507009873554805

@@ -32,8 +32,7 @@ from specc.layers.base import (
     require_axes,
     require_float,
 )
-from specc.layers.whole_numbers import calculable
-from specc.lowering import Builder, Value, Values
+from specc.lowering import Builder, Value, Values, calculable, where
 from specc.types import BATCH, FLOAT_DTYPES, TensorType
 
 
@@ -85,7 +84,7 @@ class ReLU(Layer):
         if self.threshold:
             x = calculable(op, x)
             above = op.Greater(x, int(self.threshold), dtype="bool")
-            y = op.Where(above, x, op.constant(0, x.dtype), dtype=x.dtype)
+            y = where(op, above, x, 0)
         else:
             y = relu(op, x)
         return y if self.max_value is None else op.Min(y, int(self.max_value))
@@ -170,27 +169,31 @@ class Softmax(Layer):
             raise Refused(errors.call_argument_refused, "mask", [mask], [expected])
 
     def onnx(self, op: Builder, x: Value, w: Values) -> Value:
-        x = masked(op, x, x.mask) if x.mask is not None else x
-        if isinstance(self.axis, int):
-            return op.Softmax(x, axis=self.axis)
-        if len(self.axis) == 1:
-            return op.Softmax(x, axis=self.axis[0])
-        total = op.ReduceLogSumExp(x, list(self.axis), keepdims=1)
-        return op.Exp(op.Sub(x, total))
+        if x.mask is None:
+            return softmax(op, x, self.axis)
+        return masked_softmax(op, x, x.mask, self.axis)
 
 
-def masked(op: Builder, scores: Value, mask: Value) -> Value:
-    """Scores of which softmax leaves nothing where the mask, which may stretch, is False.
+def softmax(op: Builder, x: Value, axis: int | tuple[int, ...]) -> Value:
+    first, *others = axis if isinstance(axis, tuple) else (axis,)
+    if not others:
+        return op.Softmax(x, axis=first)
+    return op.Exp(op.Sub(x, op.ReduceLogSumExp(x, [first, *others], keepdims=1)))
 
-    Where it is False all along the axis softmax gives equal shares, as in Keras.
+
+def masked_softmax(op: Builder, x: Value, mask: Value, axis: int | tuple[int, ...]) -> Value:
+    """Softmax of what a mask, which may stretch, is True for; 0 where it is True for nothing."""
+    shown = mask if mask.dtype == "bool" else op.Greater(mask, 0.5, dtype="bool")
+    return where(op, shown, softmax(op, hidden(op, x, shown), axis), 0)
+
+
+def hidden(op: Builder, scores: Value, shown: Value) -> Value:
+    """Scores of which softmax leaves nothing where a mask is False, if it is True anywhere.
+
+    Where it is not, softmax gives equal shares. Keras has several large numbers to put here, and
+    all come to this.
     """
-    kept = mask if mask.dtype == "bool" else op.Greater(mask, 0.5, dtype="bool")
-    lowest = op.constant(LOWEST.get(scores.dtype, -1e9), scores.dtype)
-    return op.Where(kept, scores, lowest, dtype=scores.dtype)
-
-
-LOWEST = {"float16": -3e4}
-"""What Keras puts in the place of masked scores, where it is not -1e9."""
+    return where(op, shown, scores, -3e4 if scores.dtype == "float16" else -1e9)
 
 
 class PReLU(Layer):

@@ -48,7 +48,7 @@ from specc.layers.base import (
 from specc.layers.heads import Heads, known_size_of, operands, require_key
 from specc.layers.merging import contradict
 from specc.layers.scores import all_of, causal
-from specc.lowering import Builder, Value, Values
+from specc.lowering import Builder, Value, Values, where
 from specc.types import Dimension, TensorType
 
 RATE = Float(at_least=0, at_most=1)
@@ -145,11 +145,11 @@ class _ListAttention(Layer):
         shown = all_of(op, seen)
         if shown is not None:
             lowered = op.Sub(scores, 65504.0 if scores.dtype == "float16" else 1e9)
-            scores = op.Where(shown, scores, lowered, dtype=scores.dtype)
+            scores = where(op, shown, scores, lowered)
         shares = op.Softmax(scores, axis=-1)
         y = op.MatMul(shares, value)
         if of_query is not None:
-            y = op.Where(op.Unsqueeze(of_query, [-1]), y, op.constant(0, y.dtype), dtype=y.dtype)
+            y = where(op, op.Unsqueeze(of_query, [-1]), y, 0)
         return (y, shares) if return_attention_scores else y
 
     def onnx_mask(
@@ -354,6 +354,8 @@ class GroupQueryAttention(Heads):
     keras_class: ClassVar[str] = "GroupedQueryAttention"
     """The class's own name, which `keras.layers` shortens; automatic names are made of it."""
 
+    casts_attention_mask = False
+
     head_dim: int = arg(Int(at_least=1))
     num_query_heads: int = arg(Int(at_least=1))
     num_key_value_heads: int = arg(Int(at_least=1))
@@ -414,7 +416,3 @@ class GroupQueryAttention(Heads):
         """Where several share one of several keys, the keys have an axis that stretches."""
         many, few = self.num_query_heads, self.num_key_value_heads
         return ((many,), (few,)) if few in (1, many) else ((few, many // few), (few, 1))
-
-    def numbers_hide(self, scores_asked_for: bool) -> bool:
-        """Unless all is done by one operation, Keras leaves this to a Softmax layer."""
-        return self.dropout > 0 or scores_asked_for

@@ -24,8 +24,7 @@ from specc.layers.arguments import (
 from specc.layers.base import Layer, Weight, Weights, apply_within, known_size
 from specc.layers.lora import ALPHA, RANK, adapted, merged, refuse_constraint
 from specc.layers.names import ACTIVATIONS
-from specc.layers.whole_numbers import calculable
-from specc.lowering import Builder, Value, Values
+from specc.lowering import Builder, Value, Values, calculable, folded, where
 from specc.types import FLOAT_DTYPES, TensorType
 
 
@@ -72,29 +71,30 @@ class Dense(Layer):
         y = affine_map(op, x, x.type.rank, merged(op, w, "kernel"), w.get("bias"))
         return activated(op, self.activation, y)
 
-    def fold_before(self, op: Builder, w: Values, scale: Value, offset: Value) -> Values:
-        # `(s K) + (s A) B` is `s (K + A B)`: with LoRA the left of the narrow matrices is scaled.
+    def folds_before(self, x: TensorType, has_offset: bool) -> int:
+        return x.rank
+
+    def folds_after(self, y: TensorType) -> int | None:
+        return y.rank if self.activation in (None, "linear") else None
+
+    def fold_before(self, op: Builder, w: Values, scale: Value, offset: Value | None) -> Values:
+        # `(s K) + (s A) B` is `s (K + A B)`: of LoRA's narrow matrices the left one is scaled.
         rows = {
             name: op.Mul(w[name], op.Unsqueeze(op.cast(scale, w[name].dtype), [1]))
             for name in ("kernel", "lora_kernel_a")
             if name in w
         }
-        bias, moved = w.get("bias"), op.MatMul(offset, merged(op, w, "kernel"))
-        return {**rows, "bias": op.Add(bias, moved) if bias is not None else moved}
+        moved = None if offset is None else op.MatMul(offset, merged(op, w, "kernel"))
+        return folded(op, rows, w.get("bias"), moved)
 
-    def fold_after(self, op: Builder, w: Values, scale: Value, offset: Value) -> Values | None:
-        if self.activation not in (None, "linear"):
-            return None
+    def fold_after(self, op: Builder, w: Values, scale: Value, offset: Value | None) -> Values:
         columns = {
             name: op.Mul(w[name], op.cast(scale, w[name].dtype))
             for name in ("kernel", "lora_kernel_b")
             if name in w
         }
-        bias = w.get("bias")
-        return {
-            **columns,
-            "bias": op.Add(op.Mul(bias, scale), offset) if bias is not None else offset,
-        }
+        bias = op.Mul(w["bias"], scale) if "bias" in w else None
+        return folded(op, columns, bias, offset)
 
 
 def affine_map(op: Builder, x: Value, rank: int, kernel: Value, bias: Value | None) -> Value:
@@ -261,7 +261,7 @@ class Masking(Layer):
 
     def onnx(self, op: Builder, x: Value, w: Values) -> Value:
         x = calculable(op, x)
-        return op.Where(self._kept(op, x), x, op.constant(0, x.dtype), dtype=x.dtype)
+        return where(op, self._kept(op, x), x, 0)
 
     def onnx_mask(self, op: Builder, x: Value, w: Values) -> Value:
         return op.Squeeze(self._kept(op, calculable(op, x)), [-1])

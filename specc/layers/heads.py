@@ -15,7 +15,7 @@ from typing import Any, ClassVar, cast
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
-from specc.layers.activations import masked
+from specc.layers.activations import hidden, masked_softmax
 from specc.layers.arguments import BOOL, Kind
 from specc.layers.base import TENSOR, Layer, Weight, Weights, fits, require_call_types
 from specc.layers.core import projection
@@ -43,6 +43,10 @@ class Heads(Layer):
         "use_causal_mask": BOOL,
     }
     shaped_by_call = True
+
+    casts_attention_mask: ClassVar[bool] = True
+    """Whether an attention mask of numbers hides where it is 0. Otherwise, Keras leaves one that
+    is the only mask as it is, and a Softmax layer hides where it is at most 0.5."""
 
     use_bias: bool
     use_gate: bool
@@ -123,23 +127,28 @@ class Heads(Layer):
         axes = self.attended(x.type.rank)
         before = [0] * (x.type.rank - len(axes))
         steps = [*sizes(op, x, axes), *sizes(op, value, axes)]
-        mask = self._mask(op, x, value, key, as_they_are=return_attention_scores, **masks)
-        if mask is not None:
-            several = len(axes) > 1
-            scores = op.reshape(scores, [*before, *of_queries, *steps]) if several else scores
-            scores = masked(op, scores, mask)
-            if several:
-                together = product(op, steps[len(axes) :])
-                scores = op.reshape(scores, [*before, *of_queries, -1, together])
-        shares = op.Softmax(scores, axis=-1)
+        # Keras does all of this in one operation, or else leaves softmax to the layer of that
+        # name, for which a query that sees nothing has shares of 0.
+        by_layer = self.dropout > 0 or return_attention_scores or x.type.rank > 2
+        mask, hides_all = self._mask(op, x, value, key, by_layer=by_layer, **masks)
+        if mask is None:
+            shares = op.Softmax(scores, axis=-1)
+        elif not (by_layer and hides_all):
+            shares = op.Softmax(hidden(op, scores, mask), axis=-1)
+        elif len(axes) == 1:
+            shares = masked_softmax(op, scores, mask, -1)
+        else:
+            apart = op.reshape(scores, [*before, *of_queries, *steps])
+            shares = masked_softmax(op, apart, mask, tuple(range(-len(axes), 0)))
+            together = product(op, steps[len(axes) :])
+            shares = op.reshape(shares, [*before, *of_queries, -1, together])
         y = self._joined(op, x, op.MatMul(shares, values), of_queries, sizes_of(w, "value")[-1])
 
         if self.use_gate:
             y = op.Mul(y, op.Sigmoid(self._dense(op, x, w, "gate")))
-        (*taken,) = sizes_of(w, "attention_output")[:2]
-        made = sizes_of(w, "attention_output")[2:]
+        heads, size, *made = sizes_of(w, "attention_output")
         kernel, bias = w["attention_output/kernel"], w.get("attention_output/bias")
-        y = projection(op, y, x.type.rank, kernel, bias, [prod(taken)], made)
+        y = projection(op, y, x.type.rank, kernel, bias, [heads * size], made)
         if len(made) > 1:
             y = op.reshape(y, [*[0] * x.type.rank, *made])
         if not return_attention_scores:
@@ -207,56 +216,57 @@ class Heads(Layer):
         value: Value,
         key: Value | None,
         *,
-        as_they_are: bool,
+        by_layer: bool,
         query_mask: Value | None = None,
         value_mask: Value | None = None,
         key_mask: Value | None = None,
         attention_mask: Value | None = None,
         use_causal_mask: bool = False,
-    ) -> Value | None:
-        """What each query sees, with the axes of the scores, or the last two of them.
+    ) -> tuple[Value | None, bool]:
+        """What each query sees, and whether there may be one that sees nothing.
 
-        A mask that a tensor brings along counts where none is given.
+        The mask has the axes of the scores, or the last two of them. One that a tensor brings
+        along counts where none is given.
         """
         query_mask = self.query_mask(x, query_mask)
         value_mask = value.mask if value_mask is None else value_mask
         key_mask = key.mask if key_mask is None and key is not None else key_mask
-        shown = [op.Unsqueeze(op.cast(m, "bool"), [-1]) for m in (query_mask,) if m is not None]
-        for mask in (value_mask, key_mask):
-            if mask is not None:
-                shown.append(op.Unsqueeze(op.cast(mask, "bool"), [-2]))
+        shown = [
+            op.Unsqueeze(op.cast(mask, "bool"), [axis])
+            for mask, axis in ((query_mask, -1), (value_mask, -2), (key_mask, -2))
+            if mask is not None
+        ]
         rank = x.type.rank + 1 if shown else 0
+        placed = use_causal_mask or self.sliding_window is not None
+        if attention_mask is not None:
+            if shown or placed or self.casts_attention_mask or not by_layer:
+                attention_mask = op.cast(attention_mask, "bool")
+            attention_mask, own_rank = self._by_heads(op, attention_mask)
+            shown.append(attention_mask)
+            rank = max(rank, own_rank)
+        hides_all = bool(shown) or self.sliding_window is not None
         if use_causal_mask:
             shown.append(causal(op, x, value))
         if self.sliding_window is not None:
             shown.append(window(op, x, value, self.sliding_window))
-        heads = len(self.head_axes[0])
-        if attention_mask is not None:
-            if shown or not self.numbers_hide(as_they_are):
-                attention_mask = op.cast(attention_mask, "bool")
-            whole = attention_mask.type.whole_shape
-            if heads > 1 and len(whole) > 3 and whole[1] != 1:
-                steps = sizes(op, attention_mask, (2, 3))
-                attention_mask = op.reshape(attention_mask, [0, *self.head_axes[0], *steps])
-                whole = (*whole, 1)
-            shown.append(attention_mask)
-            rank = max(rank, len(whole))
-        last = 2 * len(self.attended(x.type.rank))
-        missing = x.type.rank - last // 2 + heads + last - rank
         mask = all_of(op, shown)
-        if mask is None or rank <= last or not missing:
-            return mask
-        return op.Unsqueeze(mask, [-1 - last - i for i in range(missing)])
+        count = len(self.attended(x.type.rank))
+        missing = x.type.rank - count + len(self.head_axes[0]) + 2 * count - rank
+        if mask is not None and rank > 2 * count and missing:
+            mask = op.Unsqueeze(mask, [-1 - 2 * count - i for i in range(missing)])
+        return mask, hides_all
+
+    def _by_heads(self, op: Builder, mask: Value) -> tuple[Value, int]:
+        """An attention mask whose heads are on the axes of those of the scores, and its rank."""
+        axes, _ = self.head_axes
+        whole = mask.type.whole_shape
+        if len(axes) == 1 or len(whole) < 4 or whole[1] == 1:
+            return mask, len(whole)
+        return op.reshape(mask, [0, *axes, *sizes(op, mask, (2, 3))]), len(whole) + 1
 
     def query_mask(self, x: Value, given: Value | None) -> Value | None:
         """The mask of the queries that counts."""
         return x.mask if given is None else given
-
-    def numbers_hide(self, scores_asked_for: bool) -> bool:
-        """Whether an attention mask of numbers that is the only mask hides where it is at most
-        0.5, and not where it is 0.
-        """
-        return False
 
 
 def sizes_of(w: Values, name: str) -> tuple[int, ...]:

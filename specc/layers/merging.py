@@ -14,8 +14,7 @@ from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import BOOL, Axes, Int, arg
 from specc.layers.base import Layer, require_axis, require_float
-from specc.layers.whole_numbers import calculable
-from specc.lowering import Builder, Value, Values
+from specc.lowering import Builder, Value, Values, calculable, where
 from specc.types import FLOAT_DTYPES, Dimension, TensorType
 
 Shape = tuple[Dimension, ...]
@@ -125,7 +124,7 @@ class _Extreme(_Elementwise):
             second = kept(op, other.mask, second, first)
             first = kept(op, mask, first, second)
             both = mask is not None and other.mask is not None
-            mask = any_of(op, [mask, other.mask]) if both else None
+            mask = op.Or(mask, other.mask) if both else None
             y = self._merged_pair(op, first, second)
         return y
 
@@ -342,9 +341,9 @@ def kept(op: Builder, mask: Value | None, x: Value, other: Value | int) -> Value
     """`x` where the mask of its steps is True, and the other thing elsewhere."""
     if mask is None:
         return x
-    a = calculable(op, x)
-    b = op.constant(other, a.dtype) if isinstance(other, int) else calculable(op, other)
-    return op.cast(op.Where(op.Unsqueeze(mask, [-1]), a, b, dtype=a.dtype), x.dtype)
+    other = other if isinstance(other, int) else calculable(op, other)
+    chosen = where(op, op.Unsqueeze(mask, [-1]), calculable(op, x), other)
+    return op.cast(chosen, x.dtype)
 
 
 def any_of(op: Builder, masks: list[Value]) -> Value:
