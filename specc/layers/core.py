@@ -79,22 +79,22 @@ class Dense(Layer):
 
     def fold_before(self, op: Builder, w: Values, scale: Value, offset: Value | None) -> Values:
         # `(s K) + (s A) B` is `s (K + A B)`: of LoRA's narrow matrices the left one is scaled.
-        rows = {
-            name: op.Mul(w[name], op.Unsqueeze(op.cast(scale, w[name].dtype), [1]))
-            for name in ("kernel", "lora_kernel_a")
-            if name in w
-        }
+        rows = self._scaled(op, w, ("kernel", "lora_kernel_a"), op.Unsqueeze(scale, [1]))
         moved = None if offset is None else op.MatMul(offset, merged(op, w, "kernel"))
         return folded(op, rows, w.get("bias"), moved)
 
     def fold_after(self, op: Builder, w: Values, scale: Value, offset: Value | None) -> Values:
-        columns = {
-            name: op.Mul(w[name], op.cast(scale, w[name].dtype))
-            for name in ("kernel", "lora_kernel_b")
-            if name in w
-        }
+        columns = self._scaled(op, w, ("kernel", "lora_kernel_b"), scale)
         bias = op.Mul(w["bias"], scale) if "bias" in w else None
         return folded(op, columns, bias, offset)
+
+    @staticmethod
+    def _scaled(op: Builder, w: Values, names: Sequence[str], scale: Value) -> Values:
+        return {
+            name: op.typed(op.Mul(w[name], op.cast(scale, w[name].dtype)), w[name].type)
+            for name in names
+            if name in w
+        }
 
 
 def affine_map(op: Builder, x: Value, rank: int, kernel: Value, bias: Value | None) -> Value:
