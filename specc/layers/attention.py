@@ -31,7 +31,6 @@ from specc.layers.arguments import (
     Kind,
     Optional,
     arg,
-    is_tuple,
 )
 from specc.layers.base import (
     TENSORS,
@@ -45,7 +44,7 @@ from specc.layers.base import (
     require_float,
     require_rank,
 )
-from specc.layers.heads import Heads, known_size_of, operands, require_key
+from specc.layers.heads import Heads, ProjectedShape, known_size_of, operands, require_key
 from specc.layers.merging import contradict
 from specc.layers.scores import all_of, causal
 from specc.lowering import Builder, Value, Values, where
@@ -55,19 +54,6 @@ RATE = Float(at_least=0, at_most=1)
 SEED = Optional(Int())
 
 Shape = tuple[Dimension, ...]
-
-
-class ProjectedShape(Kind):
-    """What takes the place of the last axis: `8` or `(2, 4)`."""
-
-    expected = "a size or a tuple of sizes"
-
-    def accepts(self, value: object) -> bool:
-        items = value if is_tuple(value) else (value,)
-        return bool(items) and all(Int(at_least=1).accepts(item) for item in items)
-
-    def normalize(self, value: Any) -> tuple[int, ...]:
-        return value if is_tuple(value) else (value,)
 
 
 # ------------------------------------------------------------ a list of two or three

@@ -9,14 +9,14 @@ axes that attention goes over are one:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any, ClassVar, cast
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers.activations import hidden, masked_softmax
-from specc.layers.arguments import BOOL, Kind
+from specc.layers.arguments import BOOL, Int, Kind, is_tuple
 from specc.layers.base import TENSOR, Layer, Weight, Weights, fits, require_call_types
 from specc.layers.core import projection
 from specc.layers.scores import all_of, causal, product, sizes, window
@@ -24,6 +24,19 @@ from specc.lowering import Builder, Value, Values
 from specc.types import Dimension, TensorType
 
 Shape = tuple[Dimension, ...]
+
+
+class ProjectedShape(Kind):
+    """What takes the place of the last axis: `8` or `(2, 4)`."""
+
+    expected = "a size or a tuple of sizes"
+
+    def accepts(self, value: object) -> bool:
+        items = value if is_tuple(value) else (value,)
+        return bool(items) and all(Int(at_least=1).accepts(item) for item in items)
+
+    def normalize(self, value: Any) -> tuple[int, ...]:
+        return value if is_tuple(value) else (value,)
 
 
 class Heads(Layer):
@@ -122,26 +135,17 @@ class Heads(Layer):
         query = self._projected(op, x, w, "query", of_queries)
         turned = self._projected(op, keys, w, "key", of_keys)
         values = self._projected(op, value, w, "value", of_keys)
-        scores = op.MatMul(query, turned)
-
-        axes = self.attended(x.type.rank)
-        before = [0] * (x.type.rank - len(axes))
-        steps = [*sizes(op, x, axes), *sizes(op, value, axes)]
-        # Keras does all of this in one operation, or else leaves softmax to the layer of that
+        # Keras does all that follows in one operation, or else leaves softmax to the layer of that
         # name, for which a query that sees nothing has shares of 0.
         by_layer = self.dropout > 0 or return_attention_scores or x.type.rank > 2
         mask, hides_all = self._mask(op, x, value, key, by_layer=by_layer, **masks)
+        scores = op.MatMul(query, turned)
         if mask is None:
             shares = op.Softmax(scores, axis=-1)
-        elif not (by_layer and hides_all):
-            shares = op.Softmax(hidden(op, scores, mask), axis=-1)
-        elif len(axes) == 1:
-            shares = masked_softmax(op, scores, mask, -1)
+        elif by_layer and hides_all:
+            shares = self._shares(op, x, value, scores, mask)
         else:
-            apart = op.reshape(scores, [*before, *of_queries, *steps])
-            shares = masked_softmax(op, apart, mask, tuple(range(-len(axes), 0)))
-            together = product(op, steps[len(axes) :])
-            shares = op.reshape(shares, [*before, *of_queries, -1, together])
+            shares = op.Softmax(hidden(op, scores, mask), axis=-1)
         y = self._joined(op, x, op.MatMul(shares, values), of_queries, sizes_of(w, "value")[-1])
 
         if self.use_gate:
@@ -153,8 +157,9 @@ class Heads(Layer):
             y = op.reshape(y, [*[0] * x.type.rank, *made])
         if not return_attention_scores:
             return y
-        plain = len(axes) == len(of_queries) == 1
-        return y, shares if plain else op.reshape(shares, [*before, self.heads, *steps])
+        if len(self.attended(x.type.rank)) > 1 or len(of_queries) > 1:
+            shares = self._spread(op, x, value, shares, [self.heads])
+        return y, shares
 
     def onnx_mask(
         self, op: Builder, x: Value, w: Values, *, return_attention_scores: bool = False, **_: Any
@@ -191,6 +196,26 @@ class Heads(Layer):
             return y
         before = [0] * (rank - len(self.attended(rank)) + len(heads))
         return op.reshape(y, [*before, size, -1] if name == "key" else [*before, -1, size])
+
+    def _shares(self, op: Builder, x: Value, value: Value, scores: Value, mask: Value) -> Value:
+        """What a Softmax layer makes of scores and a mask."""
+        axes = self.attended(x.type.rank)
+        if len(axes) == 1:
+            return masked_softmax(op, scores, mask, -1)
+        heads, _ = self.head_axes
+        scores = self._spread(op, x, value, scores, heads)
+        shares = masked_softmax(op, scores, mask, tuple(range(-len(axes), 0)))
+        before = [0] * (x.type.rank - len(axes) + len(heads))
+        return op.reshape(shares, [*before, -1, product(op, sizes(op, value, axes))])
+
+    def _spread(
+        self, op: Builder, x: Value, value: Value, scores: Value, heads: Sequence[int]
+    ) -> Value:
+        """Scores whose axes of queries and of steps are as many as there are in the inputs."""
+        axes = self.attended(x.type.rank)
+        before = [0] * (x.type.rank - len(axes))
+        steps = [*sizes(op, x, axes), *sizes(op, value, axes)]
+        return op.reshape(scores, [*before, *heads, *steps])
 
     def _joined(self, op: Builder, x: Value, y: Value, heads: tuple[int, ...], size: int) -> Value:
         """The inverse of `_projected`, all heads on one axis."""
