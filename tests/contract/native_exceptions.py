@@ -26,8 +26,6 @@ def unlowered(layer: Layer) -> bool:
 
 
 ARGUMENTS_NOT_YET: dict[str, Callable[[Case], Any]] = {
-    "Dense": lambda case: case.arguments.get("lora_rank") or "activation" in case.arguments,
-    "Embedding": lambda case: case.arguments.get("lora_rank"),
     # onnxruntime pools no int64, and no other dtype has room for it.
     **dict.fromkeys(
         [f"{kind}Pooling{n}D" for kind in ("Max", "AdaptiveMax") for n in (1, 2)],

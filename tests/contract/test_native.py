@@ -36,9 +36,9 @@ from .test_layers import SEED
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 EXAMPLES, MANY_EXAMPLES = 12, 500
-BATCH = 3
-UNKNOWN = 7
-"""What an unknown size is when the layer runs."""
+BATCH = 9
+UNKNOWN = 8
+"""What an unknown size is when the layer runs; as `BATCH`, none that is drawn."""
 
 NOWHERE = Span(Source("", "drawn"), 0, 0)
 
