@@ -8,7 +8,15 @@ from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import DATA_FORMAT, Float, Int, Kind, Optional, Sizes, arg, is_tuple
 from specc.layers.base import require_float, spatial_axis
-from specc.layers.images import NO_FLOAT16, SEED, VALUE_RANGE, WIDE_RANGE, Factor, Images
+from specc.layers.images import (
+    NO_FLOAT16,
+    SEED,
+    VALUE_RANGE,
+    WIDE_RANGE,
+    Augmentation,
+    Factor,
+    Images,
+)
 from specc.types import TensorType
 
 
@@ -73,7 +81,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(Images):
 # --------------------------------------------------------------------- in training alone
 
 
-class Equalization(Images):
+class Equalization(Augmentation):
     """The values of each channel spread evenly; at inference the input.
 
     Keras's own gives its input back as its output when a model is made, and so it can only
@@ -97,7 +105,7 @@ class Equalization(Images):
         return super().infer(x)
 
 
-class RandomContrast(Images):
+class RandomContrast(Augmentation):
     """More or less contrast at random; at inference the input.
 
     Shapes: (height, width, channels) -> (height, width, channels)
@@ -114,7 +122,7 @@ class RandomContrast(Images):
         return super().infer(x)
 
 
-class RandomBrightness(Images):
+class RandomBrightness(Augmentation):
     """Images made brighter or darker at random; at inference the input.
 
     Shapes: (height, width, channels) -> (height, width, channels)
@@ -131,7 +139,7 @@ class RandomBrightness(Images):
         return super().infer(x)
 
 
-class RandomGrayscale(Images):
+class RandomGrayscale(Augmentation):
     """Colours taken out of images at random; at inference the input.
 
     Shapes: (height, width, channels) -> (height, width, channels)
@@ -149,7 +157,7 @@ class RandomGrayscale(Images):
         return super().infer(x)
 
 
-class RandomInvert(Images):
+class RandomInvert(Augmentation):
     """Images made negatives at random; at inference the input.
 
     Shapes: (height, width, channels) -> (height, width, channels)
@@ -163,7 +171,7 @@ class RandomInvert(Images):
     data_format: str | None = arg(DATA_FORMAT, default=None)
 
 
-class RandomHue(Images):
+class RandomHue(Augmentation):
     """Colours turned around the wheel at random; at inference the input.
 
     Shapes: (height, width, 3) -> (height, width, 3)
@@ -181,7 +189,7 @@ class RandomHue(Images):
         return super().infer(x)
 
 
-class RandomSaturation(Images):
+class RandomSaturation(Augmentation):
     """Colours made stronger or weaker at random; at inference the input.
 
     Shapes: (height, width, 3) -> (height, width, 3)
@@ -200,7 +208,7 @@ class RandomSaturation(Images):
         return super().infer(x)
 
 
-class RandomColorDegeneration(Images):
+class RandomColorDegeneration(Augmentation):
     """Images brought nearer to grey at random; at inference the input.
 
     Shapes: (height, width, 3) -> (height, width, 3)
@@ -218,7 +226,7 @@ class RandomColorDegeneration(Images):
         return super().infer(x)
 
 
-class RandomColorJitter(Images):
+class RandomColorJitter(Augmentation):
     """Brightness, contrast, saturation and hue changed at random; at inference the input.
 
     Shapes: (height, width, channels) -> (height, width, channels)
@@ -252,7 +260,7 @@ class RandomColorJitter(Images):
         return super().infer(x)
 
 
-class RandomPosterization(Images):
+class RandomPosterization(Augmentation):
     """Fewer values at random: each keeps `factor` of its 8 bits; at inference the input.
 
     Shapes: (height, width, channels) -> (height, width, channels)
@@ -266,7 +274,7 @@ class RandomPosterization(Images):
     seed: int | None = arg(SEED, default=None)
 
 
-class Solarization(Images):
+class Solarization(Augmentation):
     """Values above a random threshold made negatives; at inference the input.
 
     Shapes: (height, width, channels) -> (height, width, channels)
@@ -280,7 +288,7 @@ class Solarization(Images):
     seed: int | None = arg(SEED, default=None)
 
 
-class RandomSharpness(Images):
+class RandomSharpness(Augmentation):
     """Images made sharper or softer at random; at inference the input.
 
     Shapes: (height, width, channels) -> (height, width, channels)
@@ -294,7 +302,7 @@ class RandomSharpness(Images):
     seed: int | None = arg(SEED, default=None)
 
 
-class RandomGaussianBlur(Images):
+class RandomGaussianBlur(Augmentation):
     """Images blurred at random; at inference the input.
 
     Shapes: (height, width, channels) -> (height, width, channels)

@@ -12,11 +12,14 @@ from specc.layers.images import (
     NO_FLOAT16,
     SEED,
     VALUE_RANGE,
+    Augmentation,
     Factor,
     Images,
 )
 from specc.layers.reshaping import RESIZABLE
-from specc.types import TensorType
+from specc.layers.resize import cropped, middle, padded, resized, saturated, sizes_of
+from specc.lowering import Builder, NotLowered, Value, Values
+from specc.types import FLOAT_DTYPES, TensorType
 
 FLOAT32 = Optional(Choice("float32"))
 
@@ -58,6 +61,20 @@ class Resizing(Images):
             raise Refused(errors.arguments_conflict, "fill_value", reason)
         return self.resized(x, x.dtype)
 
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        axes, target = self.spatial_axes, (self.height, self.width)
+        sizes = sizes_of(op, x, axes)
+        if self.crop_to_aspect_ratio:
+            x, sizes = cropped(op, x, axes, sizes, target)
+        if self.pad_to_aspect_ratio:
+            x, sizes = padded(op, x, axes, sizes, target, self.fill_value)
+        if self.interpolation == "nearest" or tuple(sizes) == target:
+            return resized(op, x, axes, sizes, target, "nearest")
+        dtype = x.dtype
+        y = op.cast(x, "float32")
+        y = resized(op, y, axes, sizes, target, self.interpolation, self.antialias)
+        return y if dtype in FLOAT_DTYPES else saturated(op, y, dtype, self.interpolation)
+
 
 class CenterCrop(Images):
     """The middle of each image, at inference as well; one that is too small is enlarged first.
@@ -75,6 +92,16 @@ class CenterCrop(Images):
 
     def infer(self, x: TensorType) -> TensorType:
         return self.resized(x)
+
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        axes, target = self.spatial_axes, (self.height, self.width)
+        x = op.typed(op.cast(x, "float32"), x.type)
+        sizes = sizes_of(op, x, axes)
+        # Keras takes a size that it does not know for one that is large enough.
+        if any(isinstance(n, int) and n < to for n, to in zip(sizes, target, strict=True)):
+            x, sizes = cropped(op, x, axes, sizes, target)
+            return resized(op, x, axes, sizes, target)
+        return middle(op, x, axes, sizes, target)
 
 
 class RandomCrop(Images):
@@ -97,8 +124,15 @@ class RandomCrop(Images):
         self.require_known(x, "height", "width")
         return self.resized(x)
 
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        if x.type.shape != self.infer(x.type).shape:
+            raise NotLowered(
+                "`RandomCrop` of images of another size, which Keras says and not does"
+            )
+        return x
 
-class RandomFlip(Images):
+
+class RandomFlip(Augmentation):
     """Images mirrored at random; at inference the input.
 
     Shapes: (height, width, channels) -> (height, width, channels)
@@ -114,7 +148,7 @@ class RandomFlip(Images):
     data_format: str | None = arg(DATA_FORMAT, default=None)
 
 
-class RandomRotation(Images):
+class RandomRotation(Augmentation):
     """Images turned at random, by a part of a whole turn; at inference the input.
 
     Shapes: (height, width, channels) -> (height, width, channels)
@@ -130,7 +164,7 @@ class RandomRotation(Images):
     data_format: str | None = arg(DATA_FORMAT, default=None)
 
 
-class RandomZoom(Images):
+class RandomZoom(Augmentation):
     """Images enlarged or made smaller at random; at inference the input.
 
     Shapes: (height, width, channels) -> (height, width, channels)
@@ -149,7 +183,7 @@ class RandomZoom(Images):
     data_format: str | None = arg(DATA_FORMAT, default=None)
 
 
-class RandomTranslation(Images):
+class RandomTranslation(Augmentation):
     """Images moved at random; at inference the input.
 
     Shapes: (height, width, channels) -> (height, width, channels)
@@ -166,7 +200,7 @@ class RandomTranslation(Images):
     data_format: str | None = arg(DATA_FORMAT, default=None)
 
 
-class RandomShear(Images):
+class RandomShear(Augmentation):
     """Images slanted at random; at inference the input.
 
     Shapes: (height, width, channels) -> (height, width, channels)
@@ -183,7 +217,7 @@ class RandomShear(Images):
     seed: int | None = arg(SEED, default=None)
 
 
-class RandomPerspective(Images):
+class RandomPerspective(Augmentation):
     """Images seen from another side at random; at inference the input.
 
     Shapes: (height, width, channels) -> (height, width, channels)
@@ -207,7 +241,7 @@ class RandomPerspective(Images):
         return super().infer(x)
 
 
-class RandomElasticTransform(Images):
+class RandomElasticTransform(Augmentation):
     """Images bent at random as if they were of rubber; at inference the input.
 
     Where Keras does not know the size of the batch, as in a model that `fit` trains, it takes

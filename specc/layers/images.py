@@ -86,6 +86,11 @@ class Images(Layer):
         """The number of the channels' axis for errors, the batch axis being 0."""
         return 1 if self.channels_at == "channels_first" else 3
 
+    @property
+    def spatial_axes(self) -> tuple[int, int]:
+        """The numbers of the axes of rows and columns, the batch axis being 0."""
+        return (2, 3) if self.channels_at == "channels_first" else (1, 2)
+
     def infer(self, x: TensorType) -> TensorType:
         self.images(x)
         return TensorType("float32", x.shape)
@@ -118,3 +123,10 @@ class Images(Layer):
         wanted = " or ".join(map(str, numbers))
         expected = join_channels(("height", "width"), wanted, self.channels_at)
         raise Refused(errors.wrong_rank, f"({', '.join(map(str, expected))})", 3)
+
+
+class Augmentation(Images):
+    """Base of the layers that change images while training alone: at inference they give their
+    input, in floats."""
+
+    passes_on = True

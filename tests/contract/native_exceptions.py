@@ -20,6 +20,14 @@ NOT_YET: set[str] = {
 ARGUMENTS_NOT_YET: dict[str, Callable[[Case], Any]] = {
     "Dense": lambda case: case.arguments.get("lora_rank") or "activation" in case.arguments,
     "Embedding": lambda case: case.arguments.get("lora_rank"),
+    "RandomCrop": lambda case: case.make().apply(case.inputs)[0].shape != case.inputs[0].shape,
+    "Resizing": lambda case: (
+        (
+            case.arguments.get("interpolation") in ("area", "bicubic", "lanczos3", "lanczos5")
+            or case.arguments.get("antialias")
+        )
+        and any(not isinstance(size, int) for size in case.inputs[0].shape)
+    ),
 }
 """Layers that have one, but not for all arguments: whether a case is one of these."""
 

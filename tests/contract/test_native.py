@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import tensorflow as tf
 from hypothesis import HealthCheck, given, seed, settings
 
 from specc.backends.fold import bind_weights
@@ -22,6 +23,9 @@ from specc.diagnostics.place import Refused
 from specc.files import UsageError
 from specc.graph import Graph, GraphLayer, Node, Tensor, Variable, replace_tensors
 from specc.layers import LAYER_NAMES
+from specc.layers.base import Layer
+from specc.layers.geometry import Resizing
+from specc.layers.images import Images
 from specc.lowering import NotLowered
 from specc.source import Source, Span
 from specc.types import FLOAT_DTYPES, TensorType
@@ -179,8 +183,22 @@ def run_keras(graph: Graph, built: Any, inputs: list[Any]) -> list[Any]:
     if "training" not in made._call_signature.parameters:
         call.pop("training")
     taken = [tensors[x] for x in node.inputs]
-    outputs = made(taken if layer.takes_list else taken[0], **call)
+    if of_images(layer):
+        outputs = tf.function(lambda x: made(x, **call), autograph=False)(taken[0])
+    else:
+        outputs = made(taken if layer.takes_list else taken[0], **call)
     return [as_array(x) for x in keras.tree.flatten(outputs)]
+
+
+def of_images(layer: Layer) -> bool:
+    """Whether Keras casts whole numbers in a graph alone, as a model is run.
+
+    Resizing keeps them, and so does what Keras gives outside of a graph.
+    """
+    inner = getattr(layer, "layers", (layer,))
+    return any(isinstance(one, Images) for one in inner) and not any(
+        isinstance(one, Resizing) for one in inner
+    )
 
 
 def as_array(x: Any) -> Any:
