@@ -323,6 +323,12 @@ class Layer(Configurable):
         return MIXED_POLICIES.get(self.dtype or "", self.variable_dtype)
 
     @property
+    def lowered_dtype(self) -> str:
+        """What the lowering computes in: few runtimes have operators of bfloat16, and none of
+        those before opset 22 has many."""
+        return "float32" if self.compute_dtype == "bfloat16" else self.compute_dtype
+
+    @property
     def variable_dtype(self) -> str:
         if self.dtype is None or self.dtype in MIXED_POLICIES:
             return "float32"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import DATA_FORMAT, Float, Int, Kind, Optional, Sizes, arg, is_tuple
 from specc.layers.base import require_float, spatial_axis
+from specc.layers.clahe import equalized
 from specc.layers.images import (
+    BYTES,
     NO_FLOAT16,
     SEED,
     VALUE_RANGE,
@@ -17,6 +19,7 @@ from specc.layers.images import (
     Factor,
     Images,
 )
+from specc.lowering import Builder, Value, Values
 from specc.types import TensorType
 
 
@@ -51,6 +54,20 @@ class AutoContrast(Images):
 
     value_range: tuple[float, float] = arg(VALUE_RANGE, default=(0, 255))
 
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        low, high = self.value_range
+        x = op.cast(x, self.lowered_dtype)
+        if low == high:
+            return x  # Keras gives a channel as it is where it divides by zero.
+        y = self.ranged(op, x, self.value_range, BYTES)
+        # Axes 1 and 2 are rows and columns: there is no `data_format`.
+        least = op.ReduceMin(y, [1, 2], keepdims=1)
+        most = op.ReduceMax(y, [1, 2], keepdims=1)
+        scale = op.Div(255.0, op.Sub(most, least))
+        y = op.Add(op.Mul(y, scale), op.Mul(op.Neg(least), scale))
+        y = self.ranged(op, op.Clip(y, 0.0, 255.0), BYTES, self.value_range)
+        return op.Where(op.Equal(least, most, dtype="bool"), x, y, dtype=x.dtype)
+
 
 class ContrastLimitedAdaptiveHistogramEqualization(Images):
     """The contrast of each part of an image evened out, at inference as well.
@@ -76,6 +93,16 @@ class ContrastLimitedAdaptiveHistogramEqualization(Images):
                 reason = f"{tiles} tiles along axis {axis} are too many for {size} pixels"
                 raise Refused(errors.arguments_conflict, "tile_grid_size", reason)
         return super().infer(x)
+
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        spatial, _ = self.images(x.type)
+        size = cast("tuple[int, int]", spatial)
+        first = self.channels_at == "channels_first"
+        y = x if first else op.Transpose(x, perm=[0, 3, 1, 2])
+        y = self.ranged(op, op.cast(y, "float32"), self.value_range, BYTES)
+        y = equalized(op, y, size, self.tile_grid_size, self.clip_limit)
+        y = self.ranged(op, y, BYTES, self.value_range)
+        return y if first else op.Transpose(y, perm=[0, 2, 3, 1])
 
 
 # --------------------------------------------------------------------- in training alone

@@ -11,6 +11,7 @@ from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import Choice, Float, Int, Kind, Optional, is_tuple
 from specc.layers.base import Layer, join_channels, spatial_axis, split_channels
+from specc.lowering import Builder, Value
 from specc.types import Dimension, TensorType
 
 SEED = Optional(Int())
@@ -61,6 +62,9 @@ class ValueRange(Kind):
         return value[0] < value[1] or (value[0] == value[1] and not self.wide)
 
 
+BYTES = (0, 255)
+"""The range of values that Keras computes in."""
+
 VALUE_RANGE = ValueRange()
 WIDE_RANGE = ValueRange(wide=True)
 """For Equalization, which divides by the difference, and what makes use of it."""
@@ -94,6 +98,15 @@ class Images(Layer):
     def infer(self, x: TensorType) -> TensorType:
         self.images(x)
         return TensorType("float32", x.shape)
+
+    def ranged(
+        self, op: Builder, x: Value, given: tuple[float, float], wanted: tuple[float, float]
+    ) -> Value:
+        """Pixels of one range of values in another, step by step as Keras computes it."""
+        if given == wanted:
+            return x
+        x = op.Div(op.Sub(x, given[0]), given[1] - given[0])
+        return op.Add(op.Mul(x, wanted[1] - wanted[0]), wanted[0])
 
     def resized(self, x: TensorType, dtype: str = "float32") -> TensorType:
         """The type of images of `height` and `width`."""

@@ -8,6 +8,8 @@ from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import BOOL, Kind, Wrapped, arg, is_tuple, place
 from specc.layers.base import TENSOR, Layer, Weights, apply_within, variables_within
+from specc.layers.lower import lower_layer
+from specc.lowering import Builder, Value, Values, inside
 from specc.types import TensorType
 
 
@@ -78,3 +80,8 @@ class Pipeline(Layer):
             found += variables_within(layer, [x], prefix=f"layer_{index}/")
             x = self._step(layer, x)
         return found
+
+    def onnx(self, op: Builder, x: Value, w: Values, **_: Any) -> Value:
+        for index, layer in enumerate(self.layers):
+            (x,) = lower_layer(op, layer, [x], inside(w, f"layer_{index}/"))
+        return x

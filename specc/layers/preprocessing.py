@@ -6,6 +6,7 @@ from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import Numbers, arg
 from specc.layers.base import Layer
+from specc.lowering import Builder, Value, Values
 from specc.types import TensorType
 
 
@@ -31,3 +32,11 @@ class Rescaling(Layer):
                 expected = "(" + ", ".join([*"*" * (x.rank - 1), str(len(value))]) + ")"
                 raise Refused(errors.wrong_rank, expected, max(1, x.rank))
         return TensorType("float32", x.shape)
+
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        y = op.cast(x, self.lowered_dtype)
+        if self.scale != 1:
+            y = op.Mul(y, op.constant(self.scale, y.dtype))
+        if self.offset != 0:
+            y = op.Add(y, op.constant(self.offset, y.dtype))
+        return y
