@@ -117,6 +117,9 @@ class Layer(Configurable):
     """What of the layer tf2onnx cannot convert, such as "but for ..."; empty where it can do
     everything."""
 
+    onnx_refuses: ClassVar[str] = ""
+    """Why no operators of ONNX compute it, such as "ONNX has no ..."; empty where some can."""
+
     def __init__(
         self, *, trainable: bool = True, dtype: str | None = None, **arguments: Any
     ) -> None:
@@ -228,7 +231,8 @@ class Layer(Configurable):
         """
         if self.passes_on:
             return x_and_w[0]
-        raise NotLowered(f"`{self.kind}` has no lowering yet")
+        why = f": {self.onnx_refuses}" if self.onnx_refuses else " yet"
+        raise NotLowered(f"`{self.kind}` has no lowering{why}")
 
     def onnx_mask(self, op: Builder, *x_and_w: Any, **call: Any) -> Any:
         """The mask behind the layer, or None; a tuple where its outputs have different ones.

@@ -6,7 +6,7 @@ tiles around it say, by how near it is to the middles of those.
 
 from __future__ import annotations
 
-from specc.layers.histograms import counted
+from specc.layers.categories import counted
 from specc.lowering import Builder, Value
 
 VALUES = 256

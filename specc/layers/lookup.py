@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
+from specc.layers import categories
 from specc.layers.arguments import (
     BOOL,
     Choice,
@@ -30,6 +31,7 @@ from specc.layers.arguments import (
     place,
 )
 from specc.layers.base import TENSOR, Layer, require_call_types
+from specc.lowering import Builder, NotLowered, Value, Values
 from specc.types import INTEGER_DTYPES, Dimension, TensorType
 
 
@@ -93,12 +95,14 @@ class Lengths(Kind):
         return bool(items) and all(map(Int(at_least=1).accepts, items))
 
 
+NO_HASH = "ONNX has no hash of strings, and nothing that reads their bytes"
+
 NUMBERS = Vocabulary(Float(), "a tuple of numbers")
 SPARSE = OnlyFalse()
 SALT = Optional(Salt())
 
 
-def encoded(x: TensorType, mode: str, depth: int) -> tuple[Dimension, ...]:
+def encoded_shape(x: TensorType, mode: str, depth: int) -> tuple[Dimension, ...]:
     """The shape that categories have as numbers, one for each, or as counts of `depth`."""
     if mode == "int":
         return x.shape
@@ -184,7 +188,54 @@ class _Lookup(Layer):
 
     def looked_up(self, x: TensorType) -> TensorType:
         dtype = "float32" if self.output_mode == "tf_idf" else "int64"
-        return TensorType(dtype, encoded(x, self.output_mode, self.depth()))
+        return TensorType(dtype, encoded_shape(x, self.output_mode, self.depth()))
+
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        start = len(self.special_tokens())
+        numbers = {token: start + index for index, token in enumerate(self.own_tokens())}
+        if self.invert:
+            return self._inverted(op, x, numbers)
+        return self._encoded(op, self._numbers(op, x, numbers), x.type.shape)
+
+    def _inverted(self, op: Builder, x: Value, numbers: dict[Any, int]) -> Value:
+        tokens = {number: token for token, number in numbers.items()}
+        if self.mask_token is not None:
+            tokens[0] = self.mask_token
+        return categories.looked_up(op, x, tokens, self.oov_token)
+
+    def _numbers(self, op: Builder, x: Value, numbers: dict[Any, int]) -> Value:
+        """The number of each category, that of the mask being one that is not counted.
+
+        Without numbers for other categories Keras takes none, and they are not counted here.
+        """
+        counted = self.output_mode != "int"
+        if self.mask_token is not None:
+            numbers = {**numbers, self.mask_token: self.depth() if counted else 0}
+        first = len(self.special_tokens()) - self.num_oov_indices
+        if self.num_oov_indices == 1:
+            return categories.looked_up(op, x, numbers, first)
+        if self.num_oov_indices == 0:
+            return categories.looked_up(op, x, numbers, self.depth() if counted else -1)
+        found = categories.looked_up(op, x, numbers, -1)
+        other = op.Equal(found, -1, dtype="bool")
+        return op.Where(other, op.Add(self.spread(op, x), first), found, dtype="int64")
+
+    def spread(self, op: Builder, x: Value) -> Value:
+        """Categories that are not in the vocabulary, spread over `num_oov_indices` numbers."""
+        raise NotLowered(f"`{self.kind}` with `num_oov_indices` of more than 1: {NO_HASH}")
+
+    def _encoded(self, op: Builder, numbers: Value, shape: tuple[Dimension, ...]) -> Value:
+        if self.output_mode != "tf_idf":
+            return categories.encoded(op, numbers, shape, self.output_mode, self.depth(), "int64")
+        counts = categories.encoded(op, numbers, shape, "count", self.depth(), "float32")
+        return op.Mul(counts, op.constant(self.token_weights(), "float32"))
+
+    def token_weights(self) -> list[float]:
+        """`idf_weights` for every token: for special ones the average, unless they are given."""
+        given = list(self.idf_weights or ())
+        special = self.size() - len(given)
+        full = [sum(given) / len(given)] * special + given
+        return full + [0.0] * (self.depth() - len(full))
 
 
 class StringLookup(_Lookup):
@@ -260,6 +311,11 @@ class IntegerLookup(_Lookup):
         require_integers(x)
         return self.looked_up(x)
 
+    def spread(self, op: Builder, x: Value) -> Value:
+        if self.oov_method == "farmhash":
+            return super().spread(op, x)
+        return op.Mod(op.cast(x, "int64"), self.num_oov_indices)
+
 
 class TextVectorization(_Lookup):
     """Texts as the numbers of their words, or as counts.
@@ -317,6 +373,37 @@ class TextVectorization(_Lookup):
             return TensorType("int64", (self.output_sequence_length,))
         return self.looked_up(x.with_shape(None))
 
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        y = super().onnx(op, self._words(op, x), w)
+        length = self.output_sequence_length
+        if length is None:
+            return y
+        y = op.Pad(y, [0, 0, 0, length], op.constant(0, "int64"))
+        return op.Slice(y, [0], [length], [1])
+
+    def _words(self, op: Builder, x: Value) -> Value:
+        """The texts as rows of words, the shorter ones ended by empty ones, which are masked."""
+        if self.standardize not in (None, "lower"):
+            reason = "ONNX can replace nothing in a string"
+            raise NotLowered(
+                f'`TextVectorization` with `standardize="{self.standardize}"`: {reason}'
+            )
+        if self.ngrams not in (None, 1, (1,)):
+            raise NotLowered("`TextVectorization` with `ngrams`")
+        if self.split == "character" or (self.split and op.opset < 20):
+            reason = "ONNX splits at spaces alone, from opset 20 on"
+            raise NotLowered(f'`TextVectorization` with `split="{self.split}"`: {reason}')
+        words = x
+        if self.standardize == "lower":
+            # It takes one axis. In this locale it changes the letters from A to Z, as Keras does.
+            words = op.reshape(words, [-1])
+            words = op.StringNormalizer(words, case_change_action="LOWER", locale="C")
+            words = op.Reshape(words, op.Shape(x, dtype="int64"))
+        if self.split:
+            words = op.Squeeze(words, [1]) if x.type.rank else words
+            words, _ = op.StringSplit(words, outputs=2)
+        return op.typed(words, x.type.with_shape(None))
+
 
 # ------------------------------------------------------------- without a vocabulary
 
@@ -350,7 +437,7 @@ class CategoryEncoding(Layer):
             raise Refused(errors.arguments_conflict, "output_mode", reason)
         if x.dtype not in ("int32", "int64"):
             raise Refused(errors.dtype_refused, "int32 or int64")
-        return TensorType("float32", encoded(x, self.output_mode, self.num_tokens or 0))
+        return TensorType("float32", encoded_shape(x, self.output_mode, self.num_tokens or 0))
 
     def computed(self, outputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
         # With a mixed policy too, the dtype is that of variables.
@@ -365,6 +452,16 @@ class CategoryEncoding(Layer):
             raise Refused(errors.arguments_conflict, "count_weights", reason)
         expected = TensorType("float32", inputs[0].shape)
         require_call_types("count_weights", [weights], [expected])
+
+    def onnx(self, op: Builder, x: Value, w: Values, count_weights: Value | None = None) -> Value:
+        depth = self.num_tokens or 0
+        numbers = op.cast(x, "int64")
+        if self.output_mode != "one_hot":
+            numbers = op.Min(numbers, depth)  # those that are too large are not counted
+        dtype = count_weights.dtype if count_weights is not None else "float32"
+        return categories.encoded(
+            op, numbers, x.type.shape, self.output_mode, depth, dtype, count_weights
+        )
 
 
 class Discretization(Layer):
@@ -399,7 +496,19 @@ class Discretization(Layer):
             raise Refused(errors.dtype_refused, "numbers of at most 16 bits, int32 or int64")
         bins = len(self.bin_boundaries or ()) + 1
         dtype = "int32" if self.output_mode == "int" else "float32"
-        return TensorType(dtype, encoded(x, self.output_mode, bins))
+        return TensorType(dtype, encoded_shape(x, self.output_mode, bins))
+
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        boundaries = self.bin_boundaries or ()
+        # TensorFlow's boundaries are of float32 also where the numbers are of float64.
+        x = x if x.dtype == "float64" else op.typed(op.cast(x, "float32"), x.type)
+        limits = op.cast(op.constant(boundaries, "float32"), x.dtype)
+        # Not "at least", so that NaN is in the last bin.
+        below = op.Not(op.Less(op.Unsqueeze(x, [-1]), limits, dtype="bool"), dtype="bool")
+        bins = op.ReduceSum(op.cast(below, "int64"), [-1], keepdims=0)
+        return categories.encoded(
+            op, bins, x.type.shape, self.output_mode, len(boundaries) + 1, "float32"
+        )
 
 
 class Hashing(Layer):
@@ -411,6 +520,7 @@ class Hashing(Layer):
     """
 
     tf2onnx_refuses = "tf2onnx has nothing for TensorFlow's hashes"
+    onnx_refuses = NO_HASH
     takes_strings: ClassVar[bool] = True
     dtype_kind = Nothing()  # Some dtypes are refused, and some are not kept.
 
@@ -431,7 +541,7 @@ class Hashing(Layer):
         if self.output_mode == "one_hot" and x.shape != (1,):
             raise Refused(errors.wrong_rank, "(1,)", 1)
         dtype = "int64" if self.output_mode == "int" else "float32"
-        return TensorType(dtype, encoded(x, self.output_mode, self.num_bins))
+        return TensorType(dtype, encoded_shape(x, self.output_mode, self.num_bins))
 
 
 class HashedCrossing(Layer):
@@ -445,6 +555,7 @@ class HashedCrossing(Layer):
     """
 
     tf2onnx_refuses = "tf2onnx has nothing for TensorFlow's hashes"
+    onnx_refuses = NO_HASH
     takes_strings: ClassVar[bool] = True
     dtype_kind = Nothing()  # Some dtypes are refused, and some are not kept.
 
@@ -465,4 +576,4 @@ class HashedCrossing(Layer):
                 expected = "(1,)" if inputs[0].rank else "()"
                 raise Refused(errors.wrong_rank, expected, min(1, inputs[0].rank), index)
         dtype = "int64" if self.output_mode == "int" else "float32"
-        return TensorType(dtype, encoded(inputs[0], self.output_mode, self.num_bins))
+        return TensorType(dtype, encoded_shape(inputs[0], self.output_mode, self.num_bins))

@@ -19,6 +19,17 @@ NOT_YET: set[str] = {
 
 ARGUMENTS_NOT_YET: dict[str, Callable[[Case], Any]] = {
     "Dense": lambda case: case.arguments.get("lora_rank") or "activation" in case.arguments,
+    "IntegerLookup": lambda case: case.arguments.get("oov_method") == "farmhash",
+    "StringLookup": lambda case: case.arguments.get("num_oov_indices", 1) > 1,
+    "TextVectorization": lambda case: (
+        not (
+            # What is left at opset 18: rows of words as they are, or in lower case.
+            "split" in case.arguments
+            and case.arguments["split"] is None
+            and case.arguments.get("standardize", "") in (None, "lower")
+            and case.arguments.get("ngrams") in (None, 1)
+        )
+    ),
     "Embedding": lambda case: case.arguments.get("lora_rank"),
     "RandomCrop": lambda case: case.make().apply(case.inputs)[0].shape != case.inputs[0].shape,
     "Resizing": lambda case: (
