@@ -484,6 +484,10 @@ class Discretization(Layer):
     dtype = place()
     name = place()
 
+    @property
+    def lowered_dtype(self) -> str:
+        return "float32"  # The argument `dtype` is that of the output alone.
+
     def validate(self) -> None:
         if self.bin_boundaries is None:
             raise Refused(errors.vocabulary_missing, "bin_boundaries")
@@ -500,12 +504,11 @@ class Discretization(Layer):
 
     def onnx(self, op: Builder, x: Value, w: Values) -> Value:
         boundaries = self.bin_boundaries or ()
-        # TensorFlow's boundaries are of float32 also where the numbers are of float64.
-        x = x if x.dtype == "float64" else op.typed(op.cast(x, "float32"), x.type)
-        limits = op.cast(op.constant(boundaries, "float32"), x.dtype)
+        numbers = op.Unsqueeze(op.cast(x, "float32"), [-1])
+        limits = op.constant(boundaries, "float32")
         # Not "at least", so that NaN is in the last bin.
-        below = op.Not(op.Less(op.Unsqueeze(x, [-1]), limits, dtype="bool"), dtype="bool")
-        bins = op.ReduceSum(op.cast(below, "int64"), [-1], keepdims=0)
+        reached = op.Not(op.Less(numbers, limits, dtype="bool"), dtype="bool")
+        bins = op.ReduceSum(op.cast(reached, "int64"), [-1], keepdims=0)
         return categories.encoded(
             op, bins, x.type.shape, self.output_mode, len(boundaries) + 1, "float32"
         )

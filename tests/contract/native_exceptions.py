@@ -8,6 +8,7 @@ from typing import Any
 from specc.layers import LAYER_NAMES, find_layer
 from specc.layers.base import Layer
 
+from .oracle import inner_layers
 from .strategies import Case
 
 NOT_YET: set[str] = {
@@ -31,6 +32,10 @@ ARGUMENTS_NOT_YET: dict[str, Callable[[Case], Any]] = {
         )
     ),
     "Embedding": lambda case: case.arguments.get("lora_rank"),
+    "Pipeline": lambda case: any(
+        layer.kind in NOT_YET or layer.kind in ARGUMENTS_NOT_YET
+        for layer in inner_layers(case.arguments)
+    ),
     "RandomCrop": lambda case: case.make().apply(case.inputs)[0].shape != case.inputs[0].shape,
     "Resizing": lambda case: (
         (
@@ -44,3 +49,12 @@ ARGUMENTS_NOT_YET: dict[str, Callable[[Case], Any]] = {
 
 UNLIKE_KERAS: dict[str, Callable[[Case], Any]] = {}
 """Where Keras's own answer is wrong or no answer: whether a case is one of these."""
+
+ROUNDING = ("Resizing",)
+"""Layers that round floats to whole numbers: what lies half way between two may become either."""
+
+IN_FLOAT32 = ("ContrastLimitedAdaptiveHistogramEqualization", "MelSpectrogram", "Resizing")
+"""Layers of which Keras computes in float32 whatever their dtype is."""
+
+RARELY = ("RandomCrop", "TextVectorization")
+"""Layers whose lowering takes so few arguments that hardly any of those drawn is among them."""

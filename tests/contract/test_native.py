@@ -22,7 +22,7 @@ from specc.backends.native.convert import lower
 from specc.diagnostics.place import Refused
 from specc.files import UsageError
 from specc.graph import Graph, GraphLayer, Node, Tensor, Variable, replace_tensors
-from specc.layers import LAYER_NAMES
+from specc.layers import FAMILIES, LAYER_NAMES
 from specc.layers.base import Layer
 from specc.layers.geometry import Resizing
 from specc.layers.images import Images
@@ -31,7 +31,14 @@ from specc.source import Source, Span
 from specc.types import FLOAT_DTYPES, TensorType
 
 from .exceptions import FATAL
-from .native_exceptions import ARGUMENTS_NOT_YET, NOT_YET, UNLIKE_KERAS
+from .native_exceptions import (
+    ARGUMENTS_NOT_YET,
+    IN_FLOAT32,
+    NOT_YET,
+    RARELY,
+    ROUNDING,
+    UNLIKE_KERAS,
+)
 from .oracle import on_purpose
 from .strategies import Case, cases, layer_class
 from .test_layers import SEED
@@ -94,7 +101,9 @@ def wide(x: Any) -> Any:
 
 def check_native(case: Case) -> bool:
     """Compare; False where there is nothing to compare."""
-    graph = None if on_purpose(case) or case.layer in FATAL else graph_of(case)
+    # Lookups refuse much on purpose, and what is left is few: they say themselves what it is.
+    aside = on_purpose(case) and case.layer not in FAMILIES["lookup"]
+    graph = None if aside or case.layer in FATAL else graph_of(case)
     if graph is None:
         return False
     try:
@@ -148,9 +157,12 @@ def compare(case: Case, want: Any, truth: Any, have: Any) -> None:
         return
     a, b, c = wide(want), wide(have), wide(truth)
     if want.dtype.kind in "iub":
-        assert (a == b).all(), f"{case}: {have}, Keras {want}"
+        step = 1 if case.layer in ROUNDING else 0
+        assert (np.abs(a - b) <= step).all(), f"{case}: {have}, Keras {want}"
         return
-    epsilon = float(keras_epsilon(want.dtype))
+    epsilon = keras_epsilon(want.dtype)
+    if case.layer in IN_FLOAT32:
+        epsilon = max(epsilon, keras_epsilon("float32"))
     with np.errstate(invalid="ignore"):
         scale = float(np.nanmax(np.where(np.isinf(c), 0, np.abs(c)), initial=1.0))
         noise = float(np.nanmax(np.where(np.isinf(c) | np.isnan(c), 0, np.abs(a - c)), initial=0))
@@ -262,7 +274,7 @@ def check(name: str, examples: int, drawn_from: str | None = None) -> None:
         compared += check_native(case)
 
     (property_ if drawn_from is None else seed(int(drawn_from))(property_))()
-    if examples > EXAMPLES and name not in NOT_YET:
+    if examples > EXAMPLES and name not in NOT_YET and name not in RARELY:
         assert compared * 20 >= examples, f"only {compared} of {examples} were compared"
 
 

@@ -1,0 +1,78 @@
+"""The numbers behind spectrograms, as TensorFlow and Keras have them, and what ONNX lacks for
+them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from specc.lowering import Builder, Value
+
+COSINE_WINDOWS = {"hann": (0.5, 0.5), "hamming": (0.54, 0.46)}
+
+MEL_BREAK, MEL_SCALE = 700.0, 1127.0
+
+
+def fourier_kernel(
+    window: str | tuple[float, ...] | None, length: int, fft_length: int
+) -> tuple[Any, int]:
+    """The Fourier transform of a frame as the kernel (2 * bins, 1, length) of a convolution.
+
+    Real parts come first. The window stands in the middle of a frame; samples beside it, which it
+    leaves out, have no place in the kernel.
+
+    Returns:
+        The kernel, and at which sample of a frame it starts.
+    """
+    import numpy as np
+
+    if window is None:
+        length = fft_length
+    offset = (fft_length - length) // 2
+    places = offset + np.arange(length)
+    turns = np.outer(np.arange(fft_length // 2 + 1), places) % fft_length / fft_length
+    parts = np.concatenate([np.cos(2 * np.pi * turns), -np.sin(2 * np.pi * turns)])
+    return (parts * _weights(window, length))[:, None], offset
+
+
+def _weights(window: str | tuple[float, ...] | None, length: int) -> Any:
+    """Those of the samples in a window. Of an odd length, TensorFlow's are not periodic."""
+    import numpy as np
+
+    if window is None or length == 1:
+        return np.ones(length)
+    if not isinstance(window, str):
+        return np.array(window)
+    base, swing = COSINE_WINDOWS[window]
+    period = length if length % 2 == 0 else length - 1
+    return base - swing * np.cos(2 * np.pi * np.arange(length) / period)
+
+
+def mel_bands(bands: int, bins: int, rate: float, lowest: float, highest: float) -> Any:
+    """How much each frequency adds to each band (bands, bins): triangles on the scale of mel.
+
+    The lowest frequency, which is 0, adds to none.
+    """
+    import numpy as np
+
+    def mel(hertz: Any) -> Any:
+        return MEL_SCALE * np.log(1 + np.asarray(hertz, np.float32) / np.float32(MEL_BREAK))
+
+    frequencies = mel(np.linspace(0, rate / 2, bins)[1:])
+    edges = np.linspace(mel(lowest), mel(highest), bands + 2)[:, None]
+    lower, center, upper = edges[:-2], edges[1:-1], edges[2:]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rising = (frequencies - lower) / (center - lower)
+        falling = (upper - frequencies) / (upper - center)
+        found = np.maximum(0, np.minimum(rising, falling))
+    return np.pad(found, [(0, 0), (1, 0)])
+
+
+def arctan2(op: Builder, y: Value, x: Value) -> Value:
+    """The angle of the point (x, y), from -pi to pi."""
+    half_turns = [op.constant(turn, x.dtype) for turn in (-math.pi, math.pi)]
+    behind = op.Where(op.Less(y, 0.0, dtype="bool"), *half_turns, dtype=x.dtype)
+    upright = op.Mul(op.Sign(y), math.pi / 2)
+    angle = op.Where(op.Equal(x, 0.0, dtype="bool"), upright, op.Atan(op.Div(y, x)), dtype=x.dtype)
+    turned = op.Add(angle, behind)
+    return op.Where(op.Less(x, 0.0, dtype="bool"), turned, angle, dtype=x.dtype)
