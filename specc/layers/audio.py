@@ -29,7 +29,7 @@ from specc.layers.base import (
     split_channels,
     window_output,
 )
-from specc.layers.spectra import arctan2, fourier_kernel, mel_bands
+from specc.layers.spectra import fourier_kernel, mel_bands
 from specc.lowering import Builder, Value, Values
 from specc.types import Dimension, TensorType
 
@@ -176,8 +176,10 @@ class STFTSpectrogram(Layer):
         if self.mode in ("real", "imag", "stft"):
             return parts
         if self.mode == "angle":
+            from specc.ops.pairs import arctan2
+
             real, imaginary = op.Split(parts, [self.bins] * 2, axis=1, outputs=2)
-            return arctan2(op, imaginary, real)
+            return arctan2(op, imaginary, real, parts.dtype)
         real, imaginary = op.Split(op.Mul(parts, parts), [self.bins] * 2, axis=1, outputs=2)
         power = op.Add(real, imaginary)
         if self.mode == "psd":

@@ -35,7 +35,7 @@ from specc.layers.base import (
     require_rank,
     window_output,
 )
-from specc.layers.convolution import SPATIAL_AXES
+from specc.layers.windowed import SPATIAL_AXES
 from specc.types import Dimension, TensorType
 
 RATE = Float(at_least=0, at_most=1)

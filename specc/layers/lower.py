@@ -57,7 +57,9 @@ def _type_of(value: Any) -> Any:
 
 
 def _computed(op: Builder, layer: Layer, value: Any) -> Any:
-    """A float in the dtype that a layer is lowered in."""
+    """A float in the dtype that a layer computes in."""
+    if not layer.autocasts:
+        return value
     if isinstance(value, list):
         return [_computed(op, layer, item) for item in cast("list[Any]", value)]
     if getattr(value, "dtype", "") not in FLOAT_DTYPES:

@@ -36,6 +36,7 @@ class Pipeline(Layer):
     call_arguments: ClassVar[dict[str, Kind]] = {"training": BOOL, "mask": TENSOR}
 
     common = ("name",)
+    autocasts = False  # Each of the layers does that.
     takes_strings = True
 
     layers: tuple[Layer, ...] = arg(Layers())

@@ -1,12 +1,8 @@
-"""The numbers behind spectrograms, as TensorFlow and Keras have them, and what ONNX lacks for
-them."""
+"""The numbers behind spectrograms, as TensorFlow and Keras have them."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
-
-from specc.lowering import Builder, Value
 
 COSINE_WINDOWS = {"hann": (0.5, 0.5), "hamming": (0.54, 0.46)}
 
@@ -66,13 +62,3 @@ def mel_bands(bands: int, bins: int, rate: float, lowest: float, highest: float)
         falling = (upper - frequencies) / (upper - center)
         found = np.maximum(0, np.minimum(rising, falling))
     return np.pad(found, [(0, 0), (1, 0)])
-
-
-def arctan2(op: Builder, y: Value, x: Value) -> Value:
-    """The angle of the point (x, y), from -pi to pi."""
-    half_turns = [op.constant(turn, x.dtype) for turn in (-math.pi, math.pi)]
-    behind = op.Where(op.Less(y, 0.0, dtype="bool"), *half_turns, dtype=x.dtype)
-    upright = op.Mul(op.Sign(y), math.pi / 2)
-    angle = op.Where(op.Equal(x, 0.0, dtype="bool"), upright, op.Atan(op.Div(y, x)), dtype=x.dtype)
-    turned = op.Add(angle, behind)
-    return op.Where(op.Less(x, 0.0, dtype="bool"), turned, angle, dtype=x.dtype)

@@ -18,7 +18,9 @@ from specc.layers.base import (
     require_call_types,
     variables_within,
 )
+from specc.layers.lower import lower_layer
 from specc.layers.sequence import Handing, Recurrent, Structure
+from specc.lowering import Builder, Value, Values, inside
 from specc.types import TensorType
 
 if TYPE_CHECKING:
@@ -172,6 +174,10 @@ class SpectralNormalization(Layer):
         kernel = next(weight for weight in inner if weight.name == name)
         vector = Weight("vector_u", (1, kernel.shape[-1]), False, kernel.dtype)
         return (kernel, vector, *(other for other in inner if other is not kernel))
+
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        (y,) = lower_layer(op, self.layer, [x], inside(w, "layer/"))
+        return op.cast(y, x.dtype)
 
     def _kernel_name(self, inputs: list[TensorType]) -> str:
         """What the layer calls its kernel; that of a recurrent layer is its cell's."""
