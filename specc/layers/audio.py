@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
@@ -143,14 +144,15 @@ class STFTSpectrogram(Layer):
 
     def onnx(self, op: Builder, x: Value, w: Values) -> Value:
         first = self.data_format == "channels_first"
-        (samples,), channels = split_channels(x.type, self.data_format, "samples")
+        (samples,), found = split_channels(x.type, self.data_format, "samples")
+        channels = cast("int", found)
         y = x if first else op.Transpose(x, perm=[0, 2, 1])
         if channels != 1:
             # Each channel by itself, as a sample of the batch.
             y = op.reshape(y, [-1, 1, samples if isinstance(samples, int) else op.size(y, 2)])
         y = self._of_parts(op, self._transformed(op, y, [w[name] for name in self.kernels]))
-        frames = self._frames(samples)
-        frames = frames if isinstance(frames, int) else op.size(y, 2)
+        known = self._frames(samples)
+        frames = known if isinstance(known, int) else op.size(y, 2)
         if self.expand_dims:
             y = op.reshape(y, [-1, channels, self.rows, frames])
             return op.Transpose(y, perm=[0, 1, 3, 2] if first else [0, 3, 2, 1])

@@ -123,6 +123,9 @@ class Layer(Configurable):
     onnx_refuses: ClassVar[str] = ""
     """Why no operators of ONNX compute it, such as "ONNX has no ..."; empty where some can."""
 
+    onnx_limits: ClassVar[str] = ""
+    """What of the layer has no lowering, such as "but for ..."; empty where everything has."""
+
     def __init__(
         self, *, trainable: bool = True, dtype: str | None = None, **arguments: Any
     ) -> None:

@@ -32,6 +32,8 @@ class Resizing(Images):
     Example: float32[100, 120, 3] -> Resizing(64, 64) -> float32[64, 64, 3]
     """
 
+    onnx_limits = "but for images of unknown size with other interpolations than the first two"
+
     height: int = arg(Int(at_least=1))
     width: int = arg(Int(at_least=1))
     interpolation: str = arg(
@@ -113,6 +115,7 @@ class RandomCrop(Images):
     """
 
     dtype_kind = FLOAT32  # Enlarged images are of float32 whatever is asked for.
+    onnx_limits = "but for images of another size"
 
     height: int = arg(Int(at_least=1))
     width: int = arg(Int(at_least=1))

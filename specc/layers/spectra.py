@@ -55,7 +55,8 @@ def mel_bands(bands: int, bins: int, rate: float, lowest: float, highest: float)
         return MEL_SCALE * np.log(1 + np.asarray(hertz, np.float32) / np.float32(MEL_BREAK))
 
     frequencies = mel(np.linspace(0, rate / 2, bins)[1:])
-    edges = np.linspace(mel(lowest), mel(highest), bands + 2)[:, None]
+    steps: Any = np.arange(bands + 2)[:, None] / (bands + 1)
+    edges = mel(lowest) + (mel(highest) - mel(lowest)) * steps
     lower, center, upper = edges[:-2], edges[1:-1], edges[2:]
     with np.errstate(divide="ignore", invalid="ignore"):
         rising = (frequencies - lower) / (center - lower)
