@@ -233,6 +233,10 @@ class MelSpectrogram(Layer):
             raise Refused(errors.arguments_conflict, "sequence_length", reason)
         require_window("window", self.window, "sequence_length", length)
 
+    @property
+    def summed(self) -> int:
+        return self.fft_length
+
     def infer(self, x: TensorType) -> TensorType:
         require_rank(x, "samples")
         return TensorType("float32", (self.num_mel_bins, self._frames(x.shape[0])))

@@ -159,6 +159,17 @@ class Layer(Configurable):
         return None
 
     @property
+    def summed(self) -> int:
+        """How many products a number of the output is the sum of, besides those with weights."""
+        return 1
+
+    @property
+    def known_inputs(self) -> tuple[str | int, ...]:
+        """Strings or whole numbers of which the layer makes something of their own, and one of
+        which it does not; empty where it takes all alike."""
+        return ()
+
+    @property
     def makes_mask(self) -> bool:
         """Whether there is a mask behind the layer, whatever stands before it."""
         return False

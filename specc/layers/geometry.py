@@ -72,10 +72,10 @@ class Resizing(Images):
             x, sizes = padded(op, x, axes, sizes, target, self.fill_value)
         if self.interpolation == "nearest" or tuple(sizes) == target:
             return resized(op, x, axes, sizes, target, "nearest")
-        dtype = x.dtype
+        rounded = x.dtype not in FLOAT_DTYPES
         y = op.cast(x, "float32")
         y = resized(op, y, axes, sizes, target, self.interpolation, self.antialias)
-        return y if dtype in FLOAT_DTYPES else saturated(op, y, dtype, self.interpolation)
+        return saturated(op, y, x.dtype, self.interpolation) if rounded else y
 
 
 class CenterCrop(Images):

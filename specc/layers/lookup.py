@@ -244,27 +244,22 @@ class TextVectorization(Lookup):
         return op.Slice(y, [0], [length], [1])
 
     def _words(self, op: Builder, x: Value) -> Value:
-        """The texts as rows of words, the shorter ones ended by empty ones, which are masked."""
-        if self.standardize not in (None, "lower"):
-            reason = "ONNX can replace nothing in a string"
-            raise NotLowered(
-                f'`TextVectorization` with `standardize="{self.standardize}"`: {reason}'
-            )
+        """Rows of words, as they are looked up."""
+        standardize = self.standardize
+        if standardize not in (None, "lower"):
+            why = "ONNX can replace nothing in a string"
+            raise NotLowered(f'`TextVectorization` with `standardize="{standardize}"`: {why}')
+        if self.split is not None:
+            why = "ONNX splits from opset 20 on, and onnxruntime at no tabs"
+            raise NotLowered(f'`TextVectorization` with `split="{self.split}"`: {why}')
         if self.ngrams not in (None, 1, (1,)):
-            raise NotLowered("`TextVectorization` with `ngrams`")
-        if self.split == "character" or (self.split and op.opset < 20):
-            reason = "ONNX splits at spaces alone, from opset 20 on"
-            raise NotLowered(f'`TextVectorization` with `split="{self.split}"`: {reason}')
-        words = x
-        if self.standardize == "lower":
-            # It takes one axis. In this locale it changes the letters from A to Z, as Keras does.
-            words = op.reshape(words, [-1])
-            words = op.StringNormalizer(words, case_change_action="LOWER", locale="C")
-            words = op.Reshape(words, op.Shape(x, dtype="int64"))
-        if self.split:
-            words = op.Squeeze(words, [1]) if x.type.rank else words
-            words, _ = op.StringSplit(words, outputs=2)
-        return op.typed(words, x.type.with_shape(None))
+            why = "ONNX cannot join strings before opset 20"
+            raise NotLowered(f"`TextVectorization` with `ngrams`: {why}")
+        if standardize is None:
+            return x
+        # It takes one axis. In this locale it changes the letters from A to Z, as Keras does.
+        words = op.StringNormalizer(op.reshape(x, [-1]), case_change_action="LOWER", locale="C")
+        return op.typed(op.Reshape(words, op.Shape(x, dtype="int64")), x.type)
 
 
 # ------------------------------------------------------------- without a vocabulary

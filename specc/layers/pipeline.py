@@ -52,6 +52,10 @@ class Pipeline(Layer):
     def index_limit(self) -> int | None:
         return self.layers[0].index_limit
 
+    @property
+    def known_inputs(self) -> tuple[str | int, ...]:
+        return self.layers[0].known_inputs
+
     def infer(self, x: TensorType) -> TensorType:
         for layer in self.layers:
             x = self._step(layer, x)

@@ -51,15 +51,23 @@ def mel_bands(bands: int, bins: int, rate: float, lowest: float, highest: float)
     """
     import numpy as np
 
-    def mel(hertz: Any) -> Any:
-        return MEL_SCALE * np.log(1 + np.asarray(hertz, np.float32) / np.float32(MEL_BREAK))
+    # In float32 step by step, as Keras does: neighbours differ in their last digits alone.
+    single = np.float32
 
-    frequencies = mel(np.linspace(0, rate / 2, bins)[1:])
-    steps: Any = np.arange(bands + 2)[:, None] / (bands + 1)
-    edges = mel(lowest) + (mel(highest) - mel(lowest)) * steps
+    def mel(hertz: Any) -> Any:
+        return single(MEL_SCALE) * np.log(single(1) + hertz / single(MEL_BREAK))
+
+    def evenly(first: Any, last: Any, number: int) -> Any:
+        step = (last - first) / single(max(number - 1, 1))
+        found = first + step * np.arange(number, dtype=single)
+        found[1:][-1:] = last
+        return found
+
+    frequencies = mel(evenly(single(0), single(rate) / single(2), bins)[1:])
+    edges = evenly(mel(single(lowest)), mel(single(highest)), bands + 2)[:, None]
     lower, center, upper = edges[:-2], edges[1:-1], edges[2:]
     with np.errstate(divide="ignore", invalid="ignore"):
         rising = (frequencies - lower) / (center - lower)
         falling = (upper - frequencies) / (upper - center)
-        found = np.maximum(0, np.minimum(rising, falling))
+        found = np.maximum(single(0), np.minimum(rising, falling))
     return np.pad(found, [(0, 0), (1, 0)])

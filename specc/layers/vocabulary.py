@@ -100,6 +100,18 @@ class Lookup(Layer):
         """How many tokens there are, the special ones included."""
         return len(self.special_tokens()) + len(self.own_tokens())
 
+    @property
+    def known_inputs(self) -> tuple[str | int, ...]:
+        if self.invert:
+            return tuple(range(self.size() + 1))
+        own = self.own_tokens()
+        masked = () if self.mask_token is None else (self.mask_token,)
+        tokens = (*own, *masked)
+        # One that stands behind all of them in their order.
+        text = isinstance(self.oov_token, str)
+        other = max(tokens, default="") + "?" if text else max(tokens, default=0) + 1
+        return (*tokens, other) if self.num_oov_indices else tokens
+
     def depth(self) -> int:
         """How many numbers there are for a row of categories."""
         padded = self.max_tokens if self.pad_to_max_tokens else None
