@@ -17,7 +17,15 @@ from specc.layers.images import (
     Images,
 )
 from specc.layers.reshaping import RESIZABLE
-from specc.layers.resize import cropped, middle, padded, resized, saturated, sizes_of
+from specc.layers.resize import (
+    cropped,
+    middle,
+    padded,
+    pixels_read,
+    resized,
+    saturated,
+    sizes_of,
+)
 from specc.lowering import Builder, NotLowered, Value, Values
 from specc.types import FLOAT_DTYPES, TensorType
 
@@ -54,6 +62,10 @@ class Resizing(Images):
                 "pad_to_aspect_ratio",
                 "images are cropped or padded, not both",
             )
+
+    @property
+    def summed(self) -> int:
+        return pixels_read(self.interpolation)
 
     def infer(self, x: TensorType) -> TensorType:
         if x.dtype not in RESIZABLE:

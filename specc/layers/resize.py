@@ -220,7 +220,8 @@ def weights(interpolation: str, antialias: bool, size: Size, to: int) -> Any:
             np.arange(to + 1, dtype=np.float32)[i : to + i, None] * scale for i in (0, 1)
         ]
         overlap = np.minimum(ends, pixels + 1) - np.maximum(starts, pixels)
-        return np.maximum(overlap, 0) / scale
+        inside = (starts > pixels) & (ends < pixels + 1)
+        return np.where(inside, scale, np.maximum(overlap, 0)) / scale
     kernel, radius = KERNELS[interpolation]
     middles = np.arange(to, dtype=np.float32) + np.float32(0.5)
     if interpolation == "bicubic" and not antialias:
@@ -262,3 +263,9 @@ KERNELS: dict[str, tuple[Callable[[Any], Any], int]] = {
     "lanczos5": (_lanczos(5), 5),
 }
 """The weight of a pixel by its distance, and the distance where the weights end."""
+
+
+def pixels_read(interpolation: str) -> int:
+    """How many pixels a new one is made of, without `antialias`."""
+    _, radius = KERNELS.get(interpolation, (None, 1))
+    return 1 if interpolation == "nearest" else (2 * radius) ** 2
