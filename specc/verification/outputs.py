@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -106,7 +107,8 @@ def _run_case(
     moved = _keras_outputs(side.keras64, nudged(case, seed))
     runs: list[Run] = []
     for index, (name, have) in enumerate(zip(graph.output_names, found.values(), strict=True)):
-        arrays = (single[index], fresh[index], double[index], moved[index])
+        every = (have, single[index], fresh[index], double[index], moved[index])
+        have, *arrays = _numbered(*every)
         samples = _with_numbers(*arrays)
         if not samples.any():
             continue
@@ -124,6 +126,20 @@ def _run_case(
             Run(str(case), side.weights, name, error, relative, allowed, noise, rows, agreeing)
         )
     return runs
+
+
+def _numbered(*arrays: Array) -> tuple[Array, ...]:
+    """Strings as numbers, the same for the same string."""
+    if arrays[0].dtype.kind not in "OSU":
+        return arrays
+    texts = [[s.decode() if isinstance(s, bytes) else s for s in a.ravel()] for a in arrays]
+    numbers = {s: number for number, s in enumerate(dict.fromkeys(chain(*texts)))}
+    return tuple(
+        [
+            np.array([numbers[s] for s in text]).reshape(array.shape)
+            for text, array in zip(texts, arrays, strict=True)
+        ]
+    )
 
 
 def _with_numbers(*arrays: Array) -> Array:

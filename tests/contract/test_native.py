@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import tensorflow as tf
 from hypothesis import HealthCheck, given, seed, settings
 
 from specc.backends.fold import bind_weights
@@ -22,13 +23,23 @@ from specc.backends.native.convert import lower
 from specc.diagnostics.place import Refused
 from specc.files import UsageError
 from specc.graph import Graph, GraphLayer, Node, Tensor, Variable, replace_tensors
-from specc.layers import LAYER_NAMES
+from specc.layers import FAMILIES, LAYER_NAMES
+from specc.layers.base import Layer
+from specc.layers.geometry import Resizing
+from specc.layers.images import Images
 from specc.lowering import NotLowered
 from specc.source import Source, Span
 from specc.types import FLOAT_DTYPES, TensorType
 
 from .exceptions import FATAL
-from .native_exceptions import ARGUMENTS_NOT_YET, NOT_YET, UNLIKE_KERAS
+from .native_exceptions import (
+    ARGUMENTS_NOT_YET,
+    IN_FLOAT32,
+    NOT_YET,
+    RARELY,
+    ROUNDING,
+    UNLIKE_KERAS,
+)
 from .oracle import on_purpose
 from .strategies import Case, cases, layer_class
 from .test_layers import SEED
@@ -91,7 +102,9 @@ def wide(x: Any) -> Any:
 
 def check_native(case: Case) -> bool:
     """Compare; False where there is nothing to compare."""
-    graph = None if on_purpose(case) or case.layer in FATAL else graph_of(case)
+    # Lookups refuse much on purpose, and what is left is few: they say themselves what it is.
+    aside = on_purpose(case) and case.layer not in FAMILIES["lookup"]
+    graph = None if aside or case.layer in FATAL else graph_of(case)
     if graph is None:
         return False
     try:
@@ -158,9 +171,12 @@ def agree(case: object, want: Any, truth: Any, have: Any, rounded: Sequence[str]
         return
     a, b, c = wide(want), wide(have), wide(truth)
     if want.dtype.kind in "iub":
-        assert (a == b).all(), f"{case}: {have}, Keras {want}"
+        step = 1 if getattr(case, "layer", None) in ROUNDING else 0
+        assert (np.abs(a - b) <= step).all(), f"{case}: {have}, Keras {want}"
         return
     epsilon = max(keras_epsilon(d) for d in (want.dtype, *[keras_dtype(d) for d in rounded]))
+    if getattr(case, "layer", None) in IN_FLOAT32:
+        epsilon = max(epsilon, keras_epsilon("float32"))
     with np.errstate(invalid="ignore"):
         scale = float(np.nanmax(np.where(np.isinf(c), 0, np.abs(c)), initial=1.0))
         noise = float(np.nanmax(np.where(np.isinf(c) | np.isnan(c), 0, np.abs(a - c)), initial=0))
@@ -200,8 +216,22 @@ def run_keras(graph: Graph, built: Any, inputs: list[Any]) -> list[Any]:
     if "training" not in made._call_signature.parameters:
         call.pop("training")
     taken = [tensors[x] for x in node.inputs]
-    outputs = made(taken if layer.takes_list else taken[0], **call)
+    if of_images(layer):
+        outputs = tf.function(lambda x: made(x, **call), autograph=False)(taken[0])
+    else:
+        outputs = made(taken if layer.takes_list else taken[0], **call)
     return [as_array(x) for x in keras.tree.flatten(outputs)]
+
+
+def of_images(layer: Layer) -> bool:
+    """Whether Keras casts whole numbers in a graph alone, as a model is run.
+
+    Resizing keeps them, and so does what Keras gives outside of a graph.
+    """
+    inner = getattr(layer, "layers", (layer,))
+    return any(isinstance(one, Images) for one in inner) and not any(
+        isinstance(one, Resizing) for one in inner
+    )
 
 
 def as_array(x: Any) -> Any:
@@ -267,7 +297,7 @@ def check(name: str, examples: int, drawn_from: str | None = None) -> None:
         compared += check_native(case)
 
     (property_ if drawn_from is None else seed(int(drawn_from))(property_))()
-    if examples > EXAMPLES and name not in NOT_YET:
+    if examples > EXAMPLES and name not in NOT_YET and name not in RARELY:
         assert compared * 20 >= examples, f"only {compared} of {examples} were compared"
 
 
