@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any, ClassVar, cast
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
+from specc.layers.activation_functions import NOT_ELEMENTWISE, activated
 from specc.layers.arguments import (
     ACTIVATION,
     BOOL,
@@ -36,13 +39,17 @@ from specc.layers.base import (
     window_output,
 )
 from specc.layers.convolution import SPATIAL_AXES
+from specc.layers.gates import lstm_step
+from specc.layers.recurrence import Gates, Read, Reading, by_scan
+from specc.layers.sequence import OverTime, as_list
+from specc.lowering import Builder, Value, Values
 from specc.types import Dimension, TensorType
 
 RATE = Float(at_least=0, at_most=1)
 SEED = Optional(Int())
 
 
-class ConvLSTM1D(Layer):
+class ConvLSTM1D(OverTime):
     """Long short-term memory over a sequence of sequences.
 
     Shapes:  (time, steps, channels) -> (windows, filters), or (time, windows, filters) if
@@ -53,10 +60,6 @@ class ConvLSTM1D(Layer):
 
     Example: float32[5, 16, 3] -> ConvLSTM1D(4, 3) -> float32[14, 4]
     """
-
-    supports_masking = True
-
-    category = "recurrent"
 
     call_arguments: ClassVar[dict[str, Kind]] = {
         "initial_state": TENSORS,
@@ -99,10 +102,6 @@ class ConvLSTM1D(Layer):
                 "dilation_rate",
                 f"with strides {self.strides}, there can be no dilation",
             )
-
-    @property
-    def hands_mask_on(self) -> bool:
-        return self.return_sequences
 
     @property
     def output_count(self) -> int:
@@ -149,10 +148,6 @@ class ConvLSTM1D(Layer):
     def activated(self, outputs: tuple[TensorType, ...]) -> TensorType:
         return outputs[-1] if self.return_state else outputs[0]
 
-    def check_batch(self, batch_size: int | None) -> None:
-        if self.stateful and batch_size is None:
-            raise Refused(errors.size_needed, "stateful", 0)
-
     def check_call(self, inputs: list[TensorType], **call: Any) -> None:
         given = call.get("initial_state")
         if given is not None:
@@ -174,6 +169,99 @@ class ConvLSTM1D(Layer):
             ),
         )
         return (*kernels, Weight("bias", (width,))) if self.use_bias else kernels
+
+    def reading(
+        self, op: Builder, w: Values, states: Value | Sequence[Value] | None, reverse: bool
+    ) -> Reading:
+        return Reading(self, w, as_list(states), reverse)
+
+    def read(self, op: Builder, x: Value, reading: Reading, *, zero_masked: bool) -> Read:
+        """Between the steps the channels come first, where ONNX's convolutions have them."""
+        mask = self._spread(op, x.mask, self.state(x.type)) if x.mask is not None else None
+        if reading.states is not None:
+            states = [self._channels_first(op, state, 1) for state in reading.states]
+            reading = reading._replace(states=states)
+        shape = (self.filters, *self._output_sizes(x.type))
+        sequences = self.return_sequences
+        made = by_scan(
+            op, x, mask, reading, [shape] * 3, sequences=sequences, zero_masked=zero_masked
+        )
+        output = self._as_in_keras(op, made.output, 2 if sequences else 1)
+        return Read(output, [self._as_in_keras(op, state, 1) for state in made.states])
+
+    def _output_sizes(self, x: TensorType) -> tuple[int, ...]:
+        shape = cast("tuple[int, ...]", self.state(x).shape)
+        return shape[1:] if self.data_format == "channels_first" else shape[:-1]
+
+    def _channels_first(self, op: Builder, x: Value, lead: int) -> Value:
+        """With the channels before the spatial axes, behind `lead` others."""
+        if self.data_format == "channels_first":
+            return x
+        last = lead + len(self.kernel_size)
+        return op.Transpose(x, perm=[*range(lead), last, *range(lead, last)])
+
+    def _as_in_keras(self, op: Builder, x: Value, lead: int) -> Value:
+        """The inverse of `_channels_first`."""
+        if self.data_format == "channels_first":
+            return x
+        last = lead + len(self.kernel_size)
+        return op.Transpose(x, perm=[*range(lead), *range(lead + 1, last + 1), lead])
+
+    def _spread(self, op: Builder, mask: Value, state: TensorType) -> Value:
+        """A mask over steps, or over all axes but the last, with the axes of a state."""
+        sizes = cast("tuple[int, ...]", state.shape[:-1])
+        each = op.Expand(op.Reshape(mask, [0, 0, -1]), [1, 1, math.prod(sizes)])
+        return self._channels_first(op, op.Reshape(each, [0, 0, *sizes, 1]), 2)
+
+    # What `recurrence.Steps` says.
+
+    def step_weights(self, op: Builder, w: Values) -> Values:
+        rank = len(self.kernel_size)
+        perm = [rank + 1, rank, *range(rank)]
+        kernels = ("kernel", "recurrent_kernel")
+        return {**w, **{name: op.Transpose(w[name], perm=perm) for name in kernels}}
+
+    def onnx_input(self, op: Builder, x: Value, w: Values) -> Value:
+        sizes, channels = self.split(x.type)
+        outputs = self._output_sizes(x.type)
+        steps = x.type.shape[0]
+        made = op.Conv(
+            op.reshape(self._channels_first(op, x, 2), [-1, channels, *sizes]),
+            w["kernel"],
+            w.get("bias"),
+            strides=list(self.strides),
+            dilations=list(self.dilation_rate),
+            pads=self._pads(sizes, outputs) if self.padding == "same" else None,
+        )
+        time = steps if isinstance(steps, int) else op.size(x, 1)
+        return op.reshape(made, [-1, time, 4 * self.filters, *outputs])
+
+    def _pads(self, sizes: Sequence[int], outputs: Sequence[int]) -> list[int]:
+        """What "same" needs for every window to fit."""
+        each = zip(sizes, outputs, self.kernel_size, self.strides, self.dilation_rate, strict=True)
+        return _around([max((m - 1) * s + d * (k - 1) + 1 - n, 0) for n, m, k, s, d in each])
+
+    def onnx_step(
+        self, op: Builder, taken: Value, states: Sequence[Value], w: Values
+    ) -> tuple[Value, list[Value]]:
+        hidden, carry = states
+        pads = _around([n - 1 for n in self.kernel_size])
+        gates = op.Add(taken, op.Conv(hidden, w["recurrent_kernel"], pads=pads))
+        each = op.Split(gates, [self.filters] * 4, axis=1, outputs=4)
+        return lstm_step(op, each, carry, self._activated, self)
+
+    def _activated(self, op: Builder, activation: Any, x: Value) -> Value:
+        if activation is None or (
+            isinstance(activation, str) and activation not in NOT_ELEMENTWISE
+        ):
+            return activated(op, activation, x)
+        shape = (*[None] * len(self.kernel_size), self.filters)
+        x = self._as_in_keras(op, x, 1)
+        y = activated(op, activation, op.typed(x, TensorType(x.dtype, shape)))
+        return self._channels_first(op, y, 1)
+
+    def stack(self, w: Values) -> list[tuple[Gates, Values]]:
+        return []
 
 
 class ConvLSTM2D(ConvLSTM1D):
@@ -208,3 +296,8 @@ class ConvLSTM3D(ConvLSTM1D):
     kernel_size: tuple[int, ...] = arg(Sizes(3))
     strides: tuple[int, ...] = arg(Sizes(3), default=1)
     dilation_rate: tuple[int, ...] = arg(Sizes(3), default=1)
+
+
+def _around(added: Sequence[int]) -> list[int]:
+    """What is added before and behind each axis; of an odd number more behind."""
+    return [*[n // 2 for n in added], *[n - n // 2 for n in added]]
