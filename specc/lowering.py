@@ -7,6 +7,7 @@ A layer lowers itself, `onnx(op, x, w)`, against these two; what stands behind t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from typing import Any, Protocol
 
 from specc.types import TensorType
@@ -95,6 +96,12 @@ class Builder(Protocol):
 
 class NotLowered(Exception):
     """A layer, or arguments of it, that have no lowering yet; the text says which."""
+
+
+def folded(op: Builder, kernels: Values, *biases: Value | None) -> Values:
+    """The weights of a layer that took up a scale and an offset; the bias is a sum of terms."""
+    terms = [term for term in biases if term is not None]
+    return {**kernels, "bias": reduce(op.Add, terms)} if terms else kernels
 
 
 def inside(w: Values, prefix: str) -> Values:

@@ -29,6 +29,8 @@ class Constant(NamedTuple):
     sources: frozenset[int]
     """Which variables it was computed from, by number."""
     layout_only: bool
+    dtype: np.dtype[Any]
+    """The dtype in the graph; floats are computed in float64."""
 
 
 @record
@@ -138,7 +140,8 @@ def bind_weights(
     }
     constants = _known_constants(graph)
     for number, value in weight_inputs.items():
-        constants[value] = Constant(arrays[number], frozenset([number]), True)
+        array = arrays[number]
+        constants[value] = Constant(array, frozenset([number]), True, array.dtype)
     folded_nodes = _fold(model, constants)
 
     names = _Names(variables)
@@ -149,7 +152,7 @@ def bind_weights(
         if not constant.sources or not users:
             continue
         name = names.choose(constant, users[0].op_type)
-        array = constant.array.astype(arrays[min(constant.sources)].dtype, copy=False)
+        array = constant.array.astype(constant.dtype, copy=False)
         _materialize(graph, value, name, array)
         holdings[name] = Holding(array.size, constant.sources, constant.layout_only)
     graph.remove(folded_nodes, safe=True)
@@ -182,11 +185,12 @@ def _known_constants(graph: ir.Graph) -> dict[ir.Value, Constant]:
     known: dict[ir.Value, Constant] = {}
     for value in graph.initializers.values():
         if value.const_value is not None:
-            known[value] = Constant(value.const_value.numpy(), frozenset(), False)
+            array = value.const_value.numpy()
+            known[value] = Constant(array, frozenset(), False, array.dtype)
     for node in graph:
         if node.op_type == "Constant" and "value" in node.attributes:
             array = node.attributes["value"].as_tensor().numpy()
-            known[node.outputs[0]] = Constant(array, frozenset(), False)
+            known[node.outputs[0]] = Constant(array, frozenset(), False, array.dtype)
     return known
 
 
@@ -208,9 +212,17 @@ def _fold(model: ir.Model, constants: dict[ir.Value, Constant]) -> list[ir.Node]
             continue  # an expansion: better done by the runtime than stored in the file
         layout_only = node.op_type in LAYOUT_OPERATORS and known[0].layout_only
         for output, array in zip(node.outputs, results, strict=True):
-            constants[output] = Constant(array, sources, layout_only and len(sources) == 1)
+            kept = layout_only and len(sources) == 1
+            constants[output] = Constant(array, sources, kept, _dtype(node, array, known))
         folded.append(node)
     return folded
+
+
+def _dtype(node: ir.Node, result: np.ndarray[Any, Any], inputs: list[Constant]) -> np.dtype[Any]:
+    """What the dtype of a result is in the graph, where floats have not 64 bits for a while."""
+    if result.dtype.kind != "f" or node.op_type == "Cast":
+        return result.dtype
+    return next((c.dtype for c in inputs if c.dtype.kind == "f"), result.dtype)
 
 
 def _evaluate(

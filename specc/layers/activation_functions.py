@@ -58,6 +58,13 @@ def _silu(op: Builder, x: Value) -> Value:
     return op.Mul(x, op.Sigmoid(x))
 
 
+def _sparse_plus(op: Builder, x: Value) -> Value:
+    """Nothing below -1, the number itself above 1, and a piece of a parabola in between."""
+    near = op.Clip(x, -1.0, 1.0)
+    curved = op.Mul(op.Mul(op.Add(near, 1.0), op.Add(near, 1.0)), 0.25)
+    return op.Add(curved, op.Relu(op.Sub(x, 1.0)))
+
+
 def _squareplus(op: Builder, x: Value) -> Value:
     """Half of `x + sqrt(x ** 2 + 4)`, Keras's b being 4."""
     root = op.Sqrt(op.Add(op.Mul(x, x), 4.0))
@@ -92,6 +99,8 @@ FUNCTIONS: dict[str, Callable[[Builder, Value], Value]] = {
     "softmax": lambda op, x: op.Softmax(x, axis=-1),
     "softplus": lambda op, x: op.Softplus(x),
     "softsign": lambda op, x: op.Softsign(x),
+    "sparse_plus": _sparse_plus,
+    "sparse_sigmoid": lambda op, x: op.HardSigmoid(x, alpha=0.5, beta=0.5),
     "squareplus": _squareplus,
     "swish": _silu,
     "tanh": lambda op, x: op.Tanh(x),

@@ -8,11 +8,22 @@ must be known: Keras computes the windows when it traces the model.
 
 from __future__ import annotations
 
+from typing import Any
+
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import Choice, Optional, Sizes, arg
 from specc.layers.base import Layer, join_channels, require_float, spatial_axis, split_channels
-from specc.layers.pooling import AXES_1D, AXES_2D, AXES_3D, MAX_3D_DTYPES, require_comparable
+from specc.layers.layouts import axis_to_back, axis_to_front, channel_axis
+from specc.layers.pooling import (
+    AXES_1D,
+    AXES_2D,
+    AXES_3D,
+    MAX_3D_DTYPES,
+    max_pool,
+    require_comparable,
+)
+from specc.lowering import Builder, Value, Values
 from specc.types import TensorType
 
 EXACT_DATA_FORMAT = Optional(Choice("channels_last", "channels_first"))
@@ -35,6 +46,61 @@ class _AdaptivePooling(Layer):
                 raise Refused(errors.size_needed, "output_size", axis)
         return x.with_shape(*join_channels(self.output_size, channels, self.data_format))
 
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        """One pooling for the axes whose windows are of one size and evenly spaced, and for each
+        other axis a pooling with each size, of which the windows are picked.
+        """
+        spatial, _ = split_channels(x.type, self.data_format, *self.spatial_axes)
+        windows = [
+            _windows(size, number)
+            for size, number in zip(spatial, self.output_size, strict=True)
+            if isinstance(size, int)
+        ]
+        even = [_even(one) for one in windows]
+        axis, rank = channel_axis(x.type, self.data_format), x.type.rank + 1
+        y = axis_to_front(op, x, axis, rank)
+        kernel, strides = zip(*[one or (1, 1) for one in even], strict=True)
+        if any(even):
+            y = self.pool(op, y, kernel_shape=kernel, strides=strides)
+        for i, one in enumerate(windows):
+            if even[i] is None:
+                y = self._picked(op, y, i, one)
+        return axis_to_back(op, y, axis, rank)
+
+    def _picked(self, op: Builder, x: Value, i: int, windows: list[tuple[int, int]]) -> Value:
+        """The windows of the i-th spatial axis, each a start and a size."""
+        size = max(start + n for start, n in windows)
+        parts: list[Value] = []
+        begins: dict[int, int] = {}
+        total = 0
+        for n in sorted({n for _, n in windows}):
+            kernel = [n if axis == i else 1 for axis in range(len(self.spatial_axes))]
+            parts.append(self.pool(op, x, kernel_shape=kernel))
+            begins[n] = total
+            total += size - n + 1
+        every = op.Concat(*parts, axis=i + 2) if len(parts) > 1 else parts[0]
+        return op.Gather(every, [begins[n] + start for start, n in windows], axis=i + 2)
+
+    def pool(self, op: Builder, x: Value, **attributes: Any) -> Value:
+        """ONNX's operator, channels first."""
+        raise NotImplementedError
+
+
+def _windows(size: int, number: int) -> list[tuple[int, int]]:
+    """The start and the size of each window of an axis."""
+    starts = [i * size // number for i in range(number)]
+    ends = [-(-(i + 1) * size // number) for i in range(number)]
+    return [(start, end - start) for start, end in zip(starts, ends, strict=True)]
+
+
+def _even(windows: list[tuple[int, int]]) -> tuple[int, int] | None:
+    """The size and the stride of windows that one pooling makes; None where it takes more."""
+    size = windows[0][1]
+    stride = windows[1][0] if len(windows) > 1 else 1
+    if stride == 0 or windows != [(i * stride, size) for i in range(len(windows))]:
+        return None
+    return size, stride
+
 
 class _AdaptivePooling2D(_AdaptivePooling):
     spatial_axes = AXES_2D
@@ -53,6 +119,9 @@ class _Averages(_AdaptivePooling):
         require_float(x)
         return super().infer(x)
 
+    def pool(self, op: Builder, x: Value, **attributes: Any) -> Value:
+        return op.AveragePool(x, **attributes)
+
 
 class _Maxima(_AdaptivePooling):
     """Refuses what makes TensorFlow's kernel divide by zero, which ends the process: windows over
@@ -68,6 +137,9 @@ class _Maxima(_AdaptivePooling):
                 reason = f"TensorFlow cannot do it where the last axis is 1 {when}; `ops.max` can"
                 raise Refused(errors.arguments_conflict, "output_size", reason)
         return output
+
+    def pool(self, op: Builder, x: Value, **attributes: Any) -> Value:
+        return max_pool(op, x, **attributes)
 
 
 class AdaptiveAveragePooling1D(_Averages):

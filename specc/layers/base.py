@@ -104,6 +104,9 @@ class Layer(Configurable):
     """Whether floats that are made of whole numbers have the dtypes that `infer` says, and not
     the layer's own: Keras casts whole numbers to its default."""
 
+    autocasts: ClassVar[bool] = True
+    """Whether `onnx` is given floats, inputs and weights, in `lowered_dtype`, or as they are."""
+
     passes_on: ClassVar[bool] = False
     """Whether the layer gives its input as it is, when the model is not trained."""
 
@@ -216,7 +219,7 @@ class Layer(Configurable):
 
         Args:
             x_and_w: the input, a list of them where Keras takes a list, with floats of the
-                layer's dtype and in `mask` what Keras would give the layer as its mask; and the
+                layer's dtype (but see `autocasts`) and in `mask` what Keras would give the layer as its mask; and the
                 weights by name, in the layer's dtype.
             call: the arguments of the call, but for `training`; values in the place of tensors.
 
@@ -237,22 +240,42 @@ class Layer(Configurable):
         """
         return x_and_w[0].mask if self.hands_mask_on and not self.takes_list else None
 
-    def affine(self, op: Builder, w: Values) -> tuple[Value, Value] | None:
-        """Scale and offset where the layer is `x * scale + offset` along the last axis.
+    def affine_axes(self, x: TensorType) -> Sequence[int]:
+        """The axes along which the layer is `x * scale + offset`, the batch axis being 0.
 
-        Both are vectors; None where the layer is something else.
+        One where there is a number for each of its positions, all but the batch axis where there
+        is one for everything, and none where the layer does something else.
+        """
+        return ()
+
+    @property
+    def has_offset(self) -> bool:
+        """Whether `affine` gives an offset."""
+        return True
+
+    def affine(self, op: Builder, w: Values, size: int) -> tuple[Value, Value | None]:
+        """Scale and offset as vectors, where `affine_axes` names an axis of this size."""
+        raise NotImplementedError
+
+    def folds_before(self, x: TensorType, has_offset: bool) -> int | None:
+        """The axis of the input, the batch axis being 0, along which the weights can take up a
+        scale, and an offset if there is one; None where they cannot.
         """
         return None
 
-    def fold_before(self, op: Builder, w: Values, scale: Value, offset: Value) -> Values | None:
+    def folds_after(self, y: TensorType) -> int | None:
+        """As `folds_before`, of the output."""
+        return None
+
+    def fold_before(self, op: Builder, w: Values, scale: Value, offset: Value | None) -> Values:
         """The weights with which the layer does by itself what a scale and an offset of its
-        input's last axis did before it; None where there are none such.
+        input did before it; along the axis that `folds_before` gives.
         """
-        return None
+        raise NotImplementedError
 
-    def fold_after(self, op: Builder, w: Values, scale: Value, offset: Value) -> Values | None:
-        """As `fold_before`, for a scale and an offset of the output's last axis."""
-        return None
+    def fold_after(self, op: Builder, w: Values, scale: Value, offset: Value | None) -> Values:
+        """As `fold_before`, for a scale and an offset of the output."""
+        raise NotImplementedError
 
     def keras_call(self, call: dict[str, Any]) -> dict[str, Any]:
         """The call's arguments as Keras wants them, given as the spec has them."""
@@ -321,6 +344,15 @@ class Layer(Configurable):
     def compute_dtype(self) -> str:
         """What inputs are cast to, and what the layer computes in."""
         return MIXED_POLICIES.get(self.dtype or "", self.variable_dtype)
+
+    @property
+    def lowered_dtype(self) -> str:
+        """What it computes in in ONNX, and casts to `compute_dtype` from.
+
+        In the place of bfloat16 that is float32: few runtimes have bfloat16 operators, and none
+        of ONNX's before opset 22 has many.
+        """
+        return "float32" if self.compute_dtype == "bfloat16" else self.compute_dtype
 
     @property
     def variable_dtype(self) -> str:

@@ -38,10 +38,10 @@ from specc.layers.base import (
     require_rank,
     window_output,
 )
-from specc.layers.convolution import SPATIAL_AXES
 from specc.layers.gates import lstm_step
 from specc.layers.recurrence import Gates, Read, Reading, by_scan
 from specc.layers.sequence import OverTime, as_list
+from specc.layers.windowed import SPATIAL_AXES, padding_of
 from specc.lowering import Builder, Value, Values
 from specc.types import Dimension, TensorType
 
@@ -223,30 +223,26 @@ class ConvLSTM1D(OverTime):
 
     def onnx_input(self, op: Builder, x: Value, w: Values) -> Value:
         sizes, channels = self.split(x.type)
-        outputs = self._output_sizes(x.type)
-        steps = x.type.shape[0]
+        reach = [d * (k - 1) + 1 for d, k in zip(self.dilation_rate, self.kernel_size, strict=True)]
         made = op.Conv(
             op.reshape(self._channels_first(op, x, 2), [-1, channels, *sizes]),
             w["kernel"],
             w.get("bias"),
             strides=list(self.strides),
             dilations=list(self.dilation_rate),
-            pads=self._pads(sizes, outputs) if self.padding == "same" else None,
+            **padding_of(sizes, reach, self.strides, self.padding),
         )
+        steps = x.type.shape[0]
         time = steps if isinstance(steps, int) else op.size(x, 1)
-        return op.reshape(made, [-1, time, 4 * self.filters, *outputs])
-
-    def _pads(self, sizes: Sequence[int], outputs: Sequence[int]) -> list[int]:
-        """What "same" needs for every window to fit."""
-        each = zip(sizes, outputs, self.kernel_size, self.strides, self.dilation_rate, strict=True)
-        return _around([max((m - 1) * s + d * (k - 1) + 1 - n, 0) for n, m, k, s, d in each])
+        return op.reshape(made, [-1, time, 4 * self.filters, *self._output_sizes(x.type)])
 
     def onnx_step(
         self, op: Builder, taken: Value, states: Sequence[Value], w: Values
     ) -> tuple[Value, list[Value]]:
         hidden, carry = states
-        pads = _around([n - 1 for n in self.kernel_size])
-        gates = op.Add(taken, op.Conv(hidden, w["recurrent_kernel"], pads=pads))
+        ones = [1] * len(self.kernel_size)
+        pads = padding_of(ones, self.kernel_size, ones, "same")
+        gates = op.Add(taken, op.Conv(hidden, w["recurrent_kernel"], **pads))
         each = op.Split(gates, [self.filters] * 4, axis=1, outputs=4)
         return lstm_step(op, each, carry, self._activated, self)
 
@@ -296,8 +292,3 @@ class ConvLSTM3D(ConvLSTM1D):
     kernel_size: tuple[int, ...] = arg(Sizes(3))
     strides: tuple[int, ...] = arg(Sizes(3), default=1)
     dilation_rate: tuple[int, ...] = arg(Sizes(3), default=1)
-
-
-def _around(added: Sequence[int]) -> list[int]:
-    """What is added before and behind each axis; of an odd number more behind."""
-    return [*[n // 2 for n in added], *[n - n // 2 for n in added]]

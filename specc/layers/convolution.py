@@ -21,67 +21,14 @@ from specc.layers.arguments import (
     Sizes,
     arg,
 )
-from specc.layers.base import (
-    Layer,
-    Weight,
-    Weights,
-    join_channels,
-    known_size,
-    require_float,
-    spatial_axis,
-    split_channels,
-    window_output,
-)
-from specc.layers.lora import ALPHA, RANK, adapted, refuse_constraint
-from specc.types import Dimension, TensorType
-
-SPATIAL_AXES = {1: ("steps",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+from specc.layers.base import Layer, Weight, Weights
+from specc.layers.lora import ALPHA, RANK, adapted, merged, refuse_constraint
+from specc.layers.windowed import Transposed, Windowed, kernel_and_bias
+from specc.lowering import Builder, Value, Values, folded
+from specc.types import TensorType
 
 
-class _Windowed(Layer):
-    """What all convolutions have in common; each class lists its arguments itself."""
-
-    kernel_size: tuple[int, ...]
-    strides: tuple[int, ...]
-    padding: str
-    data_format: str | None
-    dilation_rate: tuple[int, ...]
-    use_bias: bool
-
-    def validate(self) -> None:
-        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
-            raise Refused(
-                errors.arguments_conflict,
-                "dilation_rate",
-                f"with strides {self.strides}, there can be no dilation",
-            )
-
-    def split(self, x: TensorType) -> tuple[tuple[Dimension, ...], Dimension]:
-        return split_channels(x, self.data_format, *SPATIAL_AXES[len(self.kernel_size)])
-
-    def known_channels(self, x: TensorType) -> int:
-        self.split(x)
-        return known_size(x, 0 if self.data_format == "channels_first" else -1)
-
-    def convolved(self, x: TensorType, channels: int) -> TensorType:
-        """The output for a window that moves over the input."""
-        spatial, _ = self.split(x)
-        require_float(x)
-        sizes: list[Dimension] = []
-        for i, size in enumerate(spatial):
-            window = self.dilation_rate[i] * (self.kernel_size[i] - 1) + 1
-            output = window_output(size, window, self.strides[i], self.padding != "valid")
-            if output == 0 and isinstance(size, int):
-                axis = spatial_axis(i, self.data_format)
-                raise Refused(errors.window_too_large, "kernel_size", axis, window, size)
-            sizes.append(output)
-        return x.with_shape(*join_channels(tuple(sizes), channels, self.data_format))
-
-    def with_bias(self, size: int, *kernels: Weight) -> Weights:
-        return (*kernels, Weight("bias", (size,))) if self.use_bias else kernels
-
-
-class Conv1D(_Windowed):
+class Conv1D(Windowed):
     """Convolution over steps.
 
     Shapes:  (steps, channels) -> (windows, filters)
@@ -137,6 +84,36 @@ class Conv1D(_Windowed):
         shape = (*self.kernel_size, channels // self.groups, self.filters)
         return adapted(self.with_bias(self.filters, Weight("kernel", shape)), self.lora_rank)
 
+    def convolve(self, op: Builder, x: Value, type_: TensorType, w: Values) -> Value:
+        return self.conv(op, x, type_, merged(op, w, "kernel"), w.get("bias"), self.groups)
+
+    def folds_before(self, x: TensorType, has_offset: bool) -> int | None:
+        return None if self.lora_rank else super().folds_before(x, has_offset)
+
+    def folds_after(self, y: TensorType) -> int | None:
+        return None if self.lora_rank else super().folds_after(y)
+
+    def fold_before(self, op: Builder, w: Values, scale: Value, offset: Value | None) -> Values:
+        # Of a kernel (*kernel_size, channels / groups, filters), group by group.
+        whole = [*self.kernel_size, -1, self.filters]
+        split = [*whole[:-1], self.groups, self.filters // self.groups]
+        kernel = op.reshape(w["kernel"], split)
+        scaled = op.reshape(op.Mul(kernel, self._by_group(op, scale)), whole)
+        moved = None
+        if offset is not None:
+            axes = list(range(len(self.kernel_size) + 1))
+            moved = op.ReduceSum(op.Mul(kernel, self._by_group(op, offset)), axes, keepdims=0)
+            moved = op.reshape(moved, [-1])
+        return folded(op, {"kernel": scaled}, w.get("bias"), moved)
+
+    def fold_after(self, op: Builder, w: Values, scale: Value, offset: Value | None) -> Values:
+        bias = None if "bias" not in w else op.Mul(w["bias"], scale)
+        return folded(op, {"kernel": op.Mul(w["kernel"], scale)}, bias, offset)
+
+    def _by_group(self, op: Builder, vector: Value) -> Value:
+        """A number for each channel, as (channels / groups, groups, 1)."""
+        return op.Unsqueeze(op.Transpose(op.reshape(vector, [self.groups, -1]), perm=[1, 0]), [2])
+
 
 class Conv2D(Conv1D):
     """Convolution over images.
@@ -171,7 +148,7 @@ class Conv3D(Conv2D):
     dilation_rate: tuple[int, ...] = arg(Sizes(3), default=(1, 1, 1))
 
 
-class DepthwiseConv1D(_Windowed):
+class DepthwiseConv1D(Windowed):
     """Convolution over steps, each channel by itself.
 
     Shapes:  (steps, channels) -> (windows, channels * depth_multiplier)
@@ -206,6 +183,27 @@ class DepthwiseConv1D(_Windowed):
         kernel = Weight("kernel", shape, arguments="depthwise")
         return self.with_bias(channels * self.depth_multiplier, kernel)
 
+    def convolve(self, op: Builder, x: Value, type_: TensorType, w: Values) -> Value:
+        kernel = op.reshape(w["kernel"], [*self.kernel_size, 1, -1])
+        return self.conv(op, x, type_, kernel, w.get("bias"), self.known_channels(type_))
+
+    def fold_before(self, op: Builder, w: Values, scale: Value, offset: Value | None) -> Values:
+        kernel = w["kernel"]
+        scaled = op.Mul(kernel, op.Unsqueeze(scale, [1]))
+        moved = None if offset is None else moved_by(op, kernel, offset, len(self.kernel_size))
+        return folded(op, {"kernel": scaled}, w.get("bias"), moved)
+
+    def fold_after(self, op: Builder, w: Values, scale: Value, offset: Value | None) -> Values:
+        by_channel = op.reshape(scale, [-1, self.depth_multiplier])
+        bias = None if "bias" not in w else op.Mul(w["bias"], scale)
+        return folded(op, {"kernel": op.Mul(w["kernel"], by_channel)}, bias, offset)
+
+
+def moved_by(op: Builder, kernel: Value, offset: Value, axes: int) -> Value:
+    """What a depthwise kernel makes of an input that is an offset everywhere."""
+    products = op.Mul(kernel, op.Unsqueeze(offset, [1]))
+    return op.reshape(op.ReduceSum(products, list(range(axes)), keepdims=0), [-1])
+
 
 class DepthwiseConv2D(DepthwiseConv1D):
     """Convolution over images, each channel by itself.
@@ -222,7 +220,7 @@ class DepthwiseConv2D(DepthwiseConv1D):
     dilation_rate: tuple[int, ...] = arg(Sizes(2), default=(1, 1))
 
 
-class SeparableConv1D(_Windowed):
+class SeparableConv1D(Windowed):
     """A depthwise convolution, then a mix of the channels.
 
     Shapes:  (steps, channels) -> (windows, filters)
@@ -266,6 +264,26 @@ class SeparableConv1D(_Windowed):
             Weight("pointwise_kernel", pointwise, arguments="pointwise"),
         )
 
+    def convolve(self, op: Builder, x: Value, type_: TensorType, w: Values) -> Value:
+        axes = len(self.kernel_size)
+        depthwise = op.reshape(w["depthwise_kernel"], [*self.kernel_size, 1, -1])
+        y = self.conv(op, x, type_, depthwise, None, self.known_channels(type_))
+        return op.Conv(y, *kernel_and_bias(op, w["pointwise_kernel"], w.get("bias"), axes))
+
+    def fold_before(self, op: Builder, w: Values, scale: Value, offset: Value | None) -> Values:
+        kernel = w["depthwise_kernel"]
+        scaled = op.Mul(kernel, op.Unsqueeze(scale, [1]))
+        moved = None
+        if offset is not None:
+            mixed = op.reshape(w["pointwise_kernel"], [-1, self.filters])
+            moved = op.MatMul(moved_by(op, kernel, offset, len(self.kernel_size)), mixed)
+        return folded(op, {"depthwise_kernel": scaled}, w.get("bias"), moved)
+
+    def fold_after(self, op: Builder, w: Values, scale: Value, offset: Value | None) -> Values:
+        bias = None if "bias" not in w else op.Mul(w["bias"], scale)
+        kernel = op.Mul(w["pointwise_kernel"], scale)
+        return folded(op, {"pointwise_kernel": kernel}, bias, offset)
+
 
 class SeparableConv2D(SeparableConv1D):
     """A depthwise convolution, then a mix of the channels.
@@ -282,48 +300,7 @@ class SeparableConv2D(SeparableConv1D):
     dilation_rate: tuple[int, ...] = arg(Sizes(2), default=(1, 1))
 
 
-class _Transposed(_Windowed):
-    """What the transposes have in common."""
-
-    filters: int
-    output_padding: tuple[int, ...] | None
-
-    def validate(self) -> None:
-        super().validate()
-        for extra, stride in zip(self.output_padding or (), self.strides, strict=False):
-            if extra >= stride:
-                raise Refused(
-                    errors.arguments_conflict,
-                    "output_padding",
-                    f"must be less than the stride, which is {stride}",
-                )
-
-    def infer(self, x: TensorType) -> TensorType:
-        spatial, _ = self.split(x)
-        require_float(x)
-        sizes = tuple(self._spread(i, size) for i, size in enumerate(spatial))
-        return x.with_shape(*join_channels(sizes, self.filters, self.data_format))
-
-    def weights(self, x: TensorType) -> Weights:
-        shape = (*self.kernel_size, self.filters, self.known_channels(x))
-        return self.with_bias(self.filters, Weight("kernel", shape))
-
-    def _spread(self, i: int, size: Dimension) -> Dimension:
-        stride = self.strides[i]
-        window = self.dilation_rate[i] * (self.kernel_size[i] - 1) + 1
-        extra = self.output_padding[i] if self.output_padding else None
-        if self.padding == "same" and extra is None:
-            if isinstance(size, int):
-                return size * stride
-            return size if stride == 1 else None
-        if not isinstance(size, int):
-            return None
-        if self.padding == "same":
-            return (size - 1) * stride + window % 2 + (extra or 0)
-        return (size - 1) * stride + (max(window, stride) if extra is None else window + extra)
-
-
-class Conv1DTranspose(_Transposed):
+class Conv1DTranspose(Transposed):
     """The transpose of a convolution: each step spreads over a window of the output.
 
     Shapes:  (steps, channels) -> (steps * stride and more, filters)
@@ -365,7 +342,7 @@ class Conv2DTranspose(Conv1DTranspose):
     dilation_rate: tuple[int, ...] = arg(Sizes(2), default=(1, 1))
 
 
-class Conv3DTranspose(_Transposed):
+class Conv3DTranspose(Transposed):
     """The transpose of a convolution: each voxel spreads over a window of the output.
 
     Shapes:  (depth, height, width, channels)

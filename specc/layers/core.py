@@ -21,7 +21,7 @@ from specc.layers.arguments import (
 from specc.layers.base import Layer, Weight, Weights, apply_within, known_size
 from specc.layers.lora import ALPHA, RANK, adapted, refuse_adapted, refuse_constraint
 from specc.layers.names import ACTIVATIONS
-from specc.lowering import Builder, Value, Values
+from specc.lowering import Builder, Value, Values, folded
 from specc.types import TensorType
 
 
@@ -74,24 +74,22 @@ class Dense(Layer):
             y = op.Add(y, bias) if bias is not None else y
         return activated(op, self.activation, y)
 
-    def fold_before(self, op: Builder, w: Values, scale: Value, offset: Value) -> Values:
-        refuse_adapted(self, self.lora_rank)
-        kernel, bias = w["kernel"], w.get("bias")
-        moved = op.MatMul(offset, kernel)
-        return {
-            "kernel": op.Mul(kernel, op.Unsqueeze(scale, [1])),
-            "bias": op.Add(bias, moved) if bias is not None else moved,
-        }
+    def folds_before(self, x: TensorType, has_offset: bool) -> int | None:
+        return None if self.lora_rank else x.rank
 
-    def fold_after(self, op: Builder, w: Values, scale: Value, offset: Value) -> Values | None:
-        if self.activation not in (None, "linear"):
-            return None
-        refuse_adapted(self, self.lora_rank)
-        bias = w.get("bias")
-        return {
-            "kernel": op.Mul(w["kernel"], scale),
-            "bias": op.Add(op.Mul(bias, scale), offset) if bias is not None else offset,
-        }
+    def folds_after(self, y: TensorType) -> int | None:
+        return None if self.lora_rank or self.activation not in (None, "linear") else y.rank
+
+    def fold_before(self, op: Builder, w: Values, scale: Value, offset: Value | None) -> Values:
+        kernel = w["kernel"]
+        moved = None if offset is None else op.MatMul(offset, kernel)
+        return folded(
+            op, {"kernel": op.Mul(kernel, op.Unsqueeze(scale, [1]))}, w.get("bias"), moved
+        )
+
+    def fold_after(self, op: Builder, w: Values, scale: Value, offset: Value | None) -> Values:
+        bias = None if "bias" not in w else op.Mul(w["bias"], scale)
+        return folded(op, {"kernel": op.Mul(w["kernel"], scale)}, bias, offset)
 
 
 class Embedding(Layer):

@@ -8,7 +8,7 @@ from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import Float, Int, KerasObject, Optional
 from specc.layers.base import Layer, Weight, Weights
-from specc.lowering import NotLowered
+from specc.lowering import Builder, NotLowered, Value, Values
 
 RANK = Optional(Int(at_least=0))
 ALPHA = Optional(Float())
@@ -34,6 +34,19 @@ def refuse_constraint(
     if rank and constraint is not None:
         reason = "with `lora_rank`, there can be no constraint"
         raise Refused(errors.arguments_conflict, argument, reason)
+
+
+def merged(op: Builder, w: Values, name: str, factor: float = 1.0) -> Value:
+    """A weight with the product of its narrow ones added, where it has them.
+
+    Args:
+        factor: of the product. It is `lora_alpha / lora_rank` in Keras, but most of its layers
+            set `lora_alpha` to the rank, whatever was given, when they are built.
+    """
+    whole, a, b = w[name], w.get(f"lora_{name}_a"), w.get(f"lora_{name}_b")
+    if a is None or b is None:
+        return whole
+    return op.Add(whole, op.cast(op.Mul(op.MatMul(a, b), factor), whole.dtype))
 
 
 def refuse_adapted(layer: Layer, rank: int | None) -> None:

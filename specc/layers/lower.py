@@ -59,11 +59,9 @@ def _type_of(value: Any) -> Any:
 
 
 def computed(op: Builder, layer: Layer, value: Any) -> Any:
-    """A value, or each of a list or a mapping: floats in the dtype that a layer computes in.
-
-    In the place of bfloat16 that is float32, from which the outputs are cast: few runtimes have
-    bfloat16 operators, and none of ONNX's before opset 22 has many.
-    """
+    """A value, or each of a list or a mapping: floats in the dtype that a layer is lowered in."""
+    if not layer.autocasts:
+        return value
     if isinstance(value, list):
         return [computed(op, layer, item) for item in cast("list[Any]", value)]
     if isinstance(value, Mapping):
@@ -71,4 +69,4 @@ def computed(op: Builder, layer: Layer, value: Any) -> Any:
         return {name: computed(op, layer, item) for name, item in items}
     if getattr(value, "dtype", "") not in FLOAT_DTYPES:
         return value
-    return op.cast(value, "float32" if layer.compute_dtype == "bfloat16" else layer.compute_dtype)
+    return op.cast(value, layer.lowered_dtype)

@@ -1,7 +1,13 @@
-"""Layers that normalize: over the batch, over axes of each sample, and with given numbers."""
+"""Layers that normalize: over the batch, over axes of each sample, and with given numbers.
+
+Those over the batch, over axes and over groups compute in float32 where the layer's own dtype is
+smaller, as Keras does, with the weights as they are stored.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import ClassVar
 
 from specc.diagnostics.errors import shapes as errors
@@ -30,8 +36,12 @@ from specc.layers.base import (
     require_axes,
     require_float,
 )
-from specc.lowering import Builder, NotLowered, Value, Values
+from specc.layers.layouts import axis_to_back, axis_to_front
+from specc.lowering import Builder, Value, Values
 from specc.types import TensorType
+
+KERAS_EPSILON = 1e-7
+"""`keras.config.epsilon()`."""
 
 
 class BatchNormalization(Layer):
@@ -46,6 +56,7 @@ class BatchNormalization(Layer):
     """
 
     supports_masking = True
+    autocasts = False
 
     call_arguments: ClassVar[dict[str, Kind]] = {"training": BOOL, "mask": TENSOR}
 
@@ -87,7 +98,10 @@ class BatchNormalization(Layer):
             *(Weight(name, (n,), trainable=False, arguments=like) for name, like in moving),
         )
 
-    def affine(self, op: Builder, w: Values) -> tuple[Value, Value] | None:
+    def affine_axes(self, x: TensorType) -> Sequence[int]:
+        return (self.axis % (x.rank + 1),)
+
+    def affine(self, op: Builder, w: Values, size: int) -> tuple[Value, Value | None]:
         """At inference: `gamma / sqrt(moving_variance + epsilon)`, and what centers it."""
         deviation = op.Sqrt(op.Add(w["moving_variance"], self.epsilon))
         scale = op.Div(w["gamma"], deviation) if self.scale else op.Reciprocal(deviation)
@@ -95,12 +109,16 @@ class BatchNormalization(Layer):
         return scale, op.Sub(w["beta"], moved) if self.center else op.Neg(moved)
 
     def onnx(self, op: Builder, x: Value, w: Values) -> Value:
-        if self.axis not in (-1, x.type.rank):
-            raise NotLowered("`BatchNormalization` along another axis than the last")
-        affine = self.affine(op, w)
-        assert affine is not None
-        scale, offset = affine
-        return op.Add(op.Mul(x, scale), offset)
+        rank = x.type.rank + 1
+        wide = at_least_float32(op, self, op.cast(x, self.lowered_dtype))
+        y = op.BatchNormalization(
+            axis_to_front(op, wide, self.axis, rank),
+            *gamma_and_beta(op, w, known_axis_size(x.type, "axis", self.axis), wide.dtype),
+            op.cast(w["moving_mean"], wide.dtype),
+            op.cast(w["moving_variance"], wide.dtype),
+            epsilon=self.epsilon,
+        )
+        return axis_to_back(op, y, self.axis, rank)
 
 
 class LayerNormalization(Layer):
@@ -113,6 +131,7 @@ class LayerNormalization(Layer):
     """
 
     supports_masking = True
+    autocasts = False
 
     axis: int | tuple[int, ...] = arg(Axes(), default=-1)
     epsilon: float = arg(Float(), default=0.001)
@@ -132,11 +151,32 @@ class LayerNormalization(Layer):
     def weights(self, x: TensorType) -> Weights:
         if not self.scale and not self.center:
             return ()
-        axes = self.axis if isinstance(self.axis, tuple) else (self.axis,)
         # Keras sorts the axes as they are given: -1 comes first.
-        shape = tuple(known_axis_size(x, "axis", axis) for axis in sorted(axes))
+        shape = tuple(known_axis_size(x, "axis", axis) for axis in sorted(self.axes()))
         gamma = (Weight("gamma", shape),) if self.scale else ()
         return (*gamma, Weight("beta", shape)) if self.center else gamma
+
+    def axes(self) -> tuple[int, ...]:
+        return self.axis if isinstance(self.axis, tuple) else (self.axis,)
+
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        rank = x.type.rank + 1
+        axes = sorted(axis % rank for axis in self.axes())
+        sizes = [x.type.whole_shape[a] if a in axes else 1 for a in range(axes[0], rank)]
+        known = [size for size in sizes if isinstance(size, int)]
+        wide = at_least_float32(op, self, x)
+        # Keras gives the weights the sizes of the axes in ascending order, without turning them.
+        spread = {name: op.reshape(op.cast(v, wide.dtype), known) for name, v in w.items()}
+        if op.opset >= 17 and len(axes) == len(known) == rank - axes[0]:
+            gamma, beta = gamma_and_beta(op, spread, known, wide.dtype)
+            y = op.LayerNormalization(wide, gamma, beta, axis=axes[0], epsilon=self.epsilon)
+        else:
+            centered = op.Sub(wide, op.ReduceMean(wide, axes, keepdims=1))
+            variance = op.ReduceMean(op.Mul(centered, centered), axes, keepdims=1)
+            y = op.Div(centered, op.Sqrt(op.Add(variance, self.epsilon)))
+            y = op.Mul(y, spread["gamma"]) if self.scale else y
+            y = op.Add(y, spread["beta"]) if self.center else y
+        return op.cast(y, x.dtype)  # So Keras does, be it whole numbers.
 
 
 class GroupNormalization(Layer):
@@ -151,6 +191,7 @@ class GroupNormalization(Layer):
     """
 
     supports_masking = True
+    autocasts = False
 
     groups: int = arg(Int(at_least=-1), default=32)
     axis: int = arg(Int(), default=-1)
@@ -180,6 +221,33 @@ class GroupNormalization(Layer):
         n = known_axis_size(x, "axis", self.axis)
         gamma = (Weight("gamma", (n,)),) if self.scale else ()
         return (*gamma, Weight("beta", (n,))) if self.center else gamma
+
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        """A group is what `InstanceNormalization` has as a channel; gamma and beta are those of
+        the channels, and can be the operator's only where each of these is a group.
+        """
+        rank = x.type.rank + 1
+        n = known_axis_size(x.type, "axis", self.axis)
+        groups = n if self.groups == -1 else self.groups
+        wide = at_least_float32(op, self, x)
+        front = axis_to_front(op, wide, self.axis, rank)
+        if groups == n and rank > 2:
+            gamma, beta = gamma_and_beta(op, w, [n], wide.dtype)
+            y = op.InstanceNormalization(front, gamma, beta, epsilon=self.epsilon)
+        else:
+            ones, zeros = gamma_and_beta(op, {}, [groups], wide.dtype)
+            grouped = op.reshape(front, [0, groups, -1])
+            y = op.InstanceNormalization(grouped, ones, zeros, epsilon=self.epsilon)
+            behind = list(x.type.shape)
+            del behind[self.axis % rank - 1]
+            sizes = [
+                b if isinstance(b, int) else op.size(front, i + 2) for i, b in enumerate(behind)
+            ]
+            y = op.reshape(y, [0, n, *sizes])
+            for name, operator in (("gamma", op.Mul), ("beta", op.Add)):
+                if name in w:
+                    y = operator(y, op.reshape(op.cast(w[name], y.dtype), [n, *[1] * len(behind)]))
+        return op.cast(axis_to_back(op, y, self.axis, rank), x.dtype)
 
 
 class RMSNormalization(Layer):
@@ -213,6 +281,17 @@ class RMSNormalization(Layer):
     def axes(self) -> tuple[int, ...]:
         return self.axis if isinstance(self.axis, tuple) else (self.axis,)
 
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        axes = list(range(-len(self.axes()), 0))
+        wide = at_least_float32(op, self, x)
+        scale = op.cast(w["scale"], wide.dtype)
+        if op.opset >= 23:
+            y = op.RMSNormalization(wide, scale, axis=axes[0], epsilon=self.epsilon)
+        else:
+            square = op.ReduceMean(op.Mul(wide, wide), axes, keepdims=1)
+            y = op.Mul(op.Div(wide, op.Sqrt(op.Add(square, self.epsilon))), scale)
+        return op.cast(y, x.dtype)
+
 
 class UnitNormalization(Layer):
     """Each sample divided by its length along `axis`.
@@ -230,6 +309,10 @@ class UnitNormalization(Layer):
         require_float(x)
         require_axes("axis", self.axis, x.rank + 1)
         return TensorType("float32", x.shape)
+
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        axes = list(self.axis) if isinstance(self.axis, tuple) else [self.axis]
+        return op.Div(x, op.Max(op.ReduceL2(x, axes, keepdims=1), 1e-12))
 
 
 class Normalization(Layer):
@@ -288,6 +371,74 @@ class Normalization(Layer):
             Weight("variance", shape, trainable=False),
             Weight("count", (), trainable=False, dtype="int64"),
         )
+
+    def affine_axes(self, x: TensorType) -> Sequence[int]:
+        kept = sorted(axis % (x.rank + 1) for axis in self.axes())
+        if self.mean is not None:
+            kept = kept[-1:] if (_length(self.mean) or 1) > 1 else []
+        # With several axes there is no vector that says it all.
+        return range(1, x.rank + 1) if not kept else kept if len(kept) == 1 else ()
+
+    def affine(self, op: Builder, w: Values, size: int) -> tuple[Value, Value | None]:
+        if self.mean is None:
+            ones = op.constant([1.0] * size, w["mean"].dtype)
+            mean = op.Mul(ones, op.reshape(w["mean"], [-1]))
+            deviation = op.Mul(ones, op.reshape(_deviation(op, w["variance"]), [-1]))
+            if self.invert:
+                return deviation, mean
+            return op.Reciprocal(deviation), op.Neg(op.Div(mean, deviation))
+        pairs = list(zip(*self._given(), strict=True))
+        if not self.invert:
+            pairs = [(-mean / deviation, 1 / deviation) for mean, deviation in pairs]
+        offsets, scales = zip(*(pairs * size if len(pairs) == 1 else pairs), strict=True)
+        dtype = self.lowered_dtype
+        return op.constant(scales, dtype), op.constant(offsets, dtype)
+
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        import numpy as np
+
+        rank = x.type.rank + 1
+        x = op.cast(x, self.lowered_dtype)
+        kept = sorted(axis % rank for axis in self.axes())
+        if self.mean is None:
+            sizes = [x.type.whole_shape[a] if a in kept else 1 for a in range(1, rank)]
+            spread = [size for size in sizes if isinstance(size, int)]
+            mean = op.reshape(w["mean"], spread)
+            deviation = op.reshape(_deviation(op, w["variance"]), spread)
+        else:
+            # Along the last of the axes; without axes there is one number.
+            ones = [1] * (rank - 1 - kept[-1]) if kept else []
+            given = [np.reshape(numbers, [-1, *ones]) for numbers in self._given()]
+            mean, deviation = (op.constant(numbers, x.dtype) for numbers in given)
+        if self.invert:
+            return op.Add(op.Mul(x, deviation), mean)
+        return op.Div(op.Sub(x, mean), deviation)
+
+    def _given(self) -> tuple[list[float], list[float]]:
+        """The means and deviations that stand in the arguments."""
+        assert self.mean is not None
+        assert self.variance is not None
+        means = self.mean if isinstance(self.mean, tuple) else (self.mean,)
+        variances = self.variance if isinstance(self.variance, tuple) else (self.variance,)
+        roots = [math.sqrt(v) if v >= 0 else math.nan for v in variances]
+        return list(means), [max(root, KERAS_EPSILON) for root in roots]
+
+
+def _deviation(op: Builder, variance: Value) -> Value:
+    return op.Max(op.Sqrt(variance), KERAS_EPSILON)
+
+
+def at_least_float32(op: Builder, layer: Layer, x: Value) -> Value:
+    return op.cast(x, "float64" if layer.compute_dtype == "float64" else "float32")
+
+
+def gamma_and_beta(op: Builder, w: Values, sizes: Sequence[int], dtype: str) -> tuple[Value, Value]:
+    """For an operator that wants both: what is not among the weights changes nothing."""
+    import numpy as np
+
+    gamma = op.cast(w["gamma"], dtype) if "gamma" in w else op.constant(np.ones(sizes), dtype)
+    beta = op.cast(w["beta"], dtype) if "beta" in w else op.constant(np.zeros(sizes), dtype)
+    return gamma, beta
 
 
 def _length(numbers: float | tuple[float, ...] | None) -> int | None:

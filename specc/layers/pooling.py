@@ -5,7 +5,7 @@ Keras says float32 for the outputs of some of these on whole numbers; the maximu
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
@@ -29,7 +29,10 @@ from specc.layers.base import (
     split_channels,
     window_output,
 )
-from specc.types import Dimension, TensorType
+from specc.layers.layouts import axis_to_back, axis_to_front, channel_axis
+from specc.layers.windowed import padding_of
+from specc.lowering import Builder, NotLowered, Value, Values
+from specc.types import FLOAT_DTYPES, Dimension, TensorType
 
 AXES_1D = ("steps",)
 AXES_2D = ("height", "width")
@@ -60,6 +63,19 @@ class _Pooling(Layer):
             sizes.append(output)
         return x.with_shape(*join_channels(tuple(sizes), channels, self.data_format))
 
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        spatial, _ = split_channels(x.type, self.data_format, *self.spatial_axes)
+        strides = self.strides or self.pool_size
+        attributes = padding_of(spatial, self.pool_size, strides, self.padding)
+        axis, rank = channel_axis(x.type, self.data_format), x.type.rank + 1
+        front = axis_to_front(op, x, axis, rank)
+        y = self.pool(op, front, kernel_shape=self.pool_size, strides=strides, **attributes)
+        return axis_to_back(op, y, axis, rank)
+
+    def pool(self, op: Builder, x: Value, **attributes: Any) -> Value:
+        """ONNX's operator, channels first."""
+        raise NotImplementedError
+
 
 def require_comparable(x: TensorType, spatial_axes: tuple[str, ...]) -> None:
     """Refuse dtypes of which TensorFlow cannot take the maxima of windows."""
@@ -78,11 +94,28 @@ class _MaxPooling(_Pooling):
         require_comparable(x, self.spatial_axes)
         return super().infer(x)
 
+    def pool(self, op: Builder, x: Value, **attributes: Any) -> Value:
+        return max_pool(op, x, **attributes)
+
+
+def max_pool(op: Builder, x: Value, **attributes: Any) -> Value:
+    """The maxima of windows. Whole numbers of more than 8 bits go through float64, which has
+    room for 53.
+    """
+    if x.dtype == "int64":
+        raise NotLowered("maxima of windows of int64")
+    if x.dtype in (*FLOAT_DTYPES, "int8", "uint8"):
+        return op.MaxPool(x, **attributes)
+    return op.cast(op.MaxPool(op.cast(x, "float64"), **attributes), x.dtype)
+
 
 class _AveragePooling(_Pooling):
     def infer(self, x: TensorType) -> TensorType:
         require_float(x)
         return super().infer(x)
+
+    def pool(self, op: Builder, x: Value, **attributes: Any) -> Value:
+        return op.AveragePool(x, count_include_pad=0, **attributes)
 
 
 class MaxPooling1D(_MaxPooling):
@@ -175,8 +208,28 @@ class _GlobalPooling(Layer):
         kept = (1,) * len(spatial) if self.keepdims else ()
         return x.with_shape(*join_channels(kept, channels, self.data_format))
 
+    def reduced(self, op: Builder, x: Value, pool: Any, reduction: Any) -> Value:
+        """With a pooling operator, which runtimes take along with convolutions; of dtypes that
+        these do not compute in with a reduction.
+        """
+        axis, rank = channel_axis(x.type, self.data_format), x.type.rank + 1
+        if x.dtype not in ("float16", "float32"):
+            spatial = [a for a in range(1, rank) if a != axis]
+            return reduction(x, spatial, keepdims=int(self.keepdims))
+        y = pool(axis_to_front(op, x, axis, rank))
+        return axis_to_back(op, y, axis, rank) if self.keepdims else op.Flatten(y, axis=1)
 
-class GlobalMaxPooling1D(_GlobalPooling):
+
+class _GlobalMaxPooling(_GlobalPooling):
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        if x.dtype == "uint64":
+            raise NotLowered(f"`{self.kind}` of uint64")
+        wider = {"bool": "int32", "int16": "int32", "uint16": "int32", "uint32": "int64"}
+        computed = op.cast(x, wider.get(x.dtype, x.dtype))
+        return self.reduced(op, computed, op.GlobalMaxPool, op.ReduceMax)
+
+
+class GlobalMaxPooling1D(_GlobalMaxPooling):
     """The largest of all steps.
 
     Shapes: (steps, channels) -> (channels,), or (1, channels) if keepdims
@@ -185,7 +238,7 @@ class GlobalMaxPooling1D(_GlobalPooling):
     """
 
 
-class GlobalMaxPooling2D(_GlobalPooling):
+class GlobalMaxPooling2D(_GlobalMaxPooling):
     """The largest of all pixels.
 
     Shapes: (height, width, channels) -> (channels,), or (1, 1, channels) if keepdims
@@ -196,7 +249,7 @@ class GlobalMaxPooling2D(_GlobalPooling):
     spatial_axes = AXES_2D
 
 
-class GlobalMaxPooling3D(_GlobalPooling):
+class GlobalMaxPooling3D(_GlobalMaxPooling):
     """The largest of all voxels.
 
     Shapes: (depth, height, width, channels) -> (channels,), or (1, 1, 1, channels) if keepdims
@@ -212,6 +265,10 @@ class _GlobalAveragePooling(_GlobalPooling):
         if self.compute_dtype != "float32":
             require_float(x)  # The mean of whole numbers is of float32 whatever is asked for.
         return TensorType("float32", super().infer(x).shape)
+
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        x = op.cast(x, self.lowered_dtype)
+        return self.reduced(op, x, op.GlobalAveragePool, op.ReduceMean)
 
 
 class GlobalAveragePooling1D(_GlobalAveragePooling):
@@ -229,6 +286,19 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
     @property
     def hands_mask_on(self) -> bool:
         return False
+
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        if x.mask is None:
+            return super().onnx(op, x, w)
+        x = op.cast(x, self.lowered_dtype)
+        steps = 3 - channel_axis(x.type, self.data_format)
+        mask = op.Unsqueeze(op.cast(x.mask, "bool"), [3 - steps])
+        kept = op.Where(mask, x, op.constant(0, x.dtype), dtype=x.dtype)
+        total, count = (
+            op.ReduceSum(summed, [steps], keepdims=int(self.keepdims))
+            for summed in (kept, op.cast(mask, x.dtype))
+        )
+        return op.Div(total, count)
 
 
 class GlobalAveragePooling2D(_GlobalAveragePooling):

@@ -7,6 +7,7 @@ what is inferred here, keeps the dtype.
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
@@ -21,11 +22,16 @@ from specc.layers.arguments import (
     arg,
 )
 from specc.layers.base import Layer, join_channels, require_rank, spatial_axis, split_channels
-from specc.lowering import Builder, NotLowered, Value, Values
+from specc.layers.layouts import axis_to_back, axis_to_front, channel_axis
+from specc.layers.resize import reckoned, resized, saturated, sizes_of
+from specc.lowering import Builder, Value, Values
 from specc.types import FLOAT_DTYPES, Dimension, TensorType, size_of
 
 RESIZABLE = (*FLOAT_DTYPES, "int8", "int16", "int32", "int64", "uint8", "uint16")
 """What TensorFlow interpolates."""
+
+END = 2**63 - 1
+"""Where a slice ends that goes to the end of its axis."""
 
 
 class Flatten(Layer):
@@ -44,7 +50,7 @@ class Flatten(Layer):
 
     def onnx(self, op: Builder, x: Value, w: Values) -> Value:
         if self.data_format == "channels_first" and x.type.rank > 1:
-            raise NotLowered("`Flatten` of channels that come first")
+            return op.Flatten(axis_to_back(op, x, x.type.rank, x.type.rank + 1), axis=1)
         return x if x.type.rank == 1 else op.Flatten(x, axis=1)
 
 
@@ -77,6 +83,11 @@ class Reshape(Layer):
             rest = unknown[0]
         return x.with_shape(*[rest if size == -1 else size for size in self.target_shape])
 
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        (y,) = self.apply([x.type])
+        known = [size if isinstance(size, int) else -1 for size in y.shape]
+        return op.reshape(x, [0, *known])
+
 
 class Permute(Layer):
     """The axes in another order; the first axis after the batch axis is 1.
@@ -99,6 +110,9 @@ class Permute(Layer):
             require_rank(x, *[f"axis {axis}" for axis in sorted(self.dims)])
         return x.with_shape(*[x.shape[axis - 1] for axis in self.dims])
 
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        return op.Transpose(x, perm=[0, *self.dims])
+
 
 class RepeatVector(Layer):
     """The input n times.
@@ -113,6 +127,9 @@ class RepeatVector(Layer):
     def infer(self, x: TensorType) -> TensorType:
         require_rank(x, "features")
         return x.with_shape(self.n, x.shape[0])
+
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        return op.Tile(op.Unsqueeze(x, [1]), [1, self.n, 1])
 
 
 class ZeroPadding1D(Layer):
@@ -129,6 +146,9 @@ class ZeroPadding1D(Layer):
     def infer(self, x: TensorType) -> TensorType:
         return _padded(x, (self.padding,), self.data_format, "steps")
 
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        return _pad(op, x, (self.padding,), self.data_format)
+
 
 class ZeroPadding2D(Layer):
     """Zeros around each image.
@@ -143,6 +163,9 @@ class ZeroPadding2D(Layer):
 
     def infer(self, x: TensorType) -> TensorType:
         return _padded(x, self.padding, self.data_format, "height", "width")
+
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        return _pad(op, x, self.padding, self.data_format)
 
 
 class ZeroPadding3D(Layer):
@@ -160,6 +183,9 @@ class ZeroPadding3D(Layer):
     def infer(self, x: TensorType) -> TensorType:
         return _padded(x, self.padding, self.data_format, "depth", "height", "width")
 
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        return _pad(op, x, self.padding, self.data_format)
+
 
 class Cropping1D(Layer):
     """The steps without the first and the last few.
@@ -173,6 +199,9 @@ class Cropping1D(Layer):
 
     def infer(self, x: TensorType) -> TensorType:
         return _cropped(x, (self.cropping,), None, "steps")
+
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        return _crop(op, x, (self.cropping,), None)
 
 
 class Cropping2D(Layer):
@@ -188,6 +217,9 @@ class Cropping2D(Layer):
 
     def infer(self, x: TensorType) -> TensorType:
         return _cropped(x, self.cropping, self.data_format, "height", "width")
+
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        return _crop(op, x, self.cropping, self.data_format)
 
 
 class Cropping3D(Layer):
@@ -205,6 +237,9 @@ class Cropping3D(Layer):
     def infer(self, x: TensorType) -> TensorType:
         return _cropped(x, self.cropping, self.data_format, "depth", "height", "width")
 
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        return _crop(op, x, self.cropping, self.data_format)
+
 
 class UpSampling1D(Layer):
     """Each step `size` times.
@@ -218,6 +253,9 @@ class UpSampling1D(Layer):
 
     def infer(self, x: TensorType) -> TensorType:
         return _repeated(x, (self.size,), None, "steps")
+
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        return _repeat(op, x, (self.size,), None)
 
 
 class UpSampling2D(Layer):
@@ -241,6 +279,23 @@ class UpSampling2D(Layer):
             raise Refused(errors.dtype_refused, "numbers of at most 16 bits, int32 or int64")
         return _repeated(x, self.size, self.data_format, "height", "width")
 
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        if self.interpolation == "nearest":
+            return _repeat(op, x, self.size, self.data_format)
+        # TensorFlow interpolates in float32, whatever the dtype.
+        pixels = op.cast(x, "float32")
+        if self.interpolation == "bilinear":
+            half = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+            y = _scaled(op, pixels, self.size, self.data_format, **half)
+        else:
+            axes = (2, 3) if self.data_format == "channels_first" else (1, 2)
+            sizes = sizes_of(op, x, axes)
+            target = [reckoned(op, "Mul", n, k) for n, k in zip(sizes, self.size, strict=True)]
+            y = resized(op, pixels, axes, sizes, target, self.interpolation)
+        if x.dtype in FLOAT_DTYPES:
+            return op.cast(y, x.dtype)
+        return saturated(op, y, x.dtype, self.interpolation)
+
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -259,6 +314,61 @@ class UpSampling3D(Layer):
 
     def infer(self, x: TensorType) -> TensorType:
         return _repeated(x, self.size, self.data_format, "depth", "height", "width")
+
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        return _repeat(op, x, self.size, self.data_format)
+
+
+def _pad(op: Builder, x: Value, pairs: Pairs, data_format: str | None) -> Value:
+    around = _around(pairs, data_format)
+    return op.Pad(x, [*[before for before, _ in around], *[after for _, after in around]])
+
+
+def _crop(op: Builder, x: Value, pairs: Pairs, data_format: str | None) -> Value:
+    first = 2 if data_format == "channels_first" else 1
+    cut = [(first + i, *pair) for i, pair in enumerate(pairs) if any(pair)]
+    if not cut:
+        return x
+    axes, starts, after = zip(*cut, strict=True)
+    return op.Slice(x, starts, [-n if n else END for n in after], axes)
+
+
+def _repeat(op: Builder, x: Value, factors: tuple[int, ...], data_format: str | None) -> Value:
+    """Every element of the spatial axes as often as the axis's factor says."""
+    if x.dtype == "float32":
+        modes = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        return _scaled(op, x, factors, data_format, mode="nearest", **modes)
+    # Runtimes resize few other dtypes. Here each axis gets one behind it to be repeated along.
+    first = 2 if data_format == "channels_first" else 1
+    repeats = [1] * (x.type.rank + 1 + len(factors))
+    sizes: list[int | Value] = [0]
+    for axis, size in enumerate(x.type.shape, 1):
+        spatial = first <= axis < first + len(factors)
+        factor = factors[axis - first] if spatial else 1
+        sizes.append(size * factor if isinstance(size, int) else op.Mul(op.size(x, axis), [factor]))
+        if spatial:
+            repeats[first + 2 * (axis - first) + 1] = factor
+    behind = [first + 2 * i + 1 for i in range(len(factors))]
+    return op.reshape(op.Tile(op.Unsqueeze(x, behind), repeats), sizes)
+
+
+def _scaled(
+    op: Builder,
+    x: Value,
+    factors: tuple[int, ...],
+    data_format: str | None,
+    **attributes: Any,
+) -> Value:
+    axis, rank = channel_axis(x.type, data_format), x.type.rank + 1
+    scales = op.constant([1, 1, *factors], "float32")
+    y = op.Resize(axis_to_front(op, x, axis, rank), None, scales, **attributes)
+    return axis_to_back(op, y, axis, rank)
+
+
+def _around(pairs: Pairs, data_format: str | None) -> Pairs:
+    """Pairs of the spatial axes among pairs of all axes."""
+    none = ((0, 0),)
+    return (*none, *none, *pairs) if data_format == "channels_first" else (*none, *pairs, *none)
 
 
 def _padded(x: TensorType, pairs: Pairs, data_format: str | None, *axes: str) -> TensorType:

@@ -231,9 +231,6 @@ class SpectralNormalization(Layer):
     def inner_variables(self, x: TensorType, **_: Any) -> Weights:
         return variables_within(self.layer, [x], prefix="layer/")
 
-    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
-        return lower_layer(op, self.layer, [x], inside(w, "layer/"))[0]
-
     def variables(self, inputs: list[TensorType], call: Mapping[str, Any] | None = None) -> Weights:
         """The kernel comes first: Keras keeps it as a variable of the wrapper, too."""
         name = f"layer/{self._kernel_name(inputs)}"
@@ -241,6 +238,10 @@ class SpectralNormalization(Layer):
         kernel = next(weight for weight in inner if weight.name == name)
         vector = Weight("vector_u", (1, kernel.shape[-1]), False, kernel.dtype)
         return (kernel, vector, *(other for other in inner if other is not kernel))
+
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        (y,) = lower_layer(op, self.layer, [x], inside(w, "layer/"))
+        return op.cast(y, x.dtype)
 
     def _kernel_name(self, inputs: list[TensorType]) -> str:
         """What the layer calls its kernel; that of a recurrent layer is its cell's."""

@@ -7,7 +7,7 @@ from typing import Any
 from specc.diagnostics.diagnostic import Label
 from specc.graph import Node
 from specc.layers.base import spatial_axis, split_channels
-from specc.layers.convolution import SPATIAL_AXES
+from specc.layers.windowed import SPATIAL_AXES
 from specc.lints.base import HINT, WARNING, Lint, Report
 from specc.lints.facts import DEPTHWISE, SEPARABLE, kind_of
 from specc.lints.subject import Subject

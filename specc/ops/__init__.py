@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from specc.ops.base import Operation
 
 FAMILIES: dict[str, tuple[str, ...]] = {
+    "activations": (
+        "celu", "elu", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish",
+        "hard_tanh", "leaky_relu", "log_sigmoid", "relu", "relu6", "selu", "sigmoid", "silu",
+        "soft_shrink", "softplus", "softsign", "sparse_plus", "sparse_sigmoid", "squareplus",
+        "swish", "tanh_shrink", "threshold",
+    ),
     "binary": (
         "add", "arctan2", "bitwise_and", "bitwise_left_shift", "bitwise_or", "bitwise_right_shift",
         "bitwise_xor", "divide", "divide_no_nan", "equal", "floor_divide", "fmax", "fmin", "fmod",
@@ -53,16 +59,13 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     ),
     "unary": (
         "abs", "absolute", "angle", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh",
-        "bitwise_invert", "bitwise_not", "cast", "cbrt", "ceil", "celu", "clip", "conj",
-        "conjugate", "copy", "cos", "cosh", "deg2rad", "elu", "erf", "erfc", "erfinv", "exp",
-        "exp2", "expm1", "fabs", "floor", "full_like", "gelu", "hard_shrink", "hard_sigmoid",
-        "hard_silu", "hard_swish", "hard_tanh", "i0", "imag", "isfinite", "isinf", "isnan",
-        "isneginf", "isposinf", "isreal", "leaky_relu", "log", "log10", "log1p", "log2",
-        "log_sigmoid", "logical_not", "nan_to_num", "negative", "ones_like", "rad2deg", "real",
-        "reciprocal", "relu", "relu6", "round", "rsqrt", "saturate_cast", "selu", "sigmoid", "sign",
-        "signbit", "silu", "sin", "sinc", "sinh", "soft_shrink", "softplus", "softsign",
-        "sparse_plus", "sparse_sigmoid", "sqrt", "square", "squareplus", "stop_gradient", "swish",
-        "tan", "tanh", "tanh_shrink", "threshold", "trunc", "zeros_like",
+        "bitwise_invert", "bitwise_not", "cast", "cbrt", "ceil", "clip", "conj", "conjugate",
+        "copy", "cos", "cosh", "deg2rad", "erf", "erfc", "erfinv", "exp", "exp2", "expm1", "fabs",
+        "floor", "full_like", "i0", "imag", "isfinite", "isinf", "isnan", "isneginf", "isposinf",
+        "isreal", "log", "log10", "log1p", "log2", "logical_not", "nan_to_num", "negative",
+        "ones_like", "rad2deg", "real", "reciprocal", "round", "rsqrt", "saturate_cast", "sign",
+        "signbit", "sin", "sinc", "sinh", "sqrt", "square", "stop_gradient", "tan", "tanh", "trunc",
+        "zeros_like",
     ),
 }  # fmt: skip
 

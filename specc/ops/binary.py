@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from functools import partialmethod
+from typing import Any, ClassVar
 
 from specc.diagnostics.errors import operations as errors
 from specc.diagnostics.errors.shapes import arguments_conflict, dtype_refused, inputs_differ
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import BOOL, Float, Optional, arg
-from specc.ops import promotion
+from specc.lowering import Builder, Value
+from specc.ops import pairs, promotion
 from specc.ops.base import Operation
 from specc.ops.kinds import OPERAND, TENSOR
+from specc.ops.lower import equal, is_float, is_nan, plain, truth, where, worked
+from specc.ops.pairs import Lowering
 from specc.ops.rules import INTEGERS, NUMBERS
 from specc.ops.shapes import Shape, broadcast, result
 from specc.types import BATCH, INTEGER_DTYPES, TensorType
@@ -120,11 +124,43 @@ def spread(*operands: Operand) -> Shape:
 # ------------------------------------------------------------------ of operands
 
 
-class Binary(Operation):
-    """What operations on two operands have in common."""
+def _weak(op: Builder, operand: Any, dtype: str) -> Value:
+    """An operand in a dtype; a number takes its precision."""
+    if isinstance(operand, int | float):
+        return op.constant(operand, dtype)
+    return op.cast(operand, dtype)
+
+
+def strong(op: Builder, operand: Any) -> Value:
+    """An operand, with int32 or float32 made of a number first."""
+    if isinstance(operand, int | float):
+        return op.constant(operand, promotion.strong(operand))
+    return operand
+
+
+class _OfTwo(Operation):
+    """What operations on two operands have in common, whatever these are called."""
 
     pair: ClassVar[Pair] = staticmethod(arithmetic)
     """The dtype of the result."""
+
+    def operands(self, op: Builder, v: Mapping[str, Any]) -> list[Value]:
+        """Both operands in the dtype in which is computed."""
+        pair = type(self).pair
+        first, second = list(self.signature)[:2]
+        types: list[Operand] = [getattr(self, first), getattr(self, second)]
+        if pair is logic:
+            return [truth(op, strong(op, v[name])) for name in (first, second)]
+        if pair in (arithmetic, division):
+            dtype = worked(pair(types[0], types[1]))
+            return [_weak(op, v[name], dtype) for name in (first, second)]
+        truths = pair in (comparison, order)
+        dtype = plain(promotion.of_strong(types)) if truths else worked(pair(types[0], types[1]))
+        return [op.cast(strong(op, v[name]), dtype) for name in (first, second)]
+
+
+class Binary(_OfTwo):
+    """What operations on two operands have in common."""
 
     x1: Operand = arg(OPERAND)
     x2: Operand = arg(OPERAND)
@@ -134,7 +170,7 @@ class Binary(Operation):
         return result(dtype, spread(self.x1, self.x2))
 
 
-class TensorFirst(Operation):
+class TensorFirst(_OfTwo):
     """Operations of which Keras wants the operands to be tensors."""
 
     pair: ClassVar[Pair] = staticmethod(bits)
@@ -157,7 +193,7 @@ class TensorFirst(Operation):
         return result(dtype, spread(self.x, self.y))
 
 
-class TensorPair(Operation):
+class TensorPair(_OfTwo):
     """Operations of which Keras wants both operands to be tensors."""
 
     pair: ClassVar[Pair] = staticmethod(real_numbers)
@@ -171,16 +207,38 @@ class TensorPair(Operation):
 
 
 def binary(
-    names: str, keras_class: str, pair: Pair, text: str, base: type[Operation] = Binary
+    names: str,
+    keras_class: str,
+    pair: Pair,
+    text: str,
+    lowering: str | Lowering | None,
+    base: type[_OfTwo] = Binary,
 ) -> None:
-    """Make the classes of an operation: one for each of its names."""
+    """Make the classes of an operation: one for each of its names.
+
+    Args:
+        lowering: an operator of ONNX, or what makes several of two operands and the dtype that
+            they have for Keras; None where it cannot be said.
+    """
+    body: dict[str, Any] = {"__doc__": text, "__module__": __name__, "pair": staticmethod(pair)}
+    if lowering is not None:
+        body["onnx"] = partialmethod(_onnx, lowering)
     for name in names.split():
-        body = {"__doc__": text, "__module__": __name__, "pair": staticmethod(pair)}
-        type(keras_class, (base,), body, name=name, keras_class=keras_class)
+        type(keras_class, (base,), dict(body), name=name, keras_class=keras_class)
+
+
+def _onnx(self: _OfTwo, lowering: str | Lowering, op: Builder, v: Mapping[str, Any]) -> Value:
+    a, b = self.operands(op, v)
+    dtype = self.apply()[0].dtype
+    if not isinstance(lowering, str):
+        return lowering(op, a, b, dtype)
+    return getattr(op, lowering)(a, b, dtype="bool" if dtype == "bool" else None)
 
 
 class Add(Binary, name="add"):
     """The sum."""
+
+    onnx = partialmethod(_onnx, "Add")
 
     def infer(self) -> TensorType:
         outcome = super().infer()
@@ -207,44 +265,98 @@ class Add(Binary, name="add"):
             raise Refused(arguments_conflict, "x2", "Keras adds it along another axis: swap them")
 
 
-binary("arctan2", "Arctan2", real, "The angle of a point (x2, x1).")
-binary("bitwise_and", "BitwiseAnd", bits, "The bits that both have.", TensorFirst)
-binary("bitwise_left_shift", "BitwiseLeftShift", bits, "The bits moved up.", TensorFirst)
-binary("bitwise_or", "BitwiseOr", bits, "The bits that either has.", TensorFirst)
-binary("bitwise_right_shift", "BitwiseRightShift", bits, "The bits moved down.", TensorFirst)
-binary("bitwise_xor", "BitwiseXor", bits, "The bits that one of them has.", TensorFirst)
-binary("divide", "Divide", division, "The first divided by the second.")
-binary("divide_no_nan", "DivideNoNan", division, "As `divide`, and zero where the second is.")
-binary("equal", "Equal", comparison, "Whether both are equal.")
-binary("floor_divide", "FloorDivide", arithmetic, "The quotient, rounded down.")
-binary("fmax", "Fmax", arithmetic, "The larger, or the one that is a number.")
-binary("fmin", "Fmin", arithmetic, "The smaller, or the one that is a number.")
-binary("fmod", "Fmod", remainder, "The remainder, with the sign of the first.")
-binary("gcd", "Gcd", bits, "The greatest common divisor.")
-binary("greater", "Greater", order, "Whether the first is larger.")
-binary("greater_equal", "GreaterEqual", order, "Whether the first is larger or equal.")
-binary("heaviside", "Heaviside", real_numbers, "The step at zero, and its value there.", TensorPair)
-binary("hypot", "Hypot", real_numbers, "The hypotenuse.", TensorPair)
-binary("lcm", "Lcm", whole_numbers, "The least common multiple.")
-binary("ldexp", "Ldexp", scaled, "The first times two to the power of the second.")
-binary("left_shift", "LeftShift", bits, "The bits moved up.", TensorFirst)
-binary("less", "Less", order, "Whether the first is smaller.")
-binary("less_equal", "LessEqual", order, "Whether the first is smaller or equal.")
-binary("logaddexp", "Logaddexp", real, "log(exp(x1) + exp(x2)).")
-binary("logaddexp2", "Logaddexp2", real, "log2(2 ** x1 + 2 ** x2).")
-binary("logical_and", "LogicalAnd", logic, "Whether neither is zero.")
-binary("logical_or", "LogicalOr", logic, "Whether one is not zero.")
-binary("logical_xor", "LogicalXor", logic, "Whether exactly one is not zero.")
-binary("maximum", "Maximum", arithmetic, "The larger.")
-binary("minimum", "Minimum", arithmetic, "The smaller.")
-binary("mod", "Mod", remainder, "The remainder, with the sign of the second.")
-binary("multiply", "Multiply", arithmetic, "The product.")
-binary("nextafter", "Nextafter", real, "The next number from the first to the second.")
-binary("not_equal", "NotEqual", comparison, "Whether both are different.")
-binary("power", "Power", arithmetic, "The first to the power of the second.")
-binary("right_shift", "RightShift", bits, "The bits moved down.", TensorFirst)
-binary("subtract", "Subtract", arithmetic, "The first minus the second.")
-binary("true_divide", "TrueDivide", division, "The first divided by the second.")
+binary("arctan2", "Arctan2", real, "The angle of a point (x2, x1).", pairs.arctan2)
+binary(
+    "bitwise_and",
+    "BitwiseAnd",
+    bits,
+    "The bits that both have.",
+    pairs.bitwise("BitwiseAnd"),
+    TensorFirst,
+)
+binary(
+    "bitwise_left_shift",
+    "BitwiseLeftShift",
+    bits,
+    "The bits moved up.",
+    pairs.shift("LEFT"),
+    TensorFirst,
+)
+binary(
+    "bitwise_or",
+    "BitwiseOr",
+    bits,
+    "The bits that either has.",
+    pairs.bitwise("BitwiseOr"),
+    TensorFirst,
+)
+binary(
+    "bitwise_right_shift",
+    "BitwiseRightShift",
+    bits,
+    "The bits moved down.",
+    pairs.shift("RIGHT"),
+    TensorFirst,
+)
+binary(
+    "bitwise_xor",
+    "BitwiseXor",
+    bits,
+    "The bits that one of them has.",
+    pairs.bitwise("BitwiseXor"),
+    TensorFirst,
+)
+binary("divide", "Divide", division, "The first divided by the second.", "Div")
+binary(
+    "divide_no_nan",
+    "DivideNoNan",
+    division,
+    "As `divide`, and zero where the second is.",
+    pairs.divide_no_nan,
+)
+binary("equal", "Equal", comparison, "Whether both are equal.", "Equal")
+binary("floor_divide", "FloorDivide", arithmetic, "The quotient, rounded down.", pairs.floor_divide)
+binary("fmax", "Fmax", arithmetic, "The larger, or the one that is a number.", pairs.fmax)
+binary("fmin", "Fmin", arithmetic, "The smaller, or the one that is a number.", pairs.fmin)
+binary("fmod", "Fmod", remainder, "The remainder, with the sign of the first.", pairs.fmod)
+binary("gcd", "Gcd", bits, "The greatest common divisor.", pairs.gcd)
+binary("greater", "Greater", order, "Whether the first is larger.", "Greater")
+binary(
+    "greater_equal",
+    "GreaterEqual",
+    order,
+    "Whether the first is larger or equal.",
+    "GreaterOrEqual",
+)
+binary(
+    "heaviside",
+    "Heaviside",
+    real_numbers,
+    "The step at zero, and its value there.",
+    pairs.heaviside,
+    TensorPair,
+)
+binary("hypot", "Hypot", real_numbers, "The hypotenuse.", pairs.hypot, TensorPair)
+binary("lcm", "Lcm", whole_numbers, "The least common multiple.", pairs.lcm)
+binary("ldexp", "Ldexp", scaled, "The first times two to the power of the second.", pairs.ldexp)
+binary("left_shift", "LeftShift", bits, "The bits moved up.", pairs.shift("LEFT"), TensorFirst)
+binary("less", "Less", order, "Whether the first is smaller.", "Less")
+binary("less_equal", "LessEqual", order, "Whether the first is smaller or equal.", "LessOrEqual")
+binary("logaddexp", "Logaddexp", real, "log(exp(x1) + exp(x2)).", pairs.logaddexp)
+binary("logaddexp2", "Logaddexp2", real, "log2(2 ** x1 + 2 ** x2).", pairs.logaddexp2)
+binary("logical_and", "LogicalAnd", logic, "Whether neither is zero.", "And")
+binary("logical_or", "LogicalOr", logic, "Whether one is not zero.", "Or")
+binary("logical_xor", "LogicalXor", logic, "Whether exactly one is not zero.", "Xor")
+binary("maximum", "Maximum", arithmetic, "The larger.", "Max")
+binary("minimum", "Minimum", arithmetic, "The smaller.", "Min")
+binary("mod", "Mod", remainder, "The remainder, with the sign of the second.", pairs.mod)
+binary("multiply", "Multiply", arithmetic, "The product.", "Mul")
+binary("nextafter", "Nextafter", real, "The next number from the first to the second.", None)
+binary("not_equal", "NotEqual", comparison, "Whether both are different.", pairs.unequal)
+binary("power", "Power", arithmetic, "The first to the power of the second.", pairs.power)
+binary("right_shift", "RightShift", bits, "The bits moved down.", pairs.shift("RIGHT"), TensorFirst)
+binary("subtract", "Subtract", arithmetic, "The first minus the second.", "Sub")
+binary("true_divide", "TrueDivide", division, "The first divided by the second.", "Div")
 
 
 class Isclose(Operation, name="isclose"):
@@ -258,6 +370,18 @@ class Isclose(Operation, name="isclose"):
 
     def infer(self) -> TensorType:
         return result("bool", spread(self.x1, self.x2))
+
+    def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
+        dtype = plain(promotion.of_strong((self.x1, self.x2)))
+        a, b = (op.cast(strong(op, v[name]), dtype) for name in ("x1", "x2"))
+        if not is_float(a):
+            return equal(op, a, b)
+        apart = op.Abs(op.Sub(a, b))
+        allowed = op.Add(op.Mul(op.Abs(b), self.rtol), self.atol)
+        close = op.LessOrEqual(apart, allowed, dtype="bool")
+        if not self.equal_nan:
+            return close
+        return op.Or(close, op.And(is_nan(op, a), is_nan(op, b)))
 
 
 class Where(Operation, name="where"):
@@ -274,3 +398,9 @@ class Where(Operation, name="where"):
         dtype = promotion.of_weak((self.x1, self.x2))
         _require_range(dtype, self.x1, self.x2)
         return result(dtype, spread(self.condition, self.x1, self.x2))
+
+    def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
+        dtype = worked(self.infer().dtype)
+        return where(
+            op, truth(op, v["condition"]), _weak(op, v["x1"], dtype), _weak(op, v["x2"], dtype)
+        )

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Mapping
+from typing import Any
 
 from specc.diagnostics.errors import operations as errors
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import BOOL, Choice, Float, Int, Nothing, Optional, arg, is_tuple
+from specc.lowering import Builder, Value
 from specc.ops.base import Operation
 from specc.ops.kinds import CONSTANT, DTYPE, SIZE, Constants, Extent, Shape
 from specc.ops.promotion import holds
@@ -81,6 +84,17 @@ class _Creation(Operation):
 
     makes_constants = True
 
+    def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
+        type_ = self.apply()[0]
+        import numpy as np
+
+        numbers = np.asarray(self.elements(type_))
+        return op.constant(np.broadcast_to(numbers, type_.shape), type_.dtype)
+
+    def elements(self, made: TensorType) -> Any:
+        """The elements, or one for all of them, for an array of this type."""
+        raise NotImplementedError
+
 
 # ----------------------------------------------------------------------- sequences
 
@@ -106,6 +120,13 @@ class Arange(_Creation, name="arange"):
             raise Refused(errors.no_tensor_of_constants, "step", "no end is reached in steps of 0")
         size = length_of_range(start, stop, step, dtype)
         return constants("start" if self.stop is None else "stop", dtype, (size,))
+
+    def elements(self, made: TensorType) -> Any:
+        import numpy as np
+
+        first = 0 if self.stop is None else self.start
+        step = 1 if self.step is None else self.step
+        return first + step * np.arange(made.shape[0])
 
 
 def rounded_to_zero(number: float, dtype: str) -> bool:
@@ -147,6 +168,12 @@ class Linspace(_Creation, name="linspace"):
         require_axis("axis", self.axis, 1)
         return constants("num", dtype, (self.num,))
 
+    def elements(self, made: TensorType) -> Any:
+        import numpy as np
+
+        found = np.linspace(self.start, self.stop, self.num, endpoint=self.endpoint)
+        return found if made.is_float else np.floor(found)
+
 
 # ------------------------------------------------------------------- of one number
 
@@ -165,9 +192,15 @@ class _Filled(_Creation):
 class Zeros(_Filled, name="zeros"):
     """A tensor of zeros."""
 
+    def elements(self, made: TensorType) -> Any:
+        return 0
+
 
 class Ones(_Filled, name="ones"):
     """A tensor of ones."""
+
+    def elements(self, made: TensorType) -> Any:
+        return 1
 
 
 class Full(_Creation, name="full"):
@@ -181,6 +214,9 @@ class Full(_Creation, name="full"):
         dtype = self.dtype or "float32"
         require_number(self.fill_value, dtype)
         return constants("shape", dtype, self.shape)
+
+    def elements(self, made: TensorType) -> Any:
+        return self.fill_value
 
 
 # ------------------------------------------------------------------------ matrices
@@ -198,6 +234,11 @@ class Tri(_Creation, name="tri"):
         columns = self.N if self.M is None else self.M
         return constants("N", self.dtype or "float32", (self.N, columns))
 
+    def elements(self, made: TensorType) -> Any:
+        import numpy as np
+
+        return np.tri(self.N, self.M, self.k)
+
 
 class Eye(Tri, name="eye"):
     """A matrix with ones on a diagonal and zeros elsewhere."""
@@ -211,6 +252,11 @@ class Eye(Tri, name="eye"):
         if (columns - self.k > self.N) if self.k > 0 else (self.k and self.N + self.k > columns):
             raise Refused(errors.not_together, "k", "M")
 
+    def elements(self, made: TensorType) -> Any:
+        import numpy as np
+
+        return np.eye(self.N, self.M, self.k)
+
 
 class Identity(_Creation, name="identity"):
     """A square matrix with ones on its diagonal and zeros elsewhere."""
@@ -220,6 +266,11 @@ class Identity(_Creation, name="identity"):
 
     def infer(self) -> TensorType:
         return constants("n", self.dtype or "float32", (self.n, self.n))
+
+    def elements(self, made: TensorType) -> Any:
+        import numpy as np
+
+        return np.eye(self.n)
 
 
 # ----------------------------------------------------------------------- from lists
@@ -271,6 +322,9 @@ class ConvertToTensor(_Creation, name="convert_to_tensor"):
             require_number(number, dtype)
         return constants("x", dtype, shape)
 
+    def elements(self, made: TensorType) -> Any:
+        return self.x
+
 
 class Array(_Creation, name="array"):
     """A tensor of a number, or of the numbers in a list of lists."""
@@ -279,6 +333,7 @@ class Array(_Creation, name="array"):
     dtype: str | None = arg(Optional(DTYPE), default=None)
 
     infer = ConvertToTensor.infer
+    elements = ConvertToTensor.elements
 
 
 def _dtype_of(numbers: list[float]) -> str:

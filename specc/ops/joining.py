@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 from specc.diagnostics.errors import operations as errors
 from specc.diagnostics.errors.shapes import arguments_conflict, size_needed
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import Choice, Int, Optional, arg
+from specc.lowering import Builder, NotLowered, Value
 from specc.ops.base import Operation
 from specc.ops.kinds import CONSTANT, TENSOR, TENSORS, Counts, PadWidth, Sections
+from specc.ops.lower import (
+    FIRST,
+    along,
+    part,
+    plain,
+    rank_of,
+    size_at,
+    sizes_of,
+    vector,
+    worked,
+)
 from specc.ops.promotion import holds, promoted
 from specc.ops.shapes import (
     Shape,
@@ -58,6 +72,12 @@ def _as_keras(first: Dimension, best: Dimension) -> Dimension:
     return first if first is not None or isinstance(best, int) else best
 
 
+def in_one(op: Builder, xs: Sequence[Value], dtype: str, axis: int) -> Value:
+    """Values after each other along an axis."""
+    cast = [op.cast(x, plain(dtype)) for x in xs]
+    return op.Concat(*cast, axis=axis) if len(cast) > 1 else cast[0]
+
+
 class Concatenate(Operation, name="concatenate"):
     """Tensors after each other along an axis."""
 
@@ -66,6 +86,9 @@ class Concatenate(Operation, name="concatenate"):
 
     def infer(self) -> TensorType:
         return joined(self.xs, require_axis("axis", self.axis, len(self.xs[0].whole_shape)))
+
+    def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
+        return in_one(op, v["xs"], self.infer().dtype, self.axis)
 
 
 class Append(Operation, name="append"):
@@ -87,6 +110,10 @@ class Append(Operation, name="append"):
             raise Refused(size_needed, "axis", axis)
         return outcome._replace(dtype=promoted(*[x.dtype for x in both]))
 
+    def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
+        both = [along(op, v[name], self.axis) for name in ("x1", "x2")]
+        return in_one(op, [x for x, _ in both], self.infer().dtype, both[0][1])
+
 
 class _Stacks(Operation):
     """What stacks with other names have in common."""
@@ -102,6 +129,9 @@ class Hstack(_Stacks, name="hstack"):
             require_rank(x, 2, index)
         return joined(self.xs, 1, None)
 
+    def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
+        return in_one(op, v["xs"], self.infer().dtype, 1)
+
 
 class Dstack(_Stacks, name="dstack"):
     """Tensors after each other along axis 2."""
@@ -109,6 +139,15 @@ class Dstack(_Stacks, name="dstack"):
     def infer(self) -> TensorType:
         deep = tuple(_deep(x) for x in self.xs)
         return joined(deep, 2, None)
+
+    def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
+        new = {0: [0, 1, 2], 1: [0, 2], 2: [2]}
+        ranks = [rank_of(x.type) for x in v["xs"]]
+        deep = [
+            op.Unsqueeze(x, new[rank]) if rank in new else x
+            for x, rank in zip(v["xs"], ranks, strict=True)
+        ]
+        return in_one(op, deep, self.infer().dtype, 2)
 
 
 def _deep(x: TensorType) -> TensorType:
@@ -132,6 +171,10 @@ class Stack(Operation, name="stack"):
         axis = require_axis("axis", self.axis, rank + 1)
         shape = _beside([x.whole_shape for x in self.x])
         return result(joined_dtype(self.x), (*shape[:axis], len(self.x), *shape[axis:]))
+
+    def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
+        axis = self.axis % (rank_of(self.x[0]) + 1)
+        return in_one(op, [op.Unsqueeze(x, [axis]) for x in v["x"]], self.infer().dtype, axis)
 
 
 # ---------------------------------------------------------------------- apart
@@ -158,6 +201,16 @@ class Split(Operation, name="split"):
         axis = sample_axis("axis", self.axis, self.x)
         return parts(self.x, self.indices_or_sections, axis)
 
+    def onnx(self, op: Builder, v: Mapping[str, Any]) -> tuple[Value, ...]:
+        x, axis = along(op, v["x"], self.axis)
+        sections = self.indices_or_sections
+        if isinstance(sections, int):
+            return apart(op, x, None, sections, axis)
+        size = size_at(op, x, axis)
+        last = size - sections[-1] if isinstance(size, int) else op.Sub(size, sections[-1])
+        sizes = [after - before for before, after in pairwise([0, *sections])]
+        return apart(op, x, [*sizes, last], len(sizes) + 1, axis)
+
 
 def parts(x: TensorType, sections: int | tuple[int, ...], axis: int) -> tuple[TensorType, ...]:
     """What `split` makes, along an axis counted from the front."""
@@ -180,6 +233,18 @@ def parts(x: TensorType, sections: int | tuple[int, ...], axis: int) -> tuple[Te
     sizes: list[Dimension] = [after - before for before, after in pairwise(places)]
     sizes.append(size - places[-1] if isinstance(size, int) else None)
     return tuple(result(x.dtype, replaced(shape, axis, one)) for one in sizes)
+
+
+def apart(
+    op: Builder, x: Value, sizes: Sequence[int | Value] | None, count: int, axis: int
+) -> tuple[Value, ...]:
+    """Parts along an axis, of these sizes or so many of one size."""
+    if count == 1:
+        return (x,)
+    if sizes is None:
+        number = count if op.opset >= 18 else None
+        return op.Split(x, axis=axis, num_outputs=number, outputs=count)
+    return op.Split(x, vector(op, sizes), axis=axis, outputs=count)
 
 
 class ArraySplit(Operation, name="array_split"):
@@ -206,6 +271,14 @@ class ArraySplit(Operation, name="array_split"):
             for index in range(count)
         )
 
+    def onnx(self, op: Builder, v: Mapping[str, Any]) -> tuple[Value, ...]:
+        x, axis = along(op, v["x"], self.axis)
+        sizes = [one.whole_shape[axis] for one in self.infer()]
+        known = [size for size in sizes if isinstance(size, int)]
+        if len(known) < len(sizes):
+            raise NotLowered("`array_split` along an axis of unknown size")
+        return apart(op, x, known, len(known), axis)
+
 
 class Unstack(Operation, name="unstack"):
     """What stands along an axis, each a tensor of its own."""
@@ -225,6 +298,10 @@ class Unstack(Operation, name="unstack"):
             raise Refused(size_needed, "num", axis)
         require_few("num", count)
         return (result(self.x.dtype, (*shape[:axis], *shape[axis + 1 :])),) * count
+
+    def onnx(self, op: Builder, v: Mapping[str, Any]) -> tuple[Value, ...]:
+        places = [op.constant(index, "int64") for index in range(len(self.infer()))]
+        return tuple([op.Gather(v["x"], place, axis=self.axis) for place in places])
 
 
 # ------------------------------------------------------------------- repeated
@@ -256,6 +333,25 @@ class Repeat(Operation, name="repeat"):
             longer = sum(counts) if isinstance(size, int) else None
         return result(self.x.dtype, replaced(shape, axis, longer))
 
+    def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
+        x, axis = along(op, v["x"], self.axis)
+        counts = self.repeats if isinstance(self.repeats, tuple) else (self.repeats,)
+        size = self.x.whole_shape[axis] if self.axis is not None else total(self.x.whole_shape)
+        if len(counts) == 1 and isinstance(size, int):
+            counts *= size
+        if len(counts) > 1 or isinstance(size, int):
+            places = [index for index, count in enumerate(counts) for _ in range(count)]
+            return op.Gather(x, places, axis=axis)
+        if counts[0] == 1:
+            return x
+        # Beside each element its copies, which then come into the same axis.
+        sizes: list[int | Value] = sizes_of(op, v["x"]) if self.axis is not None else [-1]
+        beside = [1] * (len(sizes) + 1)
+        beside[axis + 1] = counts[0]
+        many = op.Tile(op.Unsqueeze(x, [axis + 1]), beside)
+        sizes[axis] = -1
+        return op.reshape(many, sizes)
+
 
 class Tile(Operation, name="tile"):
     """The whole tensor several times along its axes."""
@@ -278,6 +374,12 @@ class Tile(Operation, name="tile"):
             else:
                 longer.append(size * count if isinstance(size, int) else None)
         return result(self.x.dtype, longer)
+
+    def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
+        counts = list(self.repeats) if isinstance(self.repeats, tuple) else [self.repeats]
+        missing = len(counts) - rank_of(self.x)
+        x = op.Unsqueeze(v["x"], list(range(missing))) if missing > 0 else v["x"]
+        return op.Tile(x, [1] * -missing + counts)
 
 
 class Pad(Operation, name="pad"):
@@ -307,6 +409,18 @@ class Pad(Operation, name="pad"):
                 longer.append(size if before == after == 0 else None)
         self._require_constant()
         return result(self.x.dtype, longer)
+
+    def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
+        borders = self._borders(rank_of(self.x))
+        if self.mode == "symmetric":
+            return _mirrored(op, v["x"], borders)
+        # Runtimes have it for few whole numbers.
+        x = op.cast(v["x"], worked(self.x.dtype))
+        pads = [before for before, _ in borders] + [after for _, after in borders]
+        number = (
+            None if self.constant_values is None else op.constant(self.constant_values, x.dtype)
+        )
+        return op.Pad(x, pads, number, mode=self.mode)
 
     def _borders(self, rank: int) -> list[tuple[int, int]]:
         """A pair for each axis; Keras runs one pair for all of them along a single axis alone."""
@@ -340,3 +454,15 @@ def as_pairs(
     pairs: list[tuple[int, int]] = [pair for pair in width if isinstance(pair, tuple)]
     numbers: list[int] = [number for number in width if isinstance(number, int)]
     return ((numbers[0], numbers[1]),) if numbers else tuple(pairs)
+
+
+def _mirrored(op: Builder, x: Value, borders: Sequence[tuple[int, int]]) -> Value:
+    """The elements at the ends of axes once more, in the opposite order."""
+    for axis, (before, after) in enumerate(borders):
+        pieces = [x]
+        if before:
+            pieces.insert(0, part(op, x, axis, before - 1, FIRST, -1))
+        if after:
+            pieces.append(part(op, x, axis, -1, -after - 1, -1))
+        x = op.Concat(*pieces, axis=axis) if len(pieces) > 1 else x
+    return x

@@ -152,6 +152,7 @@ def check_native(case: Case) -> bool:
             new = np.abs(new) + 0.5
         if variable.dtype in FLOAT_DTYPES:
             made.assign(keras.ops.cast(new, variable.dtype))
+    finalize(graph, built)
     try:
         single = run_keras(graph, built, inputs)
     except Exception:
@@ -200,6 +201,13 @@ def text(x: Any) -> list[str]:
     return [i.decode() if isinstance(i, bytes) else str(i) for i in np.asarray(x).ravel()]
 
 
+def finalize(graph: Graph, built: Any) -> None:
+    """Tell preprocessing layers of new weights: Keras's keep what they made of the former ones."""
+    for inner in built.keras_layer(graph.layers[0])._flatten_layers():
+        if hasattr(inner, "finalize_state"):
+            inner.finalize_state()
+
+
 def run_keras(graph: Graph, built: Any, inputs: list[Any]) -> list[Any]:
     """The layer at inference."""
     values = dict(zip(graph.inputs, inputs, strict=True))
@@ -226,6 +234,7 @@ def in_float64(graph: Graph, arrays: list[Any], inputs: list[Any]) -> list[Any] 
         built = build_keras(graph, dtype="float64")
         for (_, made), array in zip(pair_variables(built), arrays, strict=True):
             made.assign(array)
+        finalize(graph, built)
         return run_keras(graph, built, inputs)
     except Exception:
         return None

@@ -85,6 +85,9 @@ class OnnxBuilder:
         **attributes: Any,
     ) -> Any:
         """An operator applied; see `specc.lowering.Builder`."""
+        if op_type in AXES_ONCE_ATTRIBUTES and self.opset < 18 and len(inputs) == 2:
+            attributes["axes"] = list(inputs[1])
+            inputs = inputs[:1]
         first = next((x.dtype for x in inputs if isinstance(x, OnnxValue)), dtype or "float32")
         operands = [self._operand(x, first) for x in inputs]
         given = {
@@ -185,8 +188,8 @@ class OnnxBuilder:
             num_scan_inputs=len(items),
             scan_input_axes=[1] * len(items),
             scan_input_directions=[direction] * len(items),
-            scan_output_axes=[1] * len(put_out),
-            scan_output_directions=[direction] * len(put_out),
+            scan_output_axes=[1] * len(put_out) or None,
+            scan_output_directions=[direction] * len(put_out) or None,
         )
         every = [found] if len(results) == 1 else list(found)
         for value, result in zip(every, results, strict=True):
@@ -227,6 +230,12 @@ def _float_attributes(op_type: str, domain: str, opset: int) -> frozenset[str]:
     kinds = (onnx.defs.OpSchema.AttrType.FLOAT, onnx.defs.OpSchema.AttrType.FLOATS)
     return frozenset([n for n, a in schema.attributes.items() if a.type in kinds])
 
+
+AXES_ONCE_ATTRIBUTES = {
+    f"Reduce{kind}"
+    for kind in ("L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "SumSquare")
+}
+"""The reductions whose axes became an input with opset 18; those of ReduceSum did earlier."""
 
 DOMAINS = {"ai.onnx.ml": 3, "com.microsoft": 1}
 """The versions of other domains."""

@@ -7,7 +7,7 @@ account of the weights, the names and the verification are the same for both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import onnx_ir as ir
@@ -17,9 +17,10 @@ from specc.backends.native.fold_normalization import Fold, plan_folds
 from specc.backends.tf2onnx_graph import LAYER_SCOPE
 from specc.files import UsageError
 from specc.graph import Graph, GraphLayer, Node, Tensor, replace_tensors
-from specc.layers.base import Layer
+from specc.layers.base import Layer, autocast
 from specc.layers.lower import lower_layer
-from specc.lowering import NotLowered, inside
+from specc.lowering import inside
+from specc.ops.lower import lower_operation
 from specc.records import record
 from specc.semantics.composite import BlockLayer, Composite
 from specc.types import TensorType
@@ -126,11 +127,14 @@ class _Lowering:
 
     def _lower(self, node: Node) -> None:
         if any(fold.normalization is node for fold in self.folds):
-            self.values[node.outputs[0]] = self.values[node.inputs[0]]
+            # Of whole numbers the normalization made floats.
+            taken, tensor = self.values[node.inputs[0]], node.outputs[0]
+            cast = self.op.cast(taken, tensor.type.dtype)
+            self.values[tensor] = self.op.typed(cast, tensor.type, taken.mask)
             return
         self.op.scope = f"{LAYER_SCOPE}{self.number_of[node.layer]}"
         weights = self._folded(node, self.weights[node.layer])
-        lower_node(self.op, node, self.values, weights)
+        lower_node(self.op, node, self.values, weights, self.weights.__getitem__)
 
     def _folded(self, node: Node, weights: dict[str, OnnxValue]) -> dict[str, OnnxValue]:
         """The weights of a layer with the normalizations in them that are folded into it.
@@ -144,49 +148,57 @@ class _Lowering:
             normalization, layer = fold.normalization.layer, node.layer.layer
             assert isinstance(normalization.layer, Layer)
             assert isinstance(layer, Layer)
-            affine = normalization.layer.affine(self.op, self.weights[normalization])
-            assert affine is not None
+            size: Any = fold.normalization.inputs[0].type.shape[fold.axis - 1]
+            affine = normalization.layer.affine(self.op, self.weights[normalization], size)
             method = layer.fold_before if fold.before else layer.fold_after
             changed: Any = method(self.op, weights, *affine)
-            assert changed is not None
             weights = {**weights, **changed}
         return weights
 
 
+Outside = Callable[[GraphLayer], Mapping[str, Any]]
+"""The weights of a layer outside a block, of which the block shares some."""
+
+
 def lower_graph(
-    op: Any, graph: Graph, inputs: Sequence[OnnxValue], w: Mapping[str, OnnxValue]
-) -> tuple[OnnxValue, ...]:
+    op: Any, graph: Graph, inputs: Sequence[Any], w: Mapping[str, Any], outside: Outside
+) -> tuple[Any, ...]:
     """A graph within a layer: a nested model, or a block with weights of its own.
 
     Args:
+        inputs: as the layer takes them, with floats of its dtype.
         w: the weights by the names that the layer has for them: `dense/kernel`.
     """
     values = dict(zip(graph.inputs, inputs, strict=True))
     for item in graph.weights:
-        if item.shared_with is not None:
-            raise NotLowered("a weight that is shared with a layer outside")
-        values[item.tensor] = w[item.weight.name]
+        held = w if item.shared_with is None else outside(item.shared_with)
+        values[item.tensor] = held[item.weight.name]
+    of_layers = {layer: inside(w, f"{layer.name}/") for layer in graph.layers}
+
+    def weights_of(layer: GraphLayer) -> Mapping[str, Any]:
+        return of_layers[layer] if layer in of_layers else outside(layer)
+
     for node in graph.nodes:
-        lower_node(op, node, values, inside(w, f"{node.layer.name}/"))
+        lower_node(op, node, values, of_layers[node.layer], weights_of)
     return tuple([values[tensor] for tensor in graph.outputs])
 
 
-def lower_node(op: Any, node: Node, values: dict[Tensor, OnnxValue], w: Mapping[str, Any]) -> None:
+def lower_node(
+    op: Any, node: Node, values: dict[Tensor, Any], w: Mapping[str, Any], outside: Outside
+) -> None:
     """One use of a layer or an operation; what it gives is put among the values."""
     layer = node.layer.layer
     call = {name: replace_tensors(v, values.__getitem__) for name, v in node.call.items()}
+    taken = [values[tensor] for tensor in node.inputs]
     made: Any
     if isinstance(layer, Composite):
+        taken = [op.cast(x, autocast(x.type).dtype) for x in taken]
         graph = layer.graph
-        taken = [values[tensor] for tensor in node.inputs]
         if isinstance(layer, BlockLayer):
             graph = layer.graph_for(tuple([x.type for x in taken]))
-        made = lower_graph(op, graph, taken, w)
+        made = lower_graph(op, graph, taken, w, outside)
     elif isinstance(layer, Layer):
-        made = lower_layer(op, layer, [values[tensor] for tensor in node.inputs], w, call)
+        made = lower_layer(op, layer, taken, w, call)
     else:
-        made = layer.onnx(op, call)
-        made = made if type(made) is tuple else (made,)
-    for tensor, value in zip(node.outputs, made, strict=True):
-        mask = value.mask if isinstance(layer, Layer) else None
-        values[tensor] = op.typed(op.cast(value, tensor.type.dtype), tensor.type, mask)
+        made = lower_operation(op, layer, call)
+    values.update(zip(node.outputs, made, strict=True))

@@ -1,9 +1,18 @@
 """Which normalizations are folded into the layer before or after them.
 
-At inference a BatchNormalization is `x * scale + offset` along the last axis. A linear layer
-beside it can do that with other weights: `(x * s + o) @ K + b` is `x @ (s K) + (o @ K + b)`, and
-`(x @ K + b) * s + o` is `x @ (K s) + (b s + o)`. Never across an activation: nothing but layers
-that pass their input on may stand in between.
+At inference a BatchNormalization is `x * scale + offset` along an axis; so are Normalization and
+Rescaling. A linear layer beside it can do that with other weights: `(x * s + o) @ K + b` is
+`x @ (s K) + (o @ K + b)`, and `(x @ K + b) * s + o` is `x @ (K s) + (b s + o)`.
+
+A fold changes no output but by rounding. So
+
+- nothing but layers that pass their input on stand in between, no activation above all;
+- nobody else sees the value that is no longer there, be it another layer or an output;
+- the other layer's weights are its own: it has one use;
+- both compute in the dtype that the weights have;
+- the scale runs along the axis that the layer contracts, or the one that it makes. Each layer
+  says which that is (`folds_before`, `folds_after`), or that it cannot: no offset comes through
+  the zeros that a convolution puts around its input, as these are not moved by it.
 """
 
 from __future__ import annotations
@@ -21,6 +30,8 @@ class Fold:
     into: Node
     before: bool
     """Whether the normalization stands before the layer, and not after it."""
+    axis: int
+    """The axis of the scale, the batch axis being 0."""
 
 
 def plan_folds(graph: Graph) -> list[Fold]:
@@ -58,10 +69,10 @@ def plan_folds(graph: Graph) -> list[Fold]:
         if not _is_affine(node):
             continue
         maker, taker = only_maker(node), only_taker(node)
-        if maker is not None and _may_change(maker, node, "fold_after"):
-            folds.append(Fold(node, maker, before=False))
-        elif taker is not None and _may_change(taker, node, "fold_before"):
-            folds.append(Fold(node, taker, before=True))
+        after = None if maker is None else _fold(node, maker, before=False)
+        before = None if taker is None else _fold(node, taker, before=True)
+        if fold := after or before:
+            folds.append(fold)
     return folds
 
 
@@ -71,19 +82,18 @@ def _passes_on(node: Node) -> bool:
 
 def _is_affine(node: Node) -> bool:
     layer = node.layer.layer
-    if not isinstance(layer, Layer) or type(layer).affine is Layer.affine or len(node.inputs) != 1:
-        return False
-    return getattr(layer, "axis", -1) in (-1, node.inputs[0].type.rank)
+    return isinstance(layer, Layer) and bool(layer.affine_axes(node.inputs[0].type))
 
 
-def _may_change(node: Node, normalization: Node, method: str) -> bool:
-    """Whether a layer has weights of its own that can take up those of the normalization."""
-    layer, other = node.layer.layer, normalization.layer.layer
-    return (
-        isinstance(layer, Layer)
-        and isinstance(other, Layer)
-        and getattr(type(layer), method) is not getattr(Layer, method)
-        and len(node.layer.nodes) == 1
-        and layer.compute_dtype == other.compute_dtype == layer.variable_dtype
-        and (method == "fold_before" or getattr(layer, "activation", None) in (None, "linear"))
-    )
+def _fold(normalization: Node, into: Node, *, before: bool) -> Fold | None:
+    """The fold of a normalization into a layer; None where it is none that is exact."""
+    layer, other = into.layer.layer, normalization.layer.layer
+    if not isinstance(layer, Layer) or not isinstance(other, Layer) or len(into.layer.nodes) > 1:
+        return None
+    if not layer.compute_dtype == other.compute_dtype == layer.variable_dtype:
+        return None
+    type_ = normalization.inputs[0].type
+    axis = layer.folds_before(type_, other.has_offset) if before else layer.folds_after(type_)
+    if axis is None or axis not in other.affine_axes(type_):
+        return None
+    return Fold(normalization, into, before, axis)

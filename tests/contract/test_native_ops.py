@@ -1,0 +1,260 @@
+"""Every operation's lowering against Keras, on arguments and operands that are drawn.
+
+Keras runs eagerly and is the oracle, onnxruntime runs what was lowered. An operation has no
+lowering where its class has none; only those, and what `UNSAID` names, may say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import onnx_ir as ir
+import pytest
+from hypothesis import HealthCheck, given, seed, settings
+
+from specc.backends.native.builder import DTYPES, OnnxBuilder, OnnxValue
+from specc.backends.native.convert import IR_VERSION
+from specc.diagnostics.place import Refused
+from specc.graph import Graph, GraphLayer, Variable
+from specc.lowering import NotLowered
+from specc.ops import FAMILIES, OPERATION_NAMES
+from specc.ops.base import Operation
+from specc.ops.lower import lower_operation
+from specc.types import BATCH, TensorType
+
+from .test_layers import SEED
+from .test_native import NOWHERE, NoKernel, compare, run_onnx
+from .test_ops import SUBSTITUTES, Case, as_list, cases, creations, is_type, mapped, operation_class
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+EXAMPLES, MANY_EXAMPLES = 12, 300
+SAMPLES = 5
+
+NOT_YET = {name for name in OPERATION_NAMES if operation_class(name).onnx is Operation.onnx}
+"""Operations without any lowering: those whose class has none."""
+
+
+def of_unknown_size(case: Case) -> bool:
+    return any(not isinstance(size, int) for x in case.tensors for size in x.shape)
+
+
+UNSAID: dict[str, Callable[[Case], Any]] = {
+    "norm": lambda case: case.arguments.get("ord") in ("nuc", 2, -2),
+    **dict.fromkeys(("median", "percentile", "quantile"), of_unknown_size),
+    **dict.fromkeys(("diagonal", "trace", "array_split"), of_unknown_size),
+}
+"""Operations that have one, but not for all arguments: whether a case is one of these."""
+
+UNLIKE_KERAS: dict[str, Callable[[Case], Any]] = {
+    # It leaves open in which order the largest elements are; here they are always sorted.
+    "top_k": lambda case: not case.arguments.get("sorted", True),
+}
+"""Where Keras's answer is one of several: whether a case is one of these."""
+
+WITH_SPECIAL_NUMBERS = ("nan", "is", "fmax", "fmin", "sign")
+"""How the names of operations start that are about NaN, infinity and the sign of zero."""
+
+
+class Drawn:
+    """Arrays for the tensors of a case, with two sizes for the unknown ones."""
+
+    def __init__(self, operation: str, sizes: tuple[int, int]) -> None:
+        self.operation = operation
+        self.sizes = sizes
+        self.random = np.random.default_rng(7)
+
+    def array(self, x: TensorType) -> Any:
+        shape = tuple([self._size(size) for size in x.whole_shape])
+        if x.dtype == "bool":
+            return np.asarray(self.random.random(shape) < 0.5)
+        drawn = self._floats(shape) if x.is_float else self._whole_numbers(shape, x.dtype)
+        return np.asarray(drawn).astype(x.dtype)
+
+    def _size(self, size: int | str | None) -> int:
+        if isinstance(size, int):
+            return size
+        return SAMPLES if size == BATCH else self.sizes[size is None]
+
+    def _floats(self, shape: tuple[int, ...]) -> Any:
+        array = self.random.standard_normal(shape)
+        if self.operation in ("cast", "one_hot"):  # some dtypes have no place below 0
+            return np.abs(array) * 3
+        if self.random.random() < 0.3:
+            array = np.abs(array) + 0.1
+        if self.operation.startswith(WITH_SPECIAL_NUMBERS):
+            # Keras takes -0.0 for smaller than 0.0 in `argmax`, which nothing else does.
+            zero = 0.0 if "arg" in self.operation else -0.0
+            special = self.random.choice([np.nan, np.inf, -np.inf, 0.0, zero], shape)
+            array = np.where(self.random.random(shape) < 0.4, special, array)
+        return array
+
+    def _whole_numbers(self, shape: tuple[int, ...], dtype: str) -> Any:
+        if self.operation.startswith("take"):  # most are indices
+            return self.random.integers(0, 1, shape)
+        numbers = self.random.integers(1, 6, shape)
+        if self.operation in ("floor_divide", "mod", "fmod", "power") or dtype[0] == "u":
+            signed = dtype[0] != "u" and self.operation != "power"
+            return -numbers if signed and self.random.random() < 0.5 else numbers
+        return numbers - 3
+
+
+def check_native(case: Case) -> bool:
+    """Compare; False where there is nothing to compare."""
+    dtypes = [*[x.dtype for x in case.tensors], case.arguments.get("dtype")]
+    unlike = UNLIKE_KERAS.get(case.operation)
+    if "bfloat16" in dtypes or (unlike is not None and unlike(case)):
+        return False  # onnxruntime's Python takes no arrays of bfloat16
+    try:
+        operation_class(case.operation)(**case.arguments).apply()
+    except Refused:
+        return False
+    for sizes in SUBSTITUTES if of_unknown_size(case) else SUBSTITUTES[:1]:
+        drawn = Drawn(case.operation, sizes)
+        arrays = [drawn.array(x) for x in case.tensors]
+        wanted = by_keras(case, arrays)
+        if wanted is not None:
+            break
+    else:
+        return False
+    try:
+        lowered = Lowered(case)
+    except NotLowered as reason:
+        skip = UNSAID.get(case.operation)
+        if case.operation in NOT_YET or (skip and skip(case)):
+            return False
+        raise AssertionError(f"{case}: {reason}") from reason
+    try:
+        found = lowered.run(arrays)
+    except NoKernel:
+        return False
+    for want, have in zip(wanted, found, strict=True):
+        compare(case, want, want, have)
+    return True
+
+
+def by_keras(case: Case, arrays: list[Any]) -> list[Any] | None:
+    """What Keras gives; None where it cannot."""
+    following = iter(arrays)
+    positional, named = mapped(case, lambda _: keras.ops.convert_to_tensor(next(following)))
+    try:
+        found = getattr(keras.ops, case.operation)(*positional, **named)
+    except Exception:
+        return None
+    return [np.asarray(x) for x in as_list(found)]
+
+
+class Lowered:
+    """A model of one operation.
+
+    Tensors with a batch are inputs and the others weights, but where nothing would be left to
+    compute at run time.
+    """
+
+    def __init__(self, case: Case) -> None:
+        self.has_weights = any(x.batched for x in case.tensors)
+        self.op: Any = OnnxBuilder(18)
+        self.inputs: list[OnnxValue] = []
+        self.weights: list[OnnxValue] = []
+        self.case = case
+        call = {name: self._values(argument) for name, argument in case.arguments.items()}
+        operation = operation_class(case.operation)(**case.arguments)
+        outputs = [
+            self._output(x, i) for i, x in enumerate(lower_operation(self.op, operation, call))
+        ]
+        values = [x.value for x in (*self.inputs, *self.weights)]
+        graph = ir.Graph(
+            values,
+            outputs,
+            nodes=self.op.nodes,
+            initializers=self.op.constants,
+            opset_imports=self.op.opsets,
+            name="drawn",
+        )
+        self.model = ir.serde.serialize_model(ir.Model(graph, ir_version=IR_VERSION))
+
+    def is_weight(self, type_: TensorType) -> bool:
+        return self.has_weights and not type_.batched
+
+    def _values(self, argument: Any) -> Any:
+        if is_type(argument):
+            return self._operand(argument)
+        if isinstance(argument, tuple) and any(is_type(item) for item in argument):
+            return tuple([self._operand(item) for item in argument])
+        return argument
+
+    def _operand(self, type_: TensorType) -> OnnxValue:
+        sizes = [size if isinstance(size, int) else None for size in type_.whole_shape]
+        group, letter = (self.weights, "w") if self.is_weight(type_) else (self.inputs, "x")
+        name = f"{letter}{len(group)}"
+        value = ir.Value(name=name, shape=ir.Shape(sizes), type=ir.TensorType(DTYPES[type_.dtype]))
+        group.append(OnnxValue(value, type_.dtype, type_))
+        return group[-1]
+
+    def _output(self, x: OnnxValue, index: int) -> ir.Value:
+        sizes = [size if isinstance(size, int) else None for size in x.type.whole_shape]
+        value = self.op.node("Identity", self.op.typed(x, x.type)).value
+        if value.name.startswith("y"):  # equal results are one value
+            node = ir.node("Identity", [value])
+            self.op.nodes.append(node)
+            value = node.outputs[0]
+        value.name, value.type = f"y{index}", ir.TensorType(DTYPES[x.dtype])
+        value.shape = ir.Shape(sizes)
+        return value
+
+    def run(self, arrays: list[Any]) -> list[Any]:
+        """What onnxruntime gives for the operands, in the order of the arguments."""
+        tensors = list(zip(self.case.tensors, arrays, strict=True))
+        inputs = [array for type_, array in tensors if not self.is_weight(type_)]
+        weights = [array for type_, array in tensors if self.is_weight(type_)]
+        variables = [
+            Variable("operation", f"w{i}", array.shape, str(array.dtype), True)
+            for i, array in enumerate(weights)
+        ]
+        operation = operation_class(self.case.operation)(**self.case.arguments)
+        layer = GraphLayer("operation", operation, variables, NOWHERE)
+        graph = Graph("drawn", [], [], [], [], [layer], [], NOWHERE)
+        return run_onnx(self.model, graph, weights, inputs)
+
+
+def check(name: str, examples: int, drawn_from: str | None = None) -> None:
+    compared = 0
+
+    @settings(
+        max_examples=examples,
+        derandomize=drawn_from is None,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(cases(name) if name not in FAMILIES["creation"] else made_cases(name))
+    def property_(case: Case) -> None:
+        nonlocal compared
+        compared += check_native(case)
+
+    (property_ if drawn_from is None else seed(int(drawn_from))(property_))()
+    if examples > EXAMPLES and name not in NOT_YET:
+        assert compared * 20 >= examples, f"only {compared} of {examples} were compared"
+
+
+def made_cases(name: str) -> Any:
+    """Cases of operations that take no tensors."""
+    kinds = operation_class(name).signature
+    accepted = creations(name).filter(
+        lambda drawn: all(kinds[key].kind.accepts(value) for key, value in drawn.items())
+    )
+    return accepted.map(lambda drawn: Case(name, drawn))
+
+
+@pytest.mark.parametrize("name", OPERATION_NAMES)
+def test_lowers_to_what_keras_computes(name: str) -> None:
+    check(name, EXAMPLES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OPERATION_NAMES)
+def test_lowers_to_what_keras_computes_on_many(name: str) -> None:
+    check(name, MANY_EXAMPLES, SEED)
