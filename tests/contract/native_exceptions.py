@@ -17,9 +17,22 @@ NOT_YET: set[str] = {
 }
 """Layers without any lowering: those whose class has none."""
 
+
+def unlowered(layer: Layer) -> bool:
+    """Whether a layer within another one has no lowering for its arguments."""
+    skip = ARGUMENTS_NOT_YET.get(layer.kind)
+    case = Case(layer.kind, layer.given, [], layer.trainable)
+    return layer.kind in NOT_YET or bool(skip and skip(case))
+
+
 ARGUMENTS_NOT_YET: dict[str, Callable[[Case], Any]] = {
     "Dense": lambda case: case.arguments.get("lora_rank") or "activation" in case.arguments,
     "Embedding": lambda case: case.arguments.get("lora_rank"),
+    "SpectralNormalization": lambda case: unlowered(case.arguments["layer"]),
+    # Keras hands the states on from step to step there.
+    "TimeDistributed": lambda case: (
+        unlowered(case.arguments["layer"]) or getattr(case.arguments["layer"], "stateful", False)
+    ),
 }
 """Layers that have one, but not for all arguments: whether a case is one of these."""
 

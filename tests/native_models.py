@@ -1,0 +1,33 @@
+"""Models exported natively and verified, for the tests of the native exporter."""
+
+from __future__ import annotations
+
+import onnx
+
+import specc
+from specc.backends.adopt import adopt
+from specc.backends.export import Exported, Exporter, current_weights
+from specc.verification.verify import verify_onnx
+
+
+def exported(model: specc.Model, seed: int = 0) -> tuple[Exporter, Exported, specc.Report]:
+    """A model exported natively, and the report on it."""
+    keras_model = model.to_keras(seed=seed)
+    built = adopt(model.graph, keras_model)
+    exporter = Exporter(built, model.source, via="native")
+    assert exporter.via == "native", exporter.fallen_back
+    made = exporter.export(current_weights(built))
+    onnx.checker.check_model(made.model, full_check=True)
+    report = verify_onnx(model.graph, keras_model, made.model, provider="cpu", exporter=exporter)
+    return exporter, made, report
+
+
+def sound(text: str) -> onnx.ModelProto:
+    """The ONNX model of the last model of a spec, verified."""
+    _, made, report = exported(specc.compile_text(text).models[-1])
+    assert report.ok, report.diagnostics
+    return made.model
+
+
+def operators(model: onnx.ModelProto) -> list[str]:
+    return [node.op_type for node in model.graph.node]
