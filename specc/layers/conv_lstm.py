@@ -272,7 +272,7 @@ class ConvLSTM2D(ConvLSTM1D):
     Example: float32[5, 16, 16, 3] -> ConvLSTM2D(4, 3, padding="same") -> float32[16, 16, 4]
     """
 
-    kernel_size: tuple[int, ...] = arg(Sizes(2))
+    kernel_size: tuple[int, ...] = arg(Sizes(2))  # pyright: ignore[reportGeneralTypeIssues]
     strides: tuple[int, ...] = arg(Sizes(2), default=1)
     dilation_rate: tuple[int, ...] = arg(Sizes(2), default=1)
 
@@ -289,6 +289,6 @@ class ConvLSTM3D(ConvLSTM1D):
     Example: float32[5, 8, 8, 8, 1] -> ConvLSTM3D(4, 3) -> float32[6, 6, 6, 4]
     """
 
-    kernel_size: tuple[int, ...] = arg(Sizes(3))
+    kernel_size: tuple[int, ...] = arg(Sizes(3))  # pyright: ignore[reportGeneralTypeIssues]
     strides: tuple[int, ...] = arg(Sizes(3), default=1)
     dilation_rate: tuple[int, ...] = arg(Sizes(3), default=1)

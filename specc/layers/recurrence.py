@@ -8,7 +8,7 @@ comes first.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from specc.lowering import Builder, Value, Values
 
@@ -41,10 +41,10 @@ class Steps(Protocol):
 class Gates(Protocol):
     """What one of ONNX's operators needs of a cell."""
 
-    operator: str
-    usual_activations: tuple[str, ...]
+    operator: ClassVar[str]
+    usual_activations: ClassVar[tuple[str, ...]]
     """Those that the operator has unless told."""
-    states: int
+    states: ClassVar[int]
     """How many it hands on from step to step."""
     units: int
 

@@ -251,7 +251,7 @@ class Recurrent(OverTime, Handing):
         sequences = self.return_sequences
         if has_operators(reading):
             return by_operators(op, x, [reading], sequences=sequences, zero_masked=zero_masked)
-        sizes = [(self.output_size,), *[state.shape for state in self.state_types]]
+        sizes = [(size,) for size in (self.output_size, *_flat(self.state_structure))]
         mask = op.Unsqueeze(x.mask, [2]) if x.mask is not None else None
         return by_scan(op, x, mask, reading, sizes, sequences=sequences, zero_masked=zero_masked)
 
