@@ -10,6 +10,9 @@ from specc.types import FLOAT_DTYPES
 
 SELU_ALPHA, SELU_GAMMA = 1.6732632423543772, 1.0507009873554805
 
+NOT_ELEMENTWISE = ("log_softmax", "softmax", "sparsemax")
+"""Those that work on the last axis as a whole."""
+
 
 def activated(op: Builder, activation: Any, x: Value) -> Value:
     """What an `activation` argument makes of a value: a name, a layer, or None.

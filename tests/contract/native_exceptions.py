@@ -42,7 +42,6 @@ ARGUMENTS_NOT_YET: dict[str, Callable[[Case], Any]] = {
         case.arguments.get("interpolation", "").lower() in ("bicubic", "lanczos3", "lanczos5")
         and not all(isinstance(size, int) for size in case.inputs[0].shape)
     ),
-    "SpectralNormalization": lambda case: unlowered(case.arguments["layer"]),
     "IntegerLookup": lambda case: case.arguments.get("oov_method") == "farmhash",
     "StringLookup": lambda case: case.arguments.get("num_oov_indices", 1) > 1,
     "TextVectorization": lambda case: (
@@ -65,6 +64,11 @@ ARGUMENTS_NOT_YET: dict[str, Callable[[Case], Any]] = {
             or case.arguments.get("antialias")
         )
         and any(not isinstance(size, int) for size in case.inputs[0].shape)
+    ),
+    "SpectralNormalization": lambda case: unlowered(case.arguments["layer"]),
+    # Keras hands the states on from step to step there.
+    "TimeDistributed": lambda case: (
+        unlowered(case.arguments["layer"]) or getattr(case.arguments["layer"], "stateful", False)
     ),
 }
 """Layers that have one, but not for all arguments: whether a case is one of these."""
