@@ -18,7 +18,8 @@ from specc.backends.fold import Accounting, bind_weights
 from specc.backends.keras_model import BuiltModel, pair_variables
 from specc.backends.native.convert import lower
 from specc.backends.native.passes.pipeline import Change
-from specc.backends.tf2onnx_graph import LAYER_SCOPE, convert
+from specc.backends.scope import LAYER_SCOPE
+from specc.backends.tf2onnx_graph import convert
 from specc.backends.write import DataFile, needs_data_file, with_tensors, write_model
 from specc.files import UsageError
 from specc.graph import Graph, Variable
@@ -148,7 +149,8 @@ class Exporter:
         model = ir.serde.deserialize_model(converted)
         _sort(model.graph)
         # The weights first: an input of the spec may be called w0 as well.
-        accounting = bind_weights(model, self._variables, arrays)
+        names = [layer.name for layer in self._graph.layers]
+        accounting = bind_weights(model, self._variables, arrays, names)
         _name_interface(model.graph, self._graph)
         _name_values(model.graph, self._graph, set(accounting.holdings))
         model.ir_version = IR_VERSION

@@ -15,7 +15,7 @@ import onnx_ir as ir
 from specc.backends.native.builder import DTYPES, OnnxBuilder, OnnxValue
 from specc.backends.native.fold_normalization import Fold, plan_folds
 from specc.backends.native.passes.pipeline import Change, run_passes
-from specc.backends.tf2onnx_graph import LAYER_SCOPE
+from specc.backends.scope import LAYER_SCOPE
 from specc.files import UsageError
 from specc.graph import Graph, GraphLayer, Node, Tensor
 from specc.layers.base import Layer
