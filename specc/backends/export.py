@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 import onnx
@@ -137,10 +137,11 @@ class Exporter:
     def variables(self) -> list[Variable]:
         return self._variables
 
-    def export(self, arrays: list[Array], weights: dict[str, Any] | None = None) -> Exported:
+    def export(self, arrays: Sequence[Array], weights: dict[str, Any] | None = None) -> Exported:
         """The model with these values of `variables`.
 
         Args:
+            arrays: they are read when the model is written.
             weights: what the manifest is to say of where they are from.
         """
         # The deserialised model shares its tensors with the protobuf, and they are renamed.
@@ -232,9 +233,28 @@ def export_onnx(
     return exporter.export(current_weights(built), weights)
 
 
+class CurrentWeights(Sequence[Array]):
+    """The values that the variables of a Keras model have, read one by one when asked for."""
+
+    def __init__(self, built: BuiltModel) -> None:
+        self._variables = [keras_variable for _, keras_variable in pair_variables(built)]
+
+    def __len__(self) -> int:
+        return len(self._variables)
+
+    @overload
+    def __getitem__(self, index: int) -> Array: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Array]: ...
+    def __getitem__(self, index: int | slice) -> Array | list[Array]:
+        if isinstance(index, slice):
+            return [np.asarray(variable) for variable in self._variables[index]]
+        return np.asarray(self._variables[index])
+
+
 def current_weights(built: BuiltModel) -> list[Array]:
-    """The values of every variable, in the order of `pair_variables`."""
-    return [np.asarray(keras_variable) for _, keras_variable in pair_variables(built)]
+    """The values of every variable now, in the order of `pair_variables`."""
+    return list(CurrentWeights(built))
 
 
 def _name_interface(onnx_graph: ir.Graph, graph: Graph) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
-from specc.backends.export import DEFAULT_OPSET, Exporter, current_weights
+from specc.backends.export import DEFAULT_OPSET, CurrentWeights, Exporter
 from specc.backends.keras_model import BuiltModel
 from specc.backends.native.passes.pipeline import Change
 from specc.backends.write import data_beside, needs_data_file
@@ -53,7 +53,7 @@ def export_verified(
     graph = built.graph
     say(f"converting {graph.name} to ONNX")
     exporter = Exporter(built, source, opset, via, without)
-    exported = exporter.export(current_weights(built), weights)
+    exported = exporter.export(CurrentWeights(built), weights)
     exported.check()
     try:
         with data_beside(target) as data, replacing(target) as temporary:

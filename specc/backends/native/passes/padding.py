@@ -49,7 +49,9 @@ def _fold(graph: ir.Graph, pad: ir.Node) -> bool:
     assert source is not None
     if turned is not None:
         turned.replace_input_with(0, source)
-        output.shape = None
+        perm = turned.attributes["perm"].as_ints()
+        shape = source.shape
+        output.shape = None if shape is None else ir.Shape([shape[axis] for axis in perm])
     else:
         for user in users:
             user.replace_input_with(0, source)

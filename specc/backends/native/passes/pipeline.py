@@ -44,7 +44,8 @@ class Change(NamedTuple):
 
 
 def run_passes(model: ir.Model, without: Collection[str] = ()) -> tuple[ir.Model, list[Change]]:
-    """A model after the passes, with the shapes of its values.
+    """A model after the passes, with the shapes of its values: each pass gives those of what it
+    makes, so that they are inferred but once.
 
     Args:
         without: the names of passes to leave out.
@@ -55,7 +56,6 @@ def run_passes(model: ir.Model, without: Collection[str] = ()) -> tuple[ir.Model
         if step.name in without:
             continue
         number = step.run(model)
-        model = with_shapes(model)
         if number:
             changes.append(Change(step.name, f"{number} {step.did}"))
     common.RemoveUnusedNodesPass()(model)
