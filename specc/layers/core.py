@@ -140,6 +140,8 @@ class Embedding(Layer):
     Example: int32[200] -> Embedding(1_000, 16) -> float32[200, 16]
     """
 
+    autocasts = False
+
     input_dim: int = arg(Int(at_least=1))
     output_dim: int = arg(Int(at_least=1))
     embeddings_initializer: str | KerasObject = arg(INITIALIZER, default="uniform")

@@ -233,6 +233,8 @@ class ReversibleEmbedding(Layer):
     Example: int32[10] -> ReversibleEmbedding(1_000, 8) -> float32[10, 8]
     """
 
+    autocasts = False
+
     call_arguments: ClassVar[dict[str, Kind]] = {"reverse": BOOL, "training": BOOL}
     dtype_kind = Optional(Choice("float32"))  # Vectors are not cast, and decide with the weights.
     shaped_by_call = True
@@ -290,7 +292,7 @@ class ReversibleEmbedding(Layer):
         if not reverse:
             return rows_at(op, table, x)
         kernel = op.Transpose(table, perm=[1, 0]) if self.tie_weights else w["reverse_embeddings"]
-        logits = op.MatMul(x, kernel)
+        logits = op.MatMul(op.cast(x, kernel.dtype), kernel)
         if self.logit_soft_cap is None:
             return logits
         return op.Mul(op.Tanh(op.Div(logits, self.logit_soft_cap)), self.logit_soft_cap)

@@ -95,8 +95,17 @@ UNLIKE_KERAS: dict[str, Callable[[Case], Any]] = {
         ],
         _bias_along_steps,
     ),
+    # onnxruntime makes a scale part of a product of float64, and rounds it to float32 there.
+    "Attention": lambda case: case.dtype == "float64" and case.arguments.get("use_scale"),
+    # Keras multiplies the narrow matrices of LoRA in float32.
+    "Embedding": lambda case: case.dtype == "float64" and case.arguments.get("lora_rank"),
 }
-"""Where Keras's own answer is wrong or no answer: whether a case is one of these."""
+"""Where Keras's own answer is wrong or no answer, or onnxruntime's is: whether a case is one of
+these."""
+
+SAFE = ("EinsumDense",)
+"""Layers with which TensorFlow ends the process only where shapes do not fit, which specc refuses
+before."""
 
 ROUNDING = ("Resizing",)
 """Layers that round floats to whole numbers: what lies half way between two may become either."""

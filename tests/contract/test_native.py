@@ -39,6 +39,7 @@ from .native_exceptions import (
     NOT_YET,
     RARELY,
     ROUNDING,
+    SAFE,
     UNLIKE_KERAS,
 )
 from .oracle import inner_layers, on_purpose
@@ -141,6 +142,8 @@ def aside(case: Case) -> bool:
     """
     if case.layer in WRAPPERS:
         return any(layer.kind in FATAL for layer in inner_layers(case.arguments))
+    if case.layer in SAFE:
+        return False
     # Lookups refuse much on purpose, and what is left is few: they say themselves what it is.
     refused = on_purpose(case) and case.layer not in FAMILIES["lookup"]
     return refused or case.layer in FATAL
