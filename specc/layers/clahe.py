@@ -69,7 +69,8 @@ def _curves(op: Builder, tiles: Value, pixels: int, clip_limit: float) -> Value:
     sums = op.CumSum(counts, op.constant(-1, "int64"))
     least = op.Slice(sums, [0], [1], [-1])
     span = op.Sub(op.constant(pixels, "float32"), least)
-    span = op.Where(op.Equal(span, 0.0, dtype="bool"), op.constant(1.0, "float32"), span)
+    empty = op.Equal(span, 0.0, dtype="bool")
+    span = op.Where(empty, op.constant(1.0, "float32"), span, dtype="float32")
     curves = op.Div(op.Mul(op.Sub(sums, least), VALUES - 1.0), span)
     return op.Clip(curves, 0.0, VALUES - 1.0)
 

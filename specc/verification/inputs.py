@@ -110,7 +110,7 @@ def _picked(
     top = len(known) - 1
     fixed = {"zeros": np.zeros(shape, int), "large": np.full(shape, top)}
     chosen = fixed.get(kind, random.integers(0, top, shape, endpoint=True))
-    return np.array(known, dtype)[chosen]
+    return np.array(known).astype(dtype)[chosen]
 
 
 def _limit(graph: Graph, tensor: Tensor) -> int | None:
@@ -121,9 +121,14 @@ def _limit(graph: Graph, tensor: Tensor) -> int | None:
 
 def _known(graph: Graph, tensor: Tensor) -> list[str | int]:
     """What the layers that an input reaches know by name, of the input's kind."""
-    text = tensor.type.dtype == "string"
+    kind = str if tensor.type.dtype == "string" else int
+    limit = _limit(graph, tensor)
     found = [item for layer in _reached(graph, tensor) for item in layer.known_inputs]
-    return [item for item in dict.fromkeys(found) if (type(item) is str) == text]
+    return [
+        item
+        for item in dict.fromkeys(found)
+        if type(item) is kind and (limit is None or kind is str or int(item) < limit)
+    ]
 
 
 def _reached(graph: Graph, tensor: Tensor) -> Iterator[Layer]:
@@ -139,5 +144,6 @@ def _reached(graph: Graph, tensor: Tensor) -> Iterator[Layer]:
             for taken, inner in zip(node.inputs, layer.graph.inputs, strict=True):
                 if taken in reached:
                     yield from _reached(layer.graph, inner)
-        # What is still whole numbers behind a layer, such as Reshape, may be looked up there.
-        reached.update(t for t in node.outputs if not t.type.is_float)
+        if not (isinstance(layer, Layer) and layer.known_inputs):
+            # What is still whole numbers behind a layer, such as Reshape, may be looked up there.
+            reached.update(t for t in node.outputs if not t.type.is_float)
