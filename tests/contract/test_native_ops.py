@@ -43,6 +43,7 @@ def of_unknown_size(case: Case) -> bool:
 
 
 UNSAID: dict[str, Callable[[Case], Any]] = {
+    "max_pool": lambda case: case.tensors[0].dtype == "int64",
     "norm": lambda case: case.arguments.get("ord") in ("nuc", 2, -2),
     **dict.fromkeys(("median", "percentile", "quantile"), of_unknown_size),
     **dict.fromkeys(("diagonal", "trace", "array_split"), of_unknown_size),
@@ -85,7 +86,8 @@ class Drawn:
 
     def _floats(self, shape: tuple[int, ...]) -> Any:
         array = self.random.standard_normal(shape)
-        if self.operation in ("cast", "one_hot"):  # some dtypes have no place below 0
+        if self.operation in ("cast", "one_hot") or "cum" in self.operation:
+            # Some dtypes have no place below 0.
             return np.abs(array) * 3
         if self.random.random() < 0.3:
             array = np.abs(array) + 0.1
