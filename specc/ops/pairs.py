@@ -101,9 +101,12 @@ def ldexp(op: Builder, a: Value, b: Value, _: str) -> Value:
     return where(op, stays, a, scaled)
 
 
-def logaddexp(op: Builder, a: Value, b: Value, _: str, base: float = math.e) -> Value:
-    """The larger one and what is missing, which cannot overflow."""
-    unit = math.log(base)
+LOG_2 = 0.6931471824645996
+"""The logarithm of 2 as a float32, which TensorFlow makes of it in float64 too."""
+
+
+def logaddexp(op: Builder, a: Value, b: Value, _: str, unit: float = 1.0) -> Value:
+    """The larger one and what is missing, which cannot overflow; `unit` is the base's logarithm."""
     distance = op.Sub(a, b)
     missing = log1p(op, op.Exp(op.Mul(op.Abs(distance), -unit)))
     found = op.Add(op.Max(a, b), op.Mul(missing, 1 / unit))
@@ -111,7 +114,7 @@ def logaddexp(op: Builder, a: Value, b: Value, _: str, base: float = math.e) -> 
 
 
 def logaddexp2(op: Builder, a: Value, b: Value, dtype: str) -> Value:
-    return logaddexp(op, a, b, dtype, base=2.0)
+    return logaddexp(op, a, b, dtype, unit=LOG_2)
 
 
 # ------------------------------------------------------------------------- geometry

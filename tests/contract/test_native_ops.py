@@ -56,7 +56,9 @@ UNLIKE_KERAS: dict[str, Callable[[Case], Any]] = {
     # Channels of unknown number are taken in groups where they turn out to be more.
     "conv": lambda case: None in (case.arguments["inputs"].shape[i] for i in (0, -1)),
     # TensorFlow takes sizes that differ where their products agree.
-    "tensordot": of_unknown_size,
+    "tensordot": lambda case: (
+        of_unknown_size(case) and isinstance(case.arguments.get("axes", 2), int)
+    ),
 }
 """Where Keras's answer is one of several, or of another question: whether a case is one."""
 
