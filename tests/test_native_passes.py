@@ -161,6 +161,11 @@ def test_a_body_reads_what_was_turned() -> None:
              "b = Pad(x, p, z)"],
             ["Conv"],
         ),
+        (
+            ["q = Constant<value_ints=[0,1,2,0,0,0,1,0]>()", "t = Transpose<perm=[0,2,3,1]>(x)",
+             "p = Pad(t, q)", "b = Transpose<perm=[0,3,1,2]>(p)"],
+            ["Transpose", "Transpose", "Conv"],
+        ),
         # Other numbers, other modes and other axes are no business of a convolution.
         (
             ["p = Constant<value_ints=[0,0,1,2,0,0,0,1]>()", "z = Constant<value_float=1.0>()",
@@ -233,3 +238,33 @@ def test_constants_are_computed_where_that_is_no_larger() -> None:
         "n = Constant<value_ints=[100,3]>()", "d = Expand(c, n)", "y = Add(d, x)",
     )  # fmt: skip
     assert after(model, "constants") == ["Expand", "Add"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "lines", "expected"),
+    [
+        ("y[N,3]", ["b = Flatten(a)", "y = Relu(b)"], ["GlobalAveragePool", "Flatten", "Relu"]),
+        (
+            "y[N,1,1,3]",
+            ["b = Flatten(a)", "s = Constant<value_ints=[-1,1,1,3]>()", "c = Reshape(b, s)",
+             "y = Relu(c)"],
+            ["GlobalAveragePool", "Reshape", "Relu"],
+        ),
+        (
+            "y[N,3,1,1]",
+            ["b = Flatten(a)", "s = Constant<value_ints=[0,3,1,1]>()", "c = Reshape(b, s)",
+             "y = Relu(c)"],
+            ["GlobalAveragePool", "Relu"],
+        ),
+        # One that somebody else reads as well stays.
+        (
+            "y[N,1,3]",
+            ["b = Flatten(a)", "s = Constant<value_ints=[0,1,3]>()", "c = Reshape(b, s)",
+             "y = Add(c, b)"],
+            ["GlobalAveragePool", "Flatten", "Reshape", "Add"],
+        ),
+    ],
+)  # fmt: skip
+def test_reshapes_are_joined(shape: str, lines: list[str], expected: list[str]) -> None:
+    model = graph("x[N,3,4,4]", shape, "a = GlobalAveragePool(x)", *lines)
+    assert after(model, "reshapes") == expected

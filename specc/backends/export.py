@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Collection
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -18,12 +18,13 @@ from specc.backends.fold import Accounting, bind_weights
 from specc.backends.keras_model import BuiltModel, pair_variables
 from specc.backends.native.convert import lower
 from specc.backends.native.passes.pipeline import Change
-from specc.backends.tf2onnx_graph import LAYER_SCOPE, convert
-from specc.backends.write import needs_data_file, with_tensors, write_model
+from specc.backends.scope import LAYER_SCOPE
+from specc.backends.tf2onnx_graph import convert
+from specc.backends.write import DataFile, needs_data_file, with_tensors, write_model
 from specc.files import UsageError
 from specc.graph import Graph, Variable
 from specc.lowering import NotLowered
-from specc.manifest import manifest
+from specc.manifest import MANIFEST_KEY, manifest, read_manifest
 from specc.source import Source
 
 IR_VERSION = 8
@@ -31,7 +32,6 @@ IR_VERSION = 8
 
 DEFAULT_OPSET = 18
 BATCH_AXIS = "batch"
-MANIFEST_KEY = "specc.manifest"
 LAYER_KEY = "specc.layer"
 PLACE_KEY = "specc.source"
 
@@ -76,18 +76,21 @@ class Exported:
             stand_in.graph.input.append(value)
         onnx.checker.check_model(stand_in, full_check=True)
 
-    def write(self, path: str, data_path: str | None = None) -> None:
-        """Write the model's file, and the parameters to one of their own where that is given.
+    def write(self, path: str, data: DataFile | None = None) -> None:
+        """Write the model's file.
+
+        Args:
+            data: where the parameters go, instead of into the same file.
 
         Raises:
-            UsageError: where it is not, and they are too large for one file.
+            UsageError: where they are too large for that and there is no `data`.
         """
-        if data_path is None and needs_data_file(self.tensors):
+        if data is None and needs_data_file(self.tensors):
             raise UsageError(
                 "the weights are more than 2 GB, which one ONNX file cannot hold",
                 "`--external-data` writes them to a file beside it",
             )
-        write_model(self.skeleton, self.tensors, path, data_path)
+        write_model(self.skeleton, self.tensors, path, data)
 
 
 class Exporter:
@@ -98,7 +101,7 @@ class Exporter:
         built: BuiltModel,
         source: Source,
         opset: int = DEFAULT_OPSET,
-        via: str = "tf2onnx",
+        via: str = "native",
         without: Collection[str] = (),
     ) -> None:
         """Convert.
@@ -114,6 +117,7 @@ class Exporter:
         self._graph = built.graph
         self._source = source
         self._opset = opset
+        self._without = without
         self._variables = [variable for variable, _ in pair_variables(built)]
         self.fallen_back: str | None = None
         """Why tf2onnx did it, where "native" was asked for."""
@@ -145,7 +149,8 @@ class Exporter:
         model = ir.serde.deserialize_model(converted)
         _sort(model.graph)
         # The weights first: an input of the spec may be called w0 as well.
-        accounting = bind_weights(model, self._variables, arrays)
+        names = [layer.name for layer in self._graph.layers]
+        accounting = bind_weights(model, self._variables, arrays, names)
         _name_interface(model.graph, self._graph)
         _name_values(model.graph, self._graph, set(accounting.holdings))
         model.ir_version = IR_VERSION
@@ -161,6 +166,7 @@ class Exporter:
             weights or {},
             opset=self._opset,
             exporter=self.via,
+            without=sorted(self._without),
             onnx={"params": accounting.onnx_total, "constants": accounting.constants},
         )
         model.metadata_props[MANIFEST_KEY] = json.dumps(content)
@@ -171,17 +177,24 @@ def _with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
     return onnx.shape_inference.infer_shapes(model, data_prop=True)
 
 
-def exporter_of(model: onnx.ModelProto) -> str:
-    """The exporter that an ONNX model is from, by its manifest; "tf2onnx" where it has none."""
-    for entry in model.metadata_props:
-        if entry.key == MANIFEST_KEY:
-            try:
-                content = json.loads(entry.value)
-            except ValueError:
-                break
-            found = content.get("exporter") if isinstance(content, dict) else None
-            return "native" if found == "native" else "tf2onnx"
-    return "tf2onnx"
+class Origin(NamedTuple):
+    """How an ONNX model was exported."""
+
+    opset: int
+    via: str
+    without: tuple[str, ...]
+
+
+def origin_of(model: onnx.ModelProto) -> Origin:
+    """How a model was exported, by its manifest; by tf2onnx where it has none."""
+    content = read_manifest({entry.key: entry.value for entry in model.metadata_props})
+    versions = [o.version for o in model.opset_import if o.domain in ("", "ai.onnx")]
+    without = content.get("without", [])
+    return Origin(
+        versions[0] if versions else DEFAULT_OPSET,
+        "native" if content.get("exporter") == "native" else "tf2onnx",
+        tuple([str(name) for name in without]) if isinstance(without, list) else (),
+    )
 
 
 def _without_parameters(

@@ -8,6 +8,7 @@ from names or values.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import onnx_ir as ir
 
+from specc.backends.scope import LAYER_SCOPE
 from specc.backends.static import LAYOUT_OPERATORS, Evaluator, Static
 from specc.graph import Variable
 from specc.records import record
@@ -29,6 +31,9 @@ class Parameter:
     """kept (its numbers are in the file), folded (what was computed from them is) or dropped."""
     initializers: list[str]
     """The initializers that hold it, or what it was folded into."""
+
+
+SCOPE = re.compile(re.escape(LAYER_SCOPE) + r"(\d+)")
 
 
 class Holding(NamedTuple):
@@ -116,7 +121,10 @@ class Accounting:
 
 
 def bind_weights(
-    model: ir.Model, variables: list[Variable], arrays: Sequence[np.ndarray[Any, Any]]
+    model: ir.Model,
+    variables: list[Variable],
+    arrays: Sequence[np.ndarray[Any, Any]],
+    layers: Sequence[str] = (),
 ) -> Accounting:
     """Turn the weight inputs w0, w1, ... of a converted model into initializers, in place.
 
@@ -124,6 +132,7 @@ def bind_weights(
 
     Args:
         arrays: the values; they are read whenever the numbers of an initializer are asked for.
+        layers: the names of the layers whose numbers stand in the names of the nodes.
     """
     graph = model.graph
     weight_inputs = {
@@ -138,14 +147,14 @@ def bind_weights(
     folded_nodes = _fold(model, statics)
 
     evaluator = Evaluator(dict(model.opset_imports))
-    names = _Names(variables)
+    names = _Names(variables, layers)
     removed = set(folded_nodes)
     holdings: dict[str, Holding] = {}
     for value, static in statics.items():
-        users = [user for user, _ in value.uses() if user not in removed]
+        users = [(user, index) for user, index in value.uses() if user not in removed]
         if not static.sources or not users:
             continue
-        name = names.choose(static, users[0].op_type)
+        name = names.choose(static, *users[0])
         _materialize(graph, static, name, evaluator)
         holdings[name] = Holding(static.size, static.sources, static.layout_only)
     graph.remove(folded_nodes, safe=True)
@@ -244,16 +253,43 @@ def _remove_unread(graph: ir.Graph) -> None:
 
 
 class _Names:
-    """Names of initializers: a kept weight has Keras's, a folded one says what it does."""
+    """Names of initializers: those of the variables that they hold, or take the place of."""
 
-    def __init__(self, variables: list[Variable]) -> None:
+    def __init__(self, variables: list[Variable], layers: Sequence[str]) -> None:
         self._variables = variables
+        self._layers = layers
         self._taken: dict[str, int] = {}
 
-    def choose(self, static: Static, operator: str) -> str:
-        first = self._variables[min(static.sources)]
-        role = {"Mul": "scale", "Add": "offset"}.get(operator, "folded")
-        base = first.path if static.layout_only else f"{first.layer}/{role}"
+    def choose(self, static: Static, user: ir.Node, index: int) -> str:
+        """A name.
+
+        Args:
+            user: the node that reads it, and as which of its inputs.
+        """
+        base = self._base(static, user, index)
         number = self._taken.get(base, 0)
         self._taken[base] = number + 1
         return f"{base}_{number}" if number else base
+
+    def _base(self, static: Static, user: ir.Node, index: int) -> str:
+        sources = [self._variables[number] for number in sorted(static.sources)]
+        if static.layout_only:
+            return sources[0].path
+        scope = SCOPE.search(user.name or "")
+        number = int(scope[1]) if scope else len(self._layers)
+        layer = self._layers[number] if number < len(self._layers) else sources[0].layer
+        own = [variable for variable in sources if variable.layer == layer]
+        if not own:
+            layer, own = sources[0].layer, [v for v in sources if v.layer == sources[0].layer]
+        return f"{layer}/{_role(own, user.op_type, index)}"
+
+
+def _role(own: list[Variable], operator: str, index: int) -> str:
+    """What an initializer is to the layer, some of whose variables it is made of."""
+    if len(own) == 1:
+        return own[0].name
+    if operator in ("Conv", "ConvTranspose", "Gemm", "MatMul"):
+        return "bias" if index == 2 else max(own, key=lambda variable: variable.size).name
+    if any(variable.name == "bias" for variable in own):
+        return "bias"
+    return {"Mul": "scale", "Add": "offset"}.get(operator, "folded")

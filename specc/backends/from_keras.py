@@ -29,14 +29,17 @@ TRAINING_ONLY = ("_initializer", "_regularizer", "_constraint")
 """Ends of the names of arguments that do not matter for what a trained model computes."""
 
 
-def from_keras(keras_model: Any) -> BuiltModel:
+def from_keras(keras_model: Any, name: str | None = None) -> BuiltModel:
     """Pair a Keras model with the graph that is read from it.
+
+    Args:
+        name: what messages call it; the model's own name otherwise.
 
     Raises:
         UsageError: naming the first layer that the catalogue has not, or where the model is of
             another kind.
     """
-    source = Source(f"{keras_model.name}.keras", "")
+    source = Source(name or keras_model.name, "")
     return BuiltModel(_graph_of(keras_model, Span(source, 0, 0)), keras_model, read=True)
 
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from hashlib import sha256
 from typing import Any
 
 import onnx
@@ -48,33 +50,105 @@ def with_tensors(skeleton: onnx.ModelProto, tensors: Tensors) -> onnx.ModelProto
     return model
 
 
+class DataFile:
+    """A file for the weights beside a model's.
+
+    It is named after what is in it, so that a model never refers to the weights of another one,
+    whenever a program ends.
+    """
+
+    def __init__(self, target: str) -> None:
+        """Nothing is written yet.
+
+        Args:
+            target: the path that the model's file will have.
+        """
+        self._folder, base = os.path.split(target)
+        self._stem = os.path.splitext(base)[0]
+        self.name: str | None = None
+        """The file's name, once it is written."""
+        self.is_new = False
+
+    @property
+    def path(self) -> str:
+        return os.path.join(self._folder, self.name or "")
+
+    def write(self, tensors: Tensors) -> dict[str, int]:
+        """Write tensors; the offset of each by its name."""
+        temporary = os.path.join(self._folder, f".{self._stem}.{os.getpid()}.partial.data")
+        offsets: dict[str, int] = {}
+        digest = sha256()
+        try:
+            with open(temporary, "wb") as file:
+                for tensor, array in _computed(tensors):
+                    for part in (bytes(-file.tell() % PAGE), _bytes_of(array)):
+                        offsets[tensor.name or ""] = file.tell()
+                        file.write(part)
+                        digest.update(part)
+                file.flush()
+                os.fsync(file.fileno())
+            self.name = f"{self._stem}-{digest.hexdigest()[:12]}.data"
+            self.is_new = not os.path.exists(self.path)
+            os.replace(temporary, self.path)
+        finally:
+            if os.path.exists(temporary):
+                os.unlink(temporary)
+        return offsets
+
+
+@contextmanager
+def data_beside(target: str) -> Generator[DataFile]:
+    """A file for the weights of a model, which goes again if the block fails.
+
+    When it succeeds, the file goes that the former model at this path referred to.
+    """
+    before = _data_of(target)
+    data = DataFile(target)
+    try:
+        yield data
+    except BaseException:
+        if data.is_new:
+            os.unlink(data.path)
+        raise
+    for name in before - {data.name}:
+        path = os.path.join(os.path.dirname(target), name)
+        if os.path.basename(name) == name and os.path.isfile(path):
+            os.unlink(path)
+
+
+def _data_of(path: str) -> set[str]:
+    """The files that a model refers to; none where there is no model."""
+    if not os.path.isfile(path):
+        return set()
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except Exception:  # whatever it is, it is no model
+        return set()
+    entries = [entry for tensor in model.graph.initializer for entry in tensor.external_data]
+    return {entry.value for entry in entries if entry.key == "location"}
+
+
 def write_model(
-    skeleton: onnx.ModelProto, tensors: Tensors, path: str, data_path: str | None = None
+    skeleton: onnx.ModelProto, tensors: Tensors, path: str, data: DataFile | None = None
 ) -> None:
     """Write a model.
 
     Args:
         skeleton: the model without the weights.
         tensors: the weights; each is computed when its turn comes.
-        data_path: a file for the weights; in it `path` refers to them by the file's name.
+        data: where they go, but for the small ones; into the model's file without it.
     """
-    if data_path is None:
+    if data is None:
         _write_file(skeleton, tensors, path)
         return
     outside = [tensor for tensor in tensors if tensor.nbytes >= INLINE]
-    places: dict[str, tuple[int, int]] = {}
-    with open(data_path, "wb") as file:
-        for tensor, array in _computed(outside):
-            file.write(bytes(-file.tell() % PAGE))
-            places[tensor.name or ""] = (file.tell(), tensor.nbytes)
-            file.write(_bytes_of(array))
+    offsets = data.write(outside)
     model = with_tensors(skeleton, [t for t in tensors if t.nbytes < INLINE])
     for tensor in outside:
         proto = _header(tensor)
-        offset, length = places[tensor.name or ""]
         proto.data_location = onnx.TensorProto.EXTERNAL
-        entries = {"location": os.path.basename(data_path), "offset": offset, "length": length}
-        for key, value in entries.items():
+        place = {"location": data.name, "offset": offsets[tensor.name or ""]}
+        for key, value in {**place, "length": tensor.nbytes}.items():
             proto.external_data.add(key=key, value=str(value))
         model.graph.initializer.append(proto)
     with open(path, "wb") as file:

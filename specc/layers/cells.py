@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from specc.diagnostics.errors import shapes as errors
@@ -21,16 +23,11 @@ from specc.layers.arguments import (
     arg,
 )
 from specc.layers.base import Layer, Weights, apply_within, variables_within
-from specc.layers.sequence import (
-    IMPLEMENTATION,
-    RATE,
-    SEED,
-    Cell,
-    Gated,
-    GRUGates,
-    LSTMGates,
-    Structure,
-)
+from specc.layers.gates import Gated, GRUGates, LSTMGates
+from specc.layers.lower import computed
+from specc.layers.recurrence import Gates
+from specc.layers.sequence import IMPLEMENTATION, RATE, SEED, Cell, Structure
+from specc.lowering import Builder, Value, Values, inside
 from specc.types import TensorType
 
 
@@ -155,6 +152,41 @@ class StackedRNNCells(Cell):
         for cell in self.cells:
             x = apply_within(cell, [x], {"states": cell.state_types})[0]
 
+    # What `recurrence.Steps` says.
+
+    def step_weights(self, op: Builder, w: Values) -> Values:
+        return {
+            _prefix(index) + name: value
+            for index, cell in enumerate(self.cells)
+            for name, value in cell.step_weights(
+                op, computed(op, cell, inside(w, _prefix(index)))
+            ).items()
+        }
+
+    def onnx_input(self, op: Builder, x: Value, w: Values) -> Value:
+        return self.cells[0].onnx_input(op, x, inside(w, _prefix(0)))
+
+    def onnx_step(
+        self, op: Builder, taken: Value, states: Sequence[Value], w: Values
+    ) -> tuple[Value, list[Value]]:
+        waiting = iter(states)
+        following: list[Value] = []
+        y = taken
+        for index, cell in enumerate(self.cells):
+            own = inside(w, _prefix(index))
+            taken = cell.onnx_input(op, y, own) if index else taken
+            before = list(islice(waiting, len(cell.state_types)))
+            y, after = cell.onnx_step(op, taken, before, own)
+            following += after
+        return y, following
+
+    def stack(self, w: Values) -> list[tuple[Gates, Values]]:
+        return [
+            one
+            for index, cell in enumerate(self.cells)
+            for one in cell.stack(inside(w, _prefix(index)))
+        ]
+
     def refuse_dropout(self) -> None:
         for cell in self.cells:
             cell.refuse_dropout()
@@ -162,6 +194,11 @@ class StackedRNNCells(Cell):
     def inner_variables(self, x: TensorType, **_: Any) -> Weights:
         found: Weights = ()
         for index, cell in enumerate(self.cells):
-            found += variables_within(cell, [x], prefix=f"cell_{index}/")
+            found += variables_within(cell, [x], prefix=_prefix(index))
             x = TensorType("float32", (cell.output_size,))
         return found
+
+
+def _prefix(index: int) -> str:
+    """What the weights of a cell start with."""
+    return f"cell_{index}/"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any, ClassVar, cast
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
+from specc.layers.activation_functions import NOT_ELEMENTWISE, activated
 from specc.layers.arguments import (
     ACTIVATION,
     BOOL,
@@ -35,14 +38,18 @@ from specc.layers.base import (
     require_rank,
     window_output,
 )
-from specc.layers.windowed import SPATIAL_AXES
+from specc.layers.gates import lstm_step
+from specc.layers.recurrence import Gates, Read, Reading, by_scan
+from specc.layers.sequence import OverTime, as_list
+from specc.layers.windowed import SPATIAL_AXES, padding_of
+from specc.lowering import Builder, Value, Values
 from specc.types import Dimension, TensorType
 
 RATE = Float(at_least=0, at_most=1)
 SEED = Optional(Int())
 
 
-class ConvLSTM1D(Layer):
+class ConvLSTM1D(OverTime):
     """Long short-term memory over a sequence of sequences.
 
     Shapes:  (time, steps, channels) -> (windows, filters), or (time, windows, filters) if
@@ -53,10 +60,6 @@ class ConvLSTM1D(Layer):
 
     Example: float32[5, 16, 3] -> ConvLSTM1D(4, 3) -> float32[14, 4]
     """
-
-    supports_masking = True
-
-    category = "recurrent"
 
     call_arguments: ClassVar[dict[str, Kind]] = {
         "initial_state": TENSORS,
@@ -99,10 +102,6 @@ class ConvLSTM1D(Layer):
                 "dilation_rate",
                 f"with strides {self.strides}, there can be no dilation",
             )
-
-    @property
-    def hands_mask_on(self) -> bool:
-        return self.return_sequences
 
     @property
     def output_count(self) -> int:
@@ -149,10 +148,6 @@ class ConvLSTM1D(Layer):
     def activated(self, outputs: tuple[TensorType, ...]) -> TensorType:
         return outputs[-1] if self.return_state else outputs[0]
 
-    def check_batch(self, batch_size: int | None) -> None:
-        if self.stateful and batch_size is None:
-            raise Refused(errors.size_needed, "stateful", 0)
-
     def check_call(self, inputs: list[TensorType], **call: Any) -> None:
         given = call.get("initial_state")
         if given is not None:
@@ -175,6 +170,95 @@ class ConvLSTM1D(Layer):
         )
         return (*kernels, Weight("bias", (width,))) if self.use_bias else kernels
 
+    def reading(
+        self, op: Builder, w: Values, states: Value | Sequence[Value] | None, reverse: bool
+    ) -> Reading:
+        return Reading(self, w, as_list(states), reverse)
+
+    def read(self, op: Builder, x: Value, reading: Reading, *, zero_masked: bool) -> Read:
+        """Between the steps the channels come first, where ONNX's convolutions have them."""
+        mask = self._spread(op, x.mask, self.state(x.type)) if x.mask is not None else None
+        if reading.states is not None:
+            states = [self._channels_first(op, state, 1) for state in reading.states]
+            reading = reading._replace(states=states)
+        shape = (self.filters, *self._output_sizes(x.type))
+        sequences = self.return_sequences
+        made = by_scan(
+            op, x, mask, reading, [shape] * 3, sequences=sequences, zero_masked=zero_masked
+        )
+        output = self._as_in_keras(op, made.output, 2 if sequences else 1)
+        return Read(output, [self._as_in_keras(op, state, 1) for state in made.states])
+
+    def _output_sizes(self, x: TensorType) -> tuple[int, ...]:
+        shape = cast("tuple[int, ...]", self.state(x).shape)
+        return shape[1:] if self.data_format == "channels_first" else shape[:-1]
+
+    def _channels_first(self, op: Builder, x: Value, lead: int) -> Value:
+        """With the channels before the spatial axes, behind `lead` others."""
+        if self.data_format == "channels_first":
+            return x
+        last = lead + len(self.kernel_size)
+        return op.Transpose(x, perm=[*range(lead), last, *range(lead, last)])
+
+    def _as_in_keras(self, op: Builder, x: Value, lead: int) -> Value:
+        """The inverse of `_channels_first`."""
+        if self.data_format == "channels_first":
+            return x
+        last = lead + len(self.kernel_size)
+        return op.Transpose(x, perm=[*range(lead), *range(lead + 1, last + 1), lead])
+
+    def _spread(self, op: Builder, mask: Value, state: TensorType) -> Value:
+        """A mask over steps, or over all axes but the last, with the axes of a state."""
+        sizes = cast("tuple[int, ...]", state.shape[:-1])
+        each = op.Expand(op.Reshape(mask, [0, 0, -1]), [1, 1, math.prod(sizes)])
+        return self._channels_first(op, op.Reshape(each, [0, 0, *sizes, 1]), 2)
+
+    # What `recurrence.Steps` says.
+
+    def step_weights(self, op: Builder, w: Values) -> Values:
+        rank = len(self.kernel_size)
+        perm = [rank + 1, rank, *range(rank)]
+        kernels = ("kernel", "recurrent_kernel")
+        return {**w, **{name: op.Transpose(w[name], perm=perm) for name in kernels}}
+
+    def onnx_input(self, op: Builder, x: Value, w: Values) -> Value:
+        sizes, channels = self.split(x.type)
+        reach = [d * (k - 1) + 1 for d, k in zip(self.dilation_rate, self.kernel_size, strict=True)]
+        made = op.Conv(
+            op.reshape(self._channels_first(op, x, 2), [-1, channels, *sizes]),
+            w["kernel"],
+            w.get("bias"),
+            strides=list(self.strides),
+            dilations=list(self.dilation_rate),
+            **padding_of(sizes, reach, self.strides, self.padding),
+        )
+        steps = x.type.shape[0]
+        time = steps if isinstance(steps, int) else op.size(x, 1)
+        return op.reshape(made, [-1, time, 4 * self.filters, *self._output_sizes(x.type)])
+
+    def onnx_step(
+        self, op: Builder, taken: Value, states: Sequence[Value], w: Values
+    ) -> tuple[Value, list[Value]]:
+        hidden, carry = states
+        ones = [1] * len(self.kernel_size)
+        pads = padding_of(ones, self.kernel_size, ones, "same")
+        gates = op.Add(taken, op.Conv(hidden, w["recurrent_kernel"], **pads))
+        each = op.Split(gates, [self.filters] * 4, axis=1, outputs=4)
+        return lstm_step(op, each, carry, self._activated, self)
+
+    def _activated(self, op: Builder, activation: Any, x: Value) -> Value:
+        if activation is None or (
+            isinstance(activation, str) and activation not in NOT_ELEMENTWISE
+        ):
+            return activated(op, activation, x)
+        shape = (*[None] * len(self.kernel_size), self.filters)
+        x = self._as_in_keras(op, x, 1)
+        y = activated(op, activation, op.typed(x, TensorType(x.dtype, shape)))
+        return self._channels_first(op, y, 1)
+
+    def stack(self, w: Values) -> list[tuple[Gates, Values]]:
+        return []
+
 
 class ConvLSTM2D(ConvLSTM1D):
     """Long short-term memory over a sequence of images.
@@ -188,7 +272,7 @@ class ConvLSTM2D(ConvLSTM1D):
     Example: float32[5, 16, 16, 3] -> ConvLSTM2D(4, 3, padding="same") -> float32[16, 16, 4]
     """
 
-    kernel_size: tuple[int, ...] = arg(Sizes(2))
+    kernel_size: tuple[int, ...] = arg(Sizes(2))  # pyright: ignore[reportGeneralTypeIssues]
     strides: tuple[int, ...] = arg(Sizes(2), default=1)
     dilation_rate: tuple[int, ...] = arg(Sizes(2), default=1)
 
@@ -205,6 +289,6 @@ class ConvLSTM3D(ConvLSTM1D):
     Example: float32[5, 8, 8, 8, 1] -> ConvLSTM3D(4, 3) -> float32[6, 6, 6, 4]
     """
 
-    kernel_size: tuple[int, ...] = arg(Sizes(3))
+    kernel_size: tuple[int, ...] = arg(Sizes(3))  # pyright: ignore[reportGeneralTypeIssues]
     strides: tuple[int, ...] = arg(Sizes(3), default=1)
     dilation_rate: tuple[int, ...] = arg(Sizes(3), default=1)

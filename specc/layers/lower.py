@@ -30,9 +30,11 @@ def lower_layer(
     given = {name: v for name, v in (call or {}).items() if name != "training" and v is not None}
     types = {name: _type_of(value) for name, value in given.items()}
     outputs = layer.apply([x.type for x in inputs], types)
-    taken = [_computed(op, layer, x) for x in inputs]
-    arguments = {name: _computed(op, layer, value) for name, value in given.items()}
-    weights = {name: _computed(op, layer, value) for name, value in w.items()}
+    taken = [computed(op, layer, x) for x in inputs]
+    arguments = {name: computed(op, layer, value) for name, value in given.items()}
+    # Those of layers within are left to these, which may compute in other dtypes.
+    within = {weight.name for weight in layer.inner_variables(*[x.type for x in inputs])}
+    weights = {n: v if n in within else computed(op, layer, v) for n, v in w.items()}
     x = taken if layer.takes_list else taken[0]
     masks = layer.onnx_mask(op, x, weights, **arguments)
     if "mask" in arguments and not layer.takes_list:
@@ -56,12 +58,15 @@ def _type_of(value: Any) -> Any:
     return value.type if hasattr(value, "mask") else value
 
 
-def _computed(op: Builder, layer: Layer, value: Any) -> Any:
-    """A float in the dtype that a layer computes in."""
+def computed(op: Builder, layer: Layer, value: Any) -> Any:
+    """A value, or each of a list or a mapping: floats in the dtype that a layer is lowered in."""
     if not layer.autocasts:
         return value
     if isinstance(value, list):
-        return [_computed(op, layer, item) for item in cast("list[Any]", value)]
+        return [computed(op, layer, item) for item in cast("list[Any]", value)]
+    if isinstance(value, Mapping):
+        items = cast("Mapping[str, Any]", value).items()
+        return {name: computed(op, layer, item) for name, item in items}
     if getattr(value, "dtype", "") not in FLOAT_DTYPES:
         return value
     return op.cast(value, layer.lowered_dtype)

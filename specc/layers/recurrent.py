@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from specc.diagnostics.errors import shapes as errors
@@ -22,17 +23,19 @@ from specc.layers.arguments import (
 )
 from specc.layers.base import TENSOR, TENSORS, Layer, Weights, apply_within, variables_within
 from specc.layers.cells import StackedRNNCells
+from specc.layers.gates import Gated, GRUGates, LSTMGates
+from specc.layers.lower import computed
+from specc.layers.recurrence import Reading
 from specc.layers.sequence import (
     IMPLEMENTATION,
     RATE,
     SEED,
     Cell,
-    Gated,
-    GRUGates,
-    LSTMGates,
     Recurrent,
     Structure,
+    as_list,
 )
+from specc.lowering import Builder, Value, Values
 from specc.types import TensorType
 
 CUDNN_NEEDS: tuple[tuple[str, object], ...] = (
@@ -220,6 +223,13 @@ class RNN(Recurrent):
 
     def check_step(self, x: TensorType) -> None:
         apply_within(self.step, [x], {"states": self.step.state_types})
+
+    def reading(
+        self, op: Builder, w: Values, states: Value | Sequence[Value] | None, reverse: bool
+    ) -> Reading:
+        # The cell may compute in another dtype.
+        given = None if states is None else computed(op, self.step, as_list(states))
+        return Reading(self.step, computed(op, self.step, w), given, reverse)
 
     def inner_variables(self, x: TensorType, **_: Any) -> Weights:
         return variables_within(self.step, [x.with_shape(*x.shape[1:])])

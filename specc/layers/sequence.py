@@ -7,7 +7,7 @@ of lists.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, cast
 
 from specc.diagnostics.errors import shapes as errors
@@ -17,13 +17,19 @@ from specc.layers.base import (
     TENSOR,
     TENSORS,
     Layer,
-    Weight,
-    Weights,
-    known_size,
     require_call_types,
-    require_float,
     require_rank,
 )
+from specc.layers.recurrence import (
+    Gates,
+    Read,
+    Reading,
+    by_operators,
+    by_scan,
+    flipped,
+    has_operators,
+)
+from specc.lowering import Builder, Value, Values
 from specc.types import TensorType
 
 RATE = Float(at_least=0, at_most=1)
@@ -67,6 +73,25 @@ class Handing(Layer):
         """The types of the states, for an input."""
         return self.state_types
 
+    def check_step(self, x: TensorType) -> None:
+        """Refuse what a step cannot be."""
+
+    # What `recurrence.Steps` says, of the cell.
+
+    def step_weights(self, op: Builder, w: Values) -> Values:
+        return w
+
+    def onnx_input(self, op: Builder, x: Value, w: Values) -> Value:
+        raise NotImplementedError
+
+    def onnx_step(
+        self, op: Builder, taken: Value, states: Sequence[Value], w: Values
+    ) -> tuple[Value, list[Value]]:
+        raise NotImplementedError
+
+    def stack(self, w: Values) -> list[tuple[Gates, Values]]:
+        raise NotImplementedError
+
     def activated(self, outputs: tuple[TensorType, ...]) -> TensorType:
         return TensorType("float32", (self.output_size,))
 
@@ -95,66 +120,6 @@ def _packed(states: Iterator[Any], structure: Structure) -> list[Any]:
     return [_packed(states, item) if is_tuple(item) else next(states) for item in structure]
 
 
-class Gated(Handing):
-    """The weights of a cell; each class lists its arguments itself."""
-
-    gates: ClassVar[int] = 1
-    """How many times `units` wide the weights are."""
-
-    states: ClassVar[int] = 1
-    """How many tensors are handed on from step to step."""
-
-    units: int
-    use_bias: bool
-    dropout: float
-
-    @property
-    def state_structure(self) -> Structure:
-        return (self.units,) * self.states
-
-    @property
-    def output_size(self) -> int:
-        return self.units
-
-    def check_step(self, x: TensorType) -> None:
-        """Refuse what a step cannot be."""
-        if 0 < self.dropout < 1:
-            require_float(x)
-        if getattr(self, "implementation", 2) == 1 and self.dropout:
-            # Keras takes one mask apart as if it were several.
-            reason = "with dropout, it can only be 2"
-            raise Refused(errors.arguments_conflict, "implementation", reason)
-
-    def weights(self, x: TensorType, **_: Any) -> Weights:
-        width = self.gates * self.units
-        kernels = (
-            Weight("kernel", (known_size(x, -1), width)),
-            Weight("recurrent_kernel", (self.units, width), arguments="recurrent"),
-        )
-        return (*kernels, Weight("bias", self.bias_shape(width))) if self.use_bias else kernels
-
-    def bias_shape(self, width: int) -> tuple[int, ...]:
-        return (width,)
-
-
-class LSTMGates(Gated):
-    """Input, forget, candidate and output."""
-
-    gates = 4
-    states = 2
-
-
-class GRUGates(Gated):
-    """Update, reset and candidate."""
-
-    gates = 3
-
-    reset_after: bool
-
-    def bias_shape(self, width: int) -> tuple[int, ...]:
-        return (2, width) if self.reset_after else (width,)
-
-
 class Cell(Handing):
     """One step. By itself it needs its states in the call: `LSTMCell(8)(states=[h, c])`."""
 
@@ -177,8 +142,13 @@ class Cell(Handing):
             raise Refused(errors.call_argument_missing, "states")
         return (TensorType("float32", (self.output_size,)), *self.state_types)
 
-    def check_step(self, x: TensorType) -> None:
-        """Refuse what a step cannot be."""
+    def onnx(
+        self, op: Builder, x: Value, w: Values, *, states: Value | list[Value]
+    ) -> tuple[Value, ...]:
+        own = self.step_weights(op, w)
+        before = states if isinstance(states, list) else [states]
+        y, after = self.onnx_step(op, self.onnx_input(op, x, own), before, own)
+        return (y, *after)
 
     def check_call(self, inputs: list[TensorType], **call: Any) -> None:
         super().check_call(inputs, **call)
@@ -192,12 +162,63 @@ class Cell(Handing):
                 raise Refused(errors.arguments_conflict, argument, reason)
 
 
-class Recurrent(Handing):
-    """A cell, run over the steps of a sequence."""
+class OverTime(Layer):
+    """A layer that reads the steps of a sequence one after another."""
 
     supports_masking = True
 
     category = "recurrent"
+
+    return_sequences: bool
+    return_state: bool
+    go_backwards: bool
+    stateful: bool
+
+    @property
+    def hands_mask_on(self) -> bool:
+        return self.return_sequences
+
+    def check_batch(self, batch_size: int | None) -> None:
+        if self.stateful and batch_size is None:
+            raise Refused(errors.size_needed, "stateful", 0)
+
+    def reading(
+        self, op: Builder, w: Values, states: Value | Sequence[Value] | None, reverse: bool
+    ) -> Reading:
+        """What the layer is about to do with a sequence.
+
+        Args:
+            states: those before the first step; None is zeros. A stateful layer has none of its
+                own in ONNX, where every run is the first one.
+        """
+        raise NotImplementedError
+
+    def read(self, op: Builder, x: Value, reading: Reading, *, zero_masked: bool) -> Read:
+        """The output, in the order of the input, and the last states."""
+        raise NotImplementedError
+
+    def onnx(
+        self,
+        op: Builder,
+        x: Value,
+        w: Values,
+        *,
+        initial_state: Value | Sequence[Value] | None = None,
+    ) -> Any:
+        reading = self.reading(op, w, initial_state, self.go_backwards)
+        zero_masked = getattr(self, "zero_output_for_mask", False)
+        output, states = self.read(op, x, reading, zero_masked=zero_masked)
+        if self.return_sequences and self.go_backwards:
+            output = flipped(op, output)
+        return (output, *states) if self.return_state else output
+
+    def onnx_mask(self, op: Builder, x: Value, w: Values, **_: Any) -> Any:
+        return (super().onnx_mask(op, x, w), *[None] * (self.output_count - 1))
+
+
+class Recurrent(OverTime, Handing):
+    """A cell, run over the steps of a sequence."""
+
     states_argument = "initial_state"
 
     call_arguments: ClassVar[dict[str, Kind]] = {
@@ -206,15 +227,7 @@ class Recurrent(Handing):
         "training": BOOL,
     }
 
-    return_sequences: bool
-    return_state: bool
-    go_backwards: bool
-    stateful: bool
     unroll: bool
-
-    @property
-    def hands_mask_on(self) -> bool:
-        return self.return_sequences
 
     @property
     def output_count(self) -> int:
@@ -229,12 +242,18 @@ class Recurrent(Handing):
         output = TensorType("float32", (*steps, self.output_size))
         return (output, *(self.state_types if self.return_state else ()))
 
-    def check_step(self, x: TensorType) -> None:
-        """Refuse what a step cannot be."""
+    def reading(
+        self, op: Builder, w: Values, states: Value | Sequence[Value] | None, reverse: bool
+    ) -> Reading:
+        return Reading(self, w, as_list(states), reverse)
 
-    def check_batch(self, batch_size: int | None) -> None:
-        if self.stateful and batch_size is None:
-            raise Refused(errors.size_needed, "stateful", 0)
+    def read(self, op: Builder, x: Value, reading: Reading, *, zero_masked: bool) -> Read:
+        sequences = self.return_sequences
+        if has_operators(reading):
+            return by_operators(op, x, [reading], sequences=sequences, zero_masked=zero_masked)
+        sizes = [(size,) for size in (self.output_size, *_flat(self.state_structure))]
+        mask = op.Unsqueeze(x.mask, [2]) if x.mask is not None else None
+        return by_scan(op, x, mask, reading, sizes, sequences=sequences, zero_masked=zero_masked)
 
     def refuse_cudnn(self, *needed: tuple[str, object]) -> None:
         """Refuse `use_cudnn=True` with arguments that are not as cuDNN needs them."""
@@ -242,3 +261,7 @@ class Recurrent(Handing):
             if getattr(self, argument) != value:
                 reason = f"use_cudnn=True needs {argument}={value!r}"
                 raise Refused(errors.arguments_conflict, argument, reason)
+
+
+def as_list(states: Value | Sequence[Value] | None) -> Sequence[Value] | None:
+    return states if states is None or isinstance(states, Sequence) else [states]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from specc.diagnostics.errors import shapes as errors
@@ -18,9 +18,10 @@ from specc.layers.base import (
     require_call_types,
     variables_within,
 )
-from specc.layers.lower import lower_layer
-from specc.layers.sequence import Handing, Recurrent, Structure
-from specc.lowering import Builder, Value, Values, inside
+from specc.layers.lower import computed, lower_layer
+from specc.layers.recurrence import Reading, by_operators, flipped, one_operator
+from specc.layers.sequence import Handing, Recurrent, Structure, as_list
+from specc.lowering import Builder, NotLowered, Value, Values, inside
 from specc.types import TensorType
 
 if TYPE_CHECKING:
@@ -121,6 +122,69 @@ class Bidirectional(Handing):
     def inner_variables(self, x: TensorType, **_: Any) -> Weights:
         forward = variables_within(self.layer, [x], prefix="forward/")
         return (*forward, *variables_within(self.backward, [x], prefix="backward/"))
+
+    def onnx(
+        self,
+        op: Builder,
+        x: Value,
+        w: Values,
+        *,
+        initial_state: Value | Sequence[Value] | None = None,
+    ) -> tuple[Value, ...]:
+        given = as_list(initial_state)
+        half = len(self.layer.states_for(x.type))
+        backwards = self.layer.go_backwards
+        forward = self._reading(op, w, "forward/", given and given[:half], backwards)
+        backward = self._reading(op, w, "backward/", given and given[half:], not backwards)
+        # Keras has both layers put out zeros for masked steps, whatever they were told.
+        sequences = zero_masked = self.layer.return_sequences
+        if one_operator(forward, backward):
+            both = [forward, backward]
+            output, states = by_operators(op, x, both, sequences=sequences, zero_masked=zero_masked)
+            outputs = self._merged_axis(op, computed(op, self, output))
+        else:
+            x1, x2 = computed(op, self.layer, x), computed(op, self.backward, x)
+            y1, states1 = self.layer.read(op, x1, forward, zero_masked=zero_masked)
+            y2, states2 = self.backward.read(op, x2, backward, zero_masked=zero_masked)
+            outputs = self._merge(op, computed(op, self, [y1, y2]))
+            states = [*states1, *states2]
+        if sequences and backwards:
+            outputs = [flipped(op, y) for y in outputs]
+        return (*outputs, *(states if self.layer.return_state else ()))
+
+    def _reading(
+        self,
+        op: Builder,
+        w: Values,
+        prefix: str,
+        states: Sequence[Value] | None,
+        backwards: bool,
+    ) -> Reading:
+        layer = self.layer if prefix == "forward/" else self.backward
+        before = computed(op, layer, list(states)) if states else None
+        return layer.reading(op, computed(op, layer, inside(w, prefix)), before, backwards)
+
+    def _merge(self, op: Builder, both: Sequence[Value]) -> list[Value]:
+        if self.merge_mode is None:
+            return list(both)
+        if self.merge_mode == "concat":
+            return [op.Concat(*both, axis=-1)]
+        if self.merge_mode == "mul":
+            return [op.Mul(*both)]
+        total = op.Add(*both)
+        return [op.Mul(total, 0.5) if self.merge_mode == "ave" else total]
+
+    def _merged_axis(self, op: Builder, y: Value) -> list[Value]:
+        """As `_merge`, where the directions are the last axis but one."""
+        if self.merge_mode == "concat":
+            lead = 2 if self.layer.return_sequences else 1
+            return [op.Reshape(y, [*[0] * lead, -1])]
+        parts = op.Split(y, [1, 1], axis=-2, outputs=2)
+        return self._merge(op, [op.Squeeze(part, [-2]) for part in parts])
+
+    def onnx_mask(self, op: Builder, x: Value, w: Values, **_: Any) -> Any:
+        mask = super().onnx_mask(op, x, w)
+        return (*[mask] * self._merged, *[None] * (self.output_count - self._merged))
 
 
 class WithKernel(Wrapped):
@@ -243,3 +307,17 @@ class TimeDistributed(Layer):
 
     def inner_variables(self, x: TensorType, **_: Any) -> Weights:
         return variables_within(self.layer, [x.with_shape(*x.shape[1:])])
+
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        """The steps of all sequences are as many samples of a batch."""
+        if getattr(self.layer, "stateful", False):
+            raise NotLowered("a stateful layer within `TimeDistributed`")
+        steps, *each = x.type.shape
+        sizes = [n if isinstance(n, int) else op.size(x, axis) for axis, n in enumerate(each, 2)]
+        samples = op.typed(op.reshape(x, [-1, *sizes]), x.type.with_shape(*each))
+        (y,) = lower_layer(op, self.layer, [samples], w)
+        time = steps if isinstance(steps, int) else op.size(x, 1)
+        sizes = [
+            n if isinstance(n, int) else op.size(y, axis) for axis, n in enumerate(y.type.shape, 1)
+        ]
+        return op.reshape(y, [-1, time, *sizes])

@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-from specc.lowering import Builder, NotLowered, Value
+from specc.lowering import Builder, NotLowered, Value, plain, where
+from specc.lowering import worked as worked
 from specc.ops.base import Operation
 from specc.ops.shapes import Shape, total
 from specc.types import FLOAT_DTYPES, Dimension, TensorType
@@ -52,22 +53,6 @@ def _computed(op: Builder, value: Any) -> Any:
 
 
 # ----------------------------------------------------------------------- of dtypes
-
-
-def plain(dtype: str) -> str:
-    """The dtype in which numbers are moved about."""
-    return "float32" if dtype == "bfloat16" else dtype
-
-
-def worked(dtype: str) -> str:
-    """The dtype in which is computed where Keras says this one.
-
-    Runtimes have int32 and int64 for whole numbers, and little else. What is cast back to fewer
-    bits, or to as many without a sign, is what these would have come to: all wrap around.
-    """
-    if dtype in ("bool", "int8", "int16", "uint8", "uint16"):
-        return "int32"
-    return "int64" if dtype in ("uint32", "uint64") else plain(dtype)
 
 
 def strong(op: Builder, operand: Any, dtype: str) -> Value:
@@ -198,13 +183,6 @@ def all_along(op: Builder, x: Value, axes: Sequence[int], keepdims: bool = False
     """Whether no element is zero."""
     found = reduce(op, "ReduceMin", op.cast(truth(op, x), "int32"), axes, keepdims)
     return truth(op, found)
-
-
-def where(op: Builder, condition: Value, a: Value | float, b: Value | float) -> Value:
-    """One or the other, of which one at least is no number and has the dtype."""
-    dtype: str = getattr(a, "dtype", "") or getattr(b, "dtype", "")
-    chosen = [x if hasattr(x, "dtype") else op.constant(x, dtype) for x in (a, b)]
-    return op.Where(condition, *chosen, dtype=dtype)
 
 
 def equal(op: Builder, a: Value, b: Value | float) -> Value:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
-from specc.graph import Graph, Node, Tensor, replace_tensors
+from specc.graph import Graph, GraphLayer, Node, Tensor, replace_tensors
 from specc.layers.arguments import BOOL, Kind
-from specc.layers.base import Layer, Weight, Weights, fits
+from specc.layers.base import Layer, Weight, Weights, autocast, fits
+from specc.layers.lower import lower_layer
+from specc.lowering import Builder, NotLowered, Value, Values, inside
+from specc.ops.lower import lower_operation
 from specc.types import TensorType
+
+Outside = Callable[[GraphLayer], Values]
+"""The weights of a layer outside a block, of which the block shares some."""
 
 
 class Poisoned(Exception):
@@ -23,6 +29,7 @@ class Composite(Layer):
     maximum_inputs: ClassVar[int | None] = None
     takes_strings: ClassVar[bool] = True
     call_arguments: ClassVar[dict[str, Kind]] = {"training": BOOL}
+    autocasts: ClassVar[bool] = False
 
     def __init__(self, title: str, *, trainable: bool = True) -> None:
         super().__init__(trainable=trainable)
@@ -48,6 +55,25 @@ class Composite(Layer):
 
     def weights(self, *_: TensorType, **__: Any) -> Weights:
         return weights_inside(self.graph)
+
+    def graph_for(self, _inputs: tuple[TensorType, ...], /) -> Graph:
+        """What is inside, for inputs of these types."""
+        return self.graph
+
+    def onnx(self, op: Builder, x: Any, w: Values) -> tuple[Value, ...]:
+        """Within another layer; by itself it is lowered by `lower_node`."""
+
+        def outside(_: GraphLayer) -> Values:
+            raise NotLowered("a block within a layer, with weights of a layer outside")
+
+        return self.lowered(op, x if self.takes_list else [x], w, outside)
+
+    def lowered(
+        self, op: Builder, inputs: Sequence[Value], w: Values, outside: Outside
+    ) -> tuple[Value, ...]:
+        taken = [op.cast(x, autocast(x.type).dtype) for x in inputs]
+        graph = self.graph_for(tuple([x.type for x in taken]))
+        return lower_graph(op, graph, taken, w, outside)
 
 
 def weights_inside(graph: Graph) -> Weights:
@@ -122,7 +148,7 @@ class BlockLayer(Composite):
         return weights_inside(self.graph_for(inputs))
 
     def graph_for(self, inputs: tuple[TensorType, ...]) -> Graph:
-        """The inside for these inputs.
+        """What is inside, elaborated for these inputs.
 
         Raises:
             Poisoned: where it has a mistake.
@@ -157,3 +183,42 @@ def types_of_node(node: Node, types: dict[Tensor, TensorType]) -> tuple[TensorTy
     if isinstance(layer, Layer):
         return layer.apply([types[tensor] for tensor in node.inputs], call)
     return type(layer)(**call).apply()
+
+
+def lower_graph(
+    op: Builder, graph: Graph, inputs: Sequence[Value], w: Values, outside: Outside
+) -> tuple[Value, ...]:
+    """What is inside a layer, in ONNX.
+
+    Args:
+        inputs: as the layer takes them, with floats of its dtype.
+        w: the weights by the names that the layer has for them: `dense/kernel`.
+    """
+    values = dict(zip(graph.inputs, inputs, strict=True))
+    for item in graph.weights:
+        held = w if item.shared_with is None else outside(item.shared_with)
+        values[item.tensor] = held[item.weight.name]
+    of_layers = {layer: inside(w, f"{layer.name}/") for layer in graph.layers}
+
+    def weights_of(layer: GraphLayer) -> Values:
+        return of_layers[layer] if layer in of_layers else outside(layer)
+
+    for node in graph.nodes:
+        lower_node(op, node, values, of_layers[node.layer], weights_of)
+    return tuple([values[tensor] for tensor in graph.outputs])
+
+
+def lower_node(
+    op: Builder, node: Node, values: dict[Tensor, Value], w: Values, outside: Outside
+) -> None:
+    """One use of a layer or an operation; what it gives is put among the values."""
+    layer = node.layer.layer
+    call = {name: replace_tensors(v, values.__getitem__) for name, v in node.call.items()}
+    taken = [values[tensor] for tensor in node.inputs]
+    if isinstance(layer, Composite):
+        made = layer.lowered(op, taken, w, outside)
+    elif isinstance(layer, Layer):
+        made = lower_layer(op, layer, taken, w, call)
+    else:
+        made = lower_operation(op, layer, call)
+    values.update(zip(node.outputs, made, strict=True))

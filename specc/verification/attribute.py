@@ -12,7 +12,7 @@ from specc.backends.keras_model import BuiltModel, run_graph
 from specc.backends.runtime import open_session
 from specc.graph import GraphLayer
 from specc.verification.inputs import Case
-from specc.verification.tolerance import rounding_steps, tolerance
+from specc.verification.tolerance import least_scale, rounding_steps, tolerance
 
 Array = np.ndarray[Any, Any]
 
@@ -48,7 +48,7 @@ def first_difference(
         if not alike:
             continue
         error = min(_error(want, array) for array in alike)
-        scale = float(np.max(np.abs(want[~np.isnan(want)]), initial=0.0))
+        scale = float(np.max(np.abs(want[~np.isnan(want)]), initial=least_scale(built.graph)))
         if not error <= tolerance(steps, scale):
             return Parting(node.layer, error, agreeing)
         agreeing = node.layer.name

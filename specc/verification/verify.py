@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 
 from specc.backends.adopt import adopt
-from specc.backends.export import DEFAULT_OPSET, Exporter, current_weights, exporter_of
+from specc.backends.export import Exporter, current_weights, origin_of
 from specc.backends.keras_model import BuiltModel, pair_variables
 from specc.backends.keras_objects import refresh_statistics
 from specc.diagnostics.diagnostic import Diagnostic
@@ -53,7 +53,7 @@ def verify_onnx(
     """
     model = load_onnx(onnx_model)
     built = built or adopt(graph, keras_model)
-    exporter = exporter or Exporter(built, graph.span.source, _opset(model), exporter_of(model))
+    exporter = exporter or Exporter(built, graph.span.source, *origin_of(model))
     own = current_weights(built)
     expected = exporter.export(own)
     wanted = read_initializers(expected.model)
@@ -117,11 +117,6 @@ def load_onnx(onnx_model: onnx.ModelProto | str | os.PathLike[str]) -> onnx.Mode
             f"`{path}` is not a valid ONNX model: {first[0] if first else error}"
         ) from None
     return model
-
-
-def _opset(model: onnx.ModelProto) -> int:
-    versions = [o.version for o in model.opset_import if o.domain in ("", "ai.onnx")]
-    return versions[0] if versions else DEFAULT_OPSET
 
 
 def _compare_interface(

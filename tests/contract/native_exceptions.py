@@ -8,6 +8,7 @@ from typing import Any
 from specc.layers import LAYER_NAMES, find_layer
 from specc.layers.base import Layer
 
+from .oracle import inner_layers
 from .strategies import Case
 
 NOT_YET: set[str] = {
@@ -26,8 +27,6 @@ def unlowered(layer: Layer) -> bool:
 
 
 ARGUMENTS_NOT_YET: dict[str, Callable[[Case], Any]] = {
-    "Dense": lambda case: case.arguments.get("lora_rank") or "activation" in case.arguments,
-    "Embedding": lambda case: case.arguments.get("lora_rank"),
     # onnxruntime pools no int64, and no other dtype has room for it.
     **dict.fromkeys(
         [f"{kind}Pooling{n}D" for kind in ("Max", "AdaptiveMax") for n in (1, 2)],
@@ -43,9 +42,67 @@ ARGUMENTS_NOT_YET: dict[str, Callable[[Case], Any]] = {
         case.arguments.get("interpolation", "").lower() in ("bicubic", "lanczos3", "lanczos5")
         and not all(isinstance(size, int) for size in case.inputs[0].shape)
     ),
+    "IntegerLookup": lambda case: case.arguments.get("oov_method") == "farmhash",
+    "StringLookup": lambda case: case.arguments.get("num_oov_indices", 1) > 1,
+    "TextVectorization": lambda case: (
+        not (
+            # What is left at opset 18: rows of words as they are, or in lower case.
+            "split" in case.arguments
+            and case.arguments["split"] is None
+            and case.arguments.get("standardize", "") in (None, "lower")
+            and case.arguments.get("ngrams") in (None, 1)
+        )
+    ),
+    "Pipeline": lambda case: any(
+        layer.kind in NOT_YET or layer.kind in ARGUMENTS_NOT_YET
+        for layer in inner_layers(case.arguments)
+    ),
+    "RandomCrop": lambda case: case.make().apply(case.inputs)[0].shape != case.inputs[0].shape,
+    "Resizing": lambda case: (
+        (
+            case.arguments.get("interpolation") in ("area", "bicubic", "lanczos3", "lanczos5")
+            or case.arguments.get("antialias")
+        )
+        and any(not isinstance(size, int) for size in case.inputs[0].shape)
+    ),
     "SpectralNormalization": lambda case: unlowered(case.arguments["layer"]),
+    # Keras hands the states on from step to step there.
+    "TimeDistributed": lambda case: (
+        unlowered(case.arguments["layer"]) or getattr(case.arguments["layer"], "stateful", False)
+    ),
 }
 """Layers that have one, but not for all arguments: whether a case is one of these."""
 
-UNLIKE_KERAS: dict[str, Callable[[Case], Any]] = {}
+
+def _bias_along_steps(case: Case) -> bool:
+    """Whether Keras takes the last axis for that of the channels, which come first.
+
+    It asks which axis of the output is as long as the bias, and the last one first.
+    """
+    layer: Any = case.make()
+    if layer.data_format != "channels_first" or not layer.use_bias:
+        return False
+    (y,) = layer.apply(case.inputs)
+    return y.shape[0] != 1 and y.shape[-1] in (y.shape[0], None)
+
+
+UNLIKE_KERAS: dict[str, Callable[[Case], Any]] = {
+    **dict.fromkeys(
+        [
+            *[f"Conv{n}D" for n in (1, 2, 3)],
+            *[f"Conv{n}DTranspose" for n in (1, 2, 3)],
+            *[f"{kind}Conv{n}D" for kind in ("Depthwise", "Separable") for n in (1, 2)],
+        ],
+        _bias_along_steps,
+    ),
+}
 """Where Keras's own answer is wrong or no answer: whether a case is one of these."""
+
+ROUNDING = ("Resizing",)
+"""Layers that round floats to whole numbers: what lies half way between two may become either."""
+
+IN_FLOAT32 = ("ContrastLimitedAdaptiveHistogramEqualization", "MelSpectrogram", "Resizing")
+"""Layers of which Keras computes in float32 whatever their dtype is."""
+
+RARELY = ("RandomCrop", "TextVectorization")
+"""Layers whose lowering takes so few arguments that hardly any of those drawn is among them."""

@@ -7,7 +7,7 @@ account of the weights, the names and the verification are the same for both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection
 from typing import Any
 
 import onnx_ir as ir
@@ -15,15 +15,12 @@ import onnx_ir as ir
 from specc.backends.native.builder import DTYPES, OnnxBuilder, OnnxValue
 from specc.backends.native.fold_normalization import Fold, plan_folds
 from specc.backends.native.passes.pipeline import Change, run_passes
-from specc.backends.tf2onnx_graph import LAYER_SCOPE
+from specc.backends.scope import LAYER_SCOPE
 from specc.files import UsageError
-from specc.graph import Graph, GraphLayer, Node, Tensor, replace_tensors
-from specc.layers.base import Layer, autocast
-from specc.layers.lower import lower_layer
-from specc.lowering import inside
-from specc.ops.lower import lower_operation
+from specc.graph import Graph, GraphLayer, Node, Tensor
+from specc.layers.base import Layer
 from specc.records import record
-from specc.semantics.composite import BlockLayer, Composite
+from specc.semantics.composite import lower_node
 from specc.types import TensorType
 
 IR_VERSION = 8
@@ -37,7 +34,6 @@ class Lowered:
 
     model: Any
     """An `onnx.ModelProto`."""
-    folds: list[Fold]
     changes: list[Change]
 
 
@@ -58,7 +54,8 @@ def lower(graph: Graph, opset: int, without: Collection[str] = ()) -> Lowered:
         )
     folds = [] if "fold" in without else plan_folds(graph)
     model, changes = run_passes(_Lowering(graph, opset, folds).run(), without)
-    return Lowered(ir.serde.serialize_model(model), folds, changes)
+    folded = [Change("fold", str(fold)) for fold in folds]
+    return Lowered(ir.serde.serialize_model(model), [*folded, *changes])
 
 
 class _Lowering:
@@ -66,7 +63,7 @@ class _Lowering:
         self.graph = graph
         self.op: Any = OnnxBuilder(opset)  # to pyright its operators are attributes of any kind
         self.folds = folds
-        self.values: dict[Tensor, OnnxValue] = {}
+        self.values: dict[Tensor, Any] = {}
         self.weights: dict[GraphLayer, dict[str, OnnxValue]] = {}
         self.number_of = {layer: number for number, layer in enumerate(graph.layers)}
 
@@ -158,51 +155,3 @@ class _Lowering:
             changed: Any = method(self.op, weights, *affine)
             weights = {**weights, **changed}
         return weights
-
-
-Outside = Callable[[GraphLayer], Mapping[str, Any]]
-"""The weights of a layer outside a block, of which the block shares some."""
-
-
-def lower_graph(
-    op: Any, graph: Graph, inputs: Sequence[Any], w: Mapping[str, Any], outside: Outside
-) -> tuple[Any, ...]:
-    """A graph within a layer: a nested model, or a block with weights of its own.
-
-    Args:
-        inputs: as the layer takes them, with floats of its dtype.
-        w: the weights by the names that the layer has for them: `dense/kernel`.
-    """
-    values = dict(zip(graph.inputs, inputs, strict=True))
-    for item in graph.weights:
-        held = w if item.shared_with is None else outside(item.shared_with)
-        values[item.tensor] = held[item.weight.name]
-    of_layers = {layer: inside(w, f"{layer.name}/") for layer in graph.layers}
-
-    def weights_of(layer: GraphLayer) -> Mapping[str, Any]:
-        return of_layers[layer] if layer in of_layers else outside(layer)
-
-    for node in graph.nodes:
-        lower_node(op, node, values, of_layers[node.layer], weights_of)
-    return tuple([values[tensor] for tensor in graph.outputs])
-
-
-def lower_node(
-    op: Any, node: Node, values: dict[Tensor, Any], w: Mapping[str, Any], outside: Outside
-) -> None:
-    """One use of a layer or an operation; what it gives is put among the values."""
-    layer = node.layer.layer
-    call = {name: replace_tensors(v, values.__getitem__) for name, v in node.call.items()}
-    taken = [values[tensor] for tensor in node.inputs]
-    made: Any
-    if isinstance(layer, Composite):
-        taken = [op.cast(x, autocast(x.type).dtype) for x in taken]
-        graph = layer.graph
-        if isinstance(layer, BlockLayer):
-            graph = layer.graph_for(tuple([x.type for x in taken]))
-        made = lower_graph(op, graph, taken, w, outside)
-    elif isinstance(layer, Layer):
-        made = lower_layer(op, layer, taken, w, call)
-    else:
-        made = lower_operation(op, layer, call)
-    values.update(zip(node.outputs, made, strict=True))

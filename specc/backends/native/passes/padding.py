@@ -1,7 +1,7 @@
 """Lets convolutions pad by themselves.
 
 `Conv(Pad(x))` is a convolution with larger pads where the padding is of zeros and of the spatial
-axes alone.
+axes alone; so it is where a transposition stands between them.
 
 Needs: nothing.
 Keeps: what is computed, to the bit.
@@ -18,30 +18,55 @@ def fold_padding(graph: ir.Graph) -> int:
     """Run the pass; returns how many `Pad` it took out."""
     folded = 0
     for node in list(graph):
-        pads = _zeros_around(node) if node.op_type == "Pad" else None
-        output = node.outputs[0]
-        users = [user for user, _ in output.uses()]
-        if pads is None or output.is_graph_output() or not users:
-            continue
-        if not all(_takes_pads(user, output) for user in users):
-            continue
-        half = len(pads) // 2
-        inside = [*pads[2:half], *pads[half + 2 :]]
-        for user in users:
-            own = user.attributes.get("pads")
-            before = list(own.as_ints()) if own else [0] * len(inside)
-            together = [a + b for a, b in zip(before, inside, strict=True)]
-            user.attributes["pads"] = ir.AttrInt64s("pads", together)
-            source = node.inputs[0]
-            assert source is not None
-            user.replace_input_with(0, source)
-        graph.remove(node, safe=True)
-        folded += 1
+        if node.op_type == "Pad" and not node.domain:
+            folded += _fold(graph, node)
     return folded
 
 
+def _fold(graph: ir.Graph, pad: ir.Node) -> bool:
+    pads = _zeros_around(pad)
+    turned = _only_user(pad, "Transpose")
+    if pads is not None and turned is not None:
+        perm = turned.attributes["perm"].as_ints()
+        pads = [pads[half + axis] for half in (0, len(perm)) for axis in perm]
+    last = turned or pad
+    output = last.outputs[0]
+    users = [user for user, _ in output.uses()]
+    if pads is None or not users or output.is_graph_output():
+        return False
+    if not all(_takes_pads(user, output) for user in users):
+        return False
+    half = len(pads) // 2
+    if any([*pads[:2], *pads[half : half + 2]]):
+        return False
+    inside = [*pads[2:half], *pads[half + 2 :]]
+    for user in users:
+        own = user.attributes.get("pads")
+        before = list(own.as_ints()) if own else [0] * len(inside)
+        together = [a + b for a, b in zip(before, inside, strict=True)]
+        user.attributes["pads"] = ir.AttrInt64s("pads", together)
+    source = pad.inputs[0]
+    assert source is not None
+    if turned is not None:
+        turned.replace_input_with(0, source)
+        output.shape = None
+    else:
+        for user in users:
+            user.replace_input_with(0, source)
+    graph.remove(pad, safe=True)
+    return True
+
+
+def _only_user(node: ir.Node, op_type: str) -> ir.Node | None:
+    """The one node that reads what a node gives, if it is of this kind."""
+    output = node.outputs[0]
+    users = [user for user, _ in output.uses()]
+    found = users[0] if len(users) == 1 and not output.is_graph_output() else None
+    return found if found is not None and found.op_type == op_type else None
+
+
 def _zeros_around(node: ir.Node) -> list[int] | None:
-    """The pads of zeros along the spatial axes; None where a `Pad` does something else."""
+    """The pads of zeros along each axis; None where a `Pad` does something else."""
     mode = node.attributes.get("mode")
     if mode is not None and mode.as_string() != "constant":
         return None
@@ -50,10 +75,7 @@ def _zeros_around(node: ir.Node) -> list[int] | None:
     if len(node.inputs) > 3 and node.inputs[3] is not None:
         return None
     pads = ints(node.inputs[1])
-    if pads is None or min(pads) < 0:
-        return None
-    half = len(pads) // 2
-    return None if any([*pads[:2], *pads[half : half + 2]]) else pads
+    return None if pads is None or min(pads) < 0 else pads
 
 
 def _takes_pads(node: ir.Node, x: ir.Value) -> bool:

@@ -13,6 +13,7 @@ from specc.backends.native.passes.clamps import join_clamps
 from specc.backends.native.passes.constants import fold_constants
 from specc.backends.native.passes.layout import sink_transpositions
 from specc.backends.native.passes.padding import fold_padding
+from specc.backends.native.passes.reshapes import join_reshapes
 
 
 class Pass(NamedTuple):
@@ -29,6 +30,7 @@ class Pass(NamedTuple):
 PASSES = (
     Pass("constants", fold_constants, "operators on constants carried out"),
     Pass("layout", lambda m: sink_transpositions(m.graph), "transpositions cancelled"),
+    Pass("reshapes", lambda m: join_reshapes(m.graph), "reshapes joined or dropped"),
     Pass("padding", lambda m: fold_padding(m.graph), "paddings left to convolutions"),
     Pass("clamps", lambda m: join_clamps(m.graph), "nodes joined into bounds"),
 )
@@ -53,10 +55,11 @@ def run_passes(model: ir.Model, without: Collection[str] = ()) -> tuple[ir.Model
         if step.name in without:
             continue
         number = step.run(model)
+        model = with_shapes(model)
         if number:
             changes.append(Change(step.name, f"{number} {step.did}"))
     common.RemoveUnusedNodesPass()(model)
-    return with_shapes(model), changes
+    return model, changes
 
 
 def with_shapes(model: ir.Model) -> ir.Model:

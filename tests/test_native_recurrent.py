@@ -1,0 +1,210 @@
+"""Recurrent layers, exported natively: operators of ONNX, else a Scan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import onnx
+import pytest
+from native_models import exported, operators, sound
+
+import specc
+from specc.layers.gates import LSTMGates
+from specc.layers.recurrence import OPERATOR_ACTIVATIONS, Unmasked
+
+pytestmark = pytest.mark.usefixtures("keras_backend")
+
+
+def stack(body: str, inputs: str = "input x: float32[time, 3]") -> onnx.ModelProto:
+    lines = "".join(f"    {line}\n" for line in f"{inputs}\n{body}".splitlines())
+    return sound(f"model m {{\n{lines}}}\n")
+
+
+def attributes(model: onnx.ModelProto, operator: str) -> dict[str, Any]:
+    (node,) = [node for node in model.graph.node if node.op_type == operator]
+    return {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+
+
+@pytest.mark.parametrize(
+    ("layer", "expected"),
+    [
+        ("LSTM(4)", ["Transpose", "LSTM", "Squeeze"]),
+        ("LSTM(4, use_bias=False)", ["Transpose", "LSTM", "Squeeze"]),
+        ("GRU(4)", ["Transpose", "GRU", "Squeeze"]),
+        ("GRU(4, reset_after=False)", ["Transpose", "GRU", "Squeeze"]),
+        ("SimpleRNN(4)", ["Transpose", "RNN", "Squeeze"]),
+        ("RNN(GRUCell(4))", ["Transpose", "GRU", "Squeeze"]),
+        ("LSTM(4, return_sequences=True)", ["Transpose", "LSTM", "Squeeze", "Transpose"]),
+        ("LSTM(4, go_backwards=True)", ["Transpose", "LSTM", "Squeeze"]),
+        (
+            "GRU(4, go_backwards=True, return_sequences=True)",
+            ["Transpose", "GRU", "Squeeze", "Transpose", "Slice"],
+        ),
+        (
+            "RNN([LSTMCell(4), GRUCell(5)], return_sequences=True)",
+            ["Transpose", "LSTM", "Squeeze", "GRU", "Squeeze", "Transpose"],
+        ),
+        ("Bidirectional(LSTM(4))", ["Transpose", "LSTM", "Transpose", "Reshape"]),
+        (
+            "Bidirectional(GRU(4, return_sequences=True))",
+            ["Transpose", "GRU", "Transpose", "Reshape"],
+        ),
+    ],
+)
+def test_operators_of_onnx(layer: str, expected: list[str]) -> None:
+    assert operators(stack(layer)) == expected
+
+
+@pytest.mark.parametrize("mode", ["concat", "sum", "mul", "ave", None])
+@pytest.mark.parametrize("sequences", [True, False])
+def test_both_directions_are_one_operator(mode: str | None, sequences: bool) -> None:
+    layer = f"LSTM(4, return_sequences={sequences}, return_state=True)"
+    text = f"{mode!r}".replace("'", '"')
+    model = stack(f"Bidirectional({layer}, merge_mode={text})")
+    assert attributes(model, "LSTM")["direction"] == b"bidirectional"
+
+
+def test_directions_that_differ_are_two() -> None:
+    model = stack("Bidirectional(LSTM(4), backward_layer=GRU(4, go_backwards=True))")
+    assert {"LSTM", "GRU"} <= set(operators(model))
+    assert attributes(model, "GRU")["direction"] == b"reverse"
+
+
+@pytest.mark.parametrize("activation", sorted(OPERATOR_ACTIVATIONS))
+def test_activations_of_the_operators(activation: str) -> None:
+    given = f'activation="{activation}", recurrent_activation="{activation}"'
+    model = stack(f"Bidirectional(LSTM(4, {given}))")
+    assert attributes(model, "LSTM")["activations"][0].decode().lower() != "tanh" or (
+        activation == "tanh"
+    )
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        'LSTM(4, activation="gelu", return_sequences=True, return_state=True)',
+        'GRU(4, recurrent_activation="softmax", go_backwards=True, return_sequences=True)',
+        'GRU(4, activation="silu", reset_after=False)',
+        'RNN([LSTMCell(4), SimpleRNNCell(3, activation="mish")], return_state=True)',
+        'Bidirectional(SimpleRNN(4, activation="swish", return_sequences=True))',
+        'LSTM(4, dtype="float64")',
+    ],
+)
+def test_other_cells_are_a_scan(layer: str) -> None:
+    assert operators(stack(layer)).count("Scan") == (2 if layer.startswith("Bi") else 1)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "gelu"])
+@pytest.mark.parametrize("zero", [True, False])
+@pytest.mark.parametrize("backwards", [True, False])
+@pytest.mark.parametrize("sequences", [True, False])
+def test_masks(activation: str, zero: bool, backwards: bool, sequences: bool) -> None:
+    """Any steps may be masked, all of them too; what was before the first one is not the state."""
+    arguments = (
+        f'activation="{activation}", zero_output_for_mask={zero}, go_backwards={backwards}, '
+        f"return_sequences={sequences}, return_state=True"
+    )
+    model = stack(
+        f"x -> LSTM(4, {arguments})(mask=m, initial_state=[h, c])",
+        "input x: float32[3, 2]\ninput m: bool[3]\ninput h: float32[4]\ninput c: float32[4]",
+    )
+    assert ("LSTM" in operators(model)) == (activation == "tanh")
+
+
+@pytest.mark.parametrize("sequences", [True, False])
+def test_masks_of_both_directions(sequences: bool) -> None:
+    layers = f"GRU(4, return_sequences={sequences}), merge_mode=None"
+    model = stack(
+        f"x -> Bidirectional({layers})(mask=m)", "input x: float32[time, 2]\ninput m: bool[time]"
+    )
+    assert attributes(model, "GRU")["direction"] == b"bidirectional"
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        'ConvLSTM1D(2, 3, padding="same", return_sequences=True)',
+        'Bidirectional(ConvLSTM1D(2, 2, return_sequences=True, recurrent_activation="softmax"))',
+        "ConvLSTM1D(2, 2, strides=2, go_backwards=True, return_state=True)",
+    ],
+)
+def test_convolutions_over_time(layer: str) -> None:
+    model = stack(f"x -> {layer}(mask=m)", "input x: float32[time, 5, 2]\ninput m: bool[time]")
+    (body, *_) = [
+        onnx.helper.get_attribute_value(a)
+        for node in model.graph.node
+        if node.op_type == "Scan"
+        for a in node.attribute
+        if a.name == "body"
+    ]
+    # The input is convolved for all steps at once.
+    assert [node.op_type for node in body.node].count("Conv") == 1
+
+
+def test_an_encoder_hands_its_states_to_a_decoder() -> None:
+    model = sound("""
+model seq2seq {
+    input source: float32[source_time, 7]
+    input target: float32[target_time, 9]
+
+    _, h, c = source -> LSTM(6, return_state=True)
+    decoded = target -> LSTM(6, return_sequences=True)(initial_state=[h, c])
+    decoded -> TimeDistributed(Dense(9, activation="softmax"))
+}
+""")
+    assert operators(model).count("LSTM") == 2
+
+
+def test_a_model_for_each_step() -> None:
+    sound("""
+model spelling {
+    input characters: int32[6]
+
+    Embedding(10, 5)
+    Bidirectional(LSTM(3))
+}
+
+model tagger {
+    input characters: int32[time, 6]
+
+    TimeDistributed(spelling)
+    GRU(4)
+}
+""")
+
+
+def test_cells_by_themselves() -> None:
+    model = stack(
+        "a, h1, c1 = x -> LSTMCell(4)(states=[h, c])\n"
+        "b, h2 = a -> GRUCell(4, reset_after=False)(states=h1)\n"
+        "output b, h2, c1",
+        "input x: float32[3]\ninput h: float32[4]\ninput c: float32[4]",
+    )
+    assert "Scan" not in operators(model)
+
+
+FAULTS: dict[str, tuple[Any, str, Any]] = {
+    "gates swapped": (LSTMGates, "gate_order", (0, 3, 2, 1)),
+    "gates in Keras's order": (LSTMGates, "gate_order", (0, 1, 2, 3)),
+    "activations swapped": (
+        LSTMGates,
+        "operator_activations",
+        property(lambda _: ["tanh", "sigmoid", "tanh"]),
+    ),
+    "masked steps not moved": (Unmasked, "moved", lambda _, x: x),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faults_are_refused(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(*FAULTS[fault])
+    model = specc.compile_text("""
+model m {
+    input x: float32[5, 3]
+    input m: bool[5]
+
+    x -> LSTM(4)(mask=m)
+}
+""").model()
+    _, _, report = exported(model)
+    assert not report.ok
