@@ -65,6 +65,9 @@ UNLIKE_KERAS: dict[str, Callable[[Case], Any]] = {
 WITH_SPECIAL_NUMBERS = ("nan", "is", "fmax", "fmin", "sign")
 """How the names of operations start that are about NaN, infinity and the sign of zero."""
 
+OF_LARGE_NUMBERS = ("maximum", "minimum", "fmax", "fmin", "max", "min", "relu", "sort", "where")
+"""Those that might look at 32 bits of 64 alone."""
+
 
 class Drawn:
     """Arrays for the tensors of a case, with two sizes for the unknown ones."""
@@ -104,6 +107,8 @@ class Drawn:
         if self.operation.startswith("take"):  # most are indices
             return self.random.integers(0, 1, shape)
         numbers = self.random.integers(1, 6, shape)
+        if dtype == "int64" and self.operation in OF_LARGE_NUMBERS:
+            return (numbers - 3) * 2**31 + numbers
         if self.operation in ("floor_divide", "mod", "fmod", "power") or dtype[0] == "u":
             signed = dtype[0] != "u" and self.operation != "power"
             return -numbers if signed and self.random.random() < 0.5 else numbers
