@@ -168,12 +168,7 @@ def reordered(op: Builder, x: Value, order: Sequence[int]) -> Value:
 def reduce(
     op: Builder, operator: str, x: Value, axes: Sequence[int], keepdims: bool = False
 ) -> Value:
-    """A `Reduce...` operator along axes, or of a single number that has none.
-
-    The smallest of int64 is found as the largest of the complements; see `maximum`.
-    """
-    if operator == "ReduceMin" and x.dtype == "int64":
-        return complement(op, reduce(op, "ReduceMax", complement(op, x), axes, keepdims))
+    """A `Reduce...` operator along axes, or of a single number that has none."""
     taken = (x, list(axes)) if axes else (x,)
     return getattr(op, operator)(*taken, keepdims=int(keepdims))
 
@@ -210,8 +205,8 @@ def larger(op: Builder, a: Value, b: Value | float) -> Value:
 def maximum(op: Builder, a: Value, b: Value | float) -> Value:
     """The larger one of each two.
 
-    onnxruntime 1.26 compares int64 by their lower 32 bits in `Max`, `Min`, `Clip`, `Relu` and
-    `ReduceMin` on some processors; its comparisons are right.
+    onnxruntime 1.26 compares int64 by their lower 32 bits in `Max`, `Min`, `Clip` and `Relu` on
+    some processors; its comparisons are right. (Its reductions are not, and have no other way.)
     """
     return where(op, larger(op, a, b), a, b) if a.dtype == "int64" else op.Max(a, b)
 

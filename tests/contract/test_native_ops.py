@@ -65,8 +65,8 @@ UNLIKE_KERAS: dict[str, Callable[[Case], Any]] = {
 WITH_SPECIAL_NUMBERS = ("nan", "is", "fmax", "fmin", "sign")
 """How the names of operations start that are about NaN, infinity and the sign of zero."""
 
-OF_LARGE_NUMBERS = ("maximum", "minimum", "fmax", "fmin", "max", "min", "relu", "sort", "where")
-"""Those that might look at 32 bits of 64 alone."""
+OF_LARGE_NUMBERS = ("maximum", "minimum", "fmax", "fmin", "relu", "sort", "where")
+"""Those that might look at 32 bits of 64 alone; the reductions of onnxruntime 1.26 do."""
 
 
 class Drawn:
