@@ -14,7 +14,18 @@ from specc.lowering import Builder, Value
 from specc.ops import pairs, promotion
 from specc.ops.base import Operation
 from specc.ops.kinds import OPERAND, TENSOR
-from specc.ops.lower import equal, is_float, is_nan, plain, strong, truth, where, worked
+from specc.ops.lower import (
+    equal,
+    is_float,
+    is_nan,
+    maximum,
+    minimum,
+    plain,
+    strong,
+    truth,
+    where,
+    worked,
+)
 from specc.ops.pairs import Lowering
 from specc.ops.rules import INTEGERS, NUMBERS
 from specc.ops.shapes import Shape, broadcast, result
@@ -341,8 +352,8 @@ binary("logaddexp2", "Logaddexp2", real, "log2(2 ** x1 + 2 ** x2).", pairs.logad
 binary("logical_and", "LogicalAnd", logic, "Whether neither is zero.", "And")
 binary("logical_or", "LogicalOr", logic, "Whether one is not zero.", "Or")
 binary("logical_xor", "LogicalXor", logic, "Whether exactly one is not zero.", "Xor")
-binary("maximum", "Maximum", arithmetic, "The larger.", "Max")
-binary("minimum", "Minimum", arithmetic, "The smaller.", "Min")
+binary("maximum", "Maximum", arithmetic, "The larger.", lambda op, a, b, _: maximum(op, a, b))
+binary("minimum", "Minimum", arithmetic, "The smaller.", lambda op, a, b, _: minimum(op, a, b))
 binary("mod", "Mod", remainder, "The remainder, with the sign of the second.", pairs.mod)
 binary("multiply", "Multiply", arithmetic, "The product.", "Mul")
 binary("nextafter", "Nextafter", real, "The next number from the first to the second.", None)

@@ -76,7 +76,7 @@ def einsum(op: Builder, inputs: Sequence[str], output: str, operands: Sequence[V
 
 def _multiplies_matrices(left: str, right: str, output: str) -> bool:
     """Whether subscripts are those of `MatMul`: `bij,bjk->bik`, or `bij,jk->bik`."""
-    if "." in left + right or len(left) < 2 or len(right) < 2:
+    if len(left) < 2 or len(right) < 2:
         return False
     if len(set(left)) < len(left) or len(set(right)) < len(right):
         return False
@@ -248,7 +248,18 @@ class Einsum(Operation, name="einsum"):
         dtype = computed_dtype([x.dtype for x in self.operands])
         operands = [op.cast(x, dtype) for x in v["operands"]]
         output = self._usual_output(inputs) if output is None else output
-        return einsum(op, inputs, output, operands)
+        # ONNX wants `...` to be as many axes everywhere, so they are given letters.
+        counts = [
+            rank_of(x) - len(text.replace("...", ""))
+            for text, x in zip(inputs, self.operands, strict=True)
+        ]
+        free = [x for x in self.LETTERS if not any(x in text for text in inputs)][: max(counts)]
+        every = "".join(free)
+        spelled = [
+            text.replace("...", every[len(every) - count :])
+            for text, count in zip(inputs, counts, strict=True)
+        ]
+        return einsum(op, spelled, output.replace("...", every), operands)
 
     def _notation(self) -> tuple[list[str], str | None]:
         """The subscripts of each operand, and those of the result where they are given."""
@@ -276,13 +287,16 @@ class Einsum(Operation, name="einsum"):
             if letter:
                 sizes.setdefault(letter, []).append(size)
 
-    @staticmethod
-    def _usual_output(inputs: list[str]) -> str:
-        """Without an arrow: what stands once, in the order of the alphabet."""
+    def _usual_output(self, inputs: list[str]) -> str:
+        """Without an arrow: what stands once, in the order of the alphabet.
+
+        Keras gives the letters other names first, in the order in which they come.
+        """
         every = "".join(inputs).replace("...", "")
-        once = sorted(letter for letter in set(every) if every.count(letter) == 1)
-        dots = "..." if any("..." in text for text in inputs) else ""
-        return dots + "".join(once)
+        once = [letter for letter in every if every.count(letter) == 1]
+        if once != sorted(once):
+            raise Refused(errors.subscripts_refused, "subscripts", self.subscripts, "".join(once))
+        return ("..." if any("..." in text for text in inputs) else "") + "".join(once)
 
     def _dtype(self) -> str:
         dtypes = {x.dtype for x in self.operands}

@@ -173,6 +173,11 @@ def reduce(
     return getattr(op, operator)(*taken, keepdims=int(keepdims))
 
 
+def complement(op: Builder, x: Value) -> Value:
+    """Whole numbers with every bit turned over."""
+    return op.Sub(op.constant(-1, x.dtype), x)
+
+
 def any_along(op: Builder, x: Value, axes: Sequence[int], keepdims: bool = False) -> Value:
     """Whether some element is not zero."""
     found = reduce(op, "ReduceMax", op.cast(truth(op, x), "int32"), axes, keepdims)
@@ -197,13 +202,24 @@ def larger(op: Builder, a: Value, b: Value | float) -> Value:
     return op.Greater(a, b, dtype="bool")
 
 
-def kept_between(op: Builder, x: Value, low: Any, high: Any) -> Value:
-    """Each element, kept between two bounds.
+def maximum(op: Builder, a: Value, b: Value | float) -> Value:
+    """The larger one of each two.
 
-    onnxruntime 1.26 reads those of `Clip` with 32 bits, also where they are of int64.
+    onnxruntime 1.26 compares int64 by their lower 32 bits in `Max`, `Min`, `Clip` and `Relu` on
+    some processors; its comparisons are right. (Its reductions are not, and have no other way.)
     """
+    return where(op, larger(op, a, b), a, b) if a.dtype == "int64" else op.Max(a, b)
+
+
+def minimum(op: Builder, a: Value, b: Value | float) -> Value:
+    """The smaller one of each two; see `maximum`."""
+    return where(op, smaller(op, a, b), a, b) if a.dtype == "int64" else op.Min(a, b)
+
+
+def kept_between(op: Builder, x: Value, low: Any, high: Any) -> Value:
+    """Each element, kept between two bounds; see `maximum`."""
     if x.dtype == "int64":
-        return op.Max(op.Min(x, high), low)
+        return maximum(op, minimum(op, x, int(high)), int(low))
     return op.Clip(x, low, high)
 
 

@@ -22,6 +22,8 @@ from specc.ops.lower import (
     is_float,
     is_nan,
     known_sizes,
+    maximum,
+    minimum,
     norm,
     rank_of,
     reduce,
@@ -266,8 +268,9 @@ class _Extreme(Reduction):
 
     initial: float | None = arg(Optional(CONSTANT), default=None)
 
-    extreme: ClassVar[str]
-    """Which one: the end of the names of ONNX's operators."""
+    operator: ClassVar[str]
+    """Of ONNX."""
+    of_two: ClassVar[Callable[[Builder, Value, float], Value]]
 
     def infer(self) -> TensorType:
         if self.initial is not None:
@@ -277,20 +280,22 @@ class _Extreme(Reduction):
         return super().infer()
 
     def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
-        found = _onnx(self, f"Reduce{self.extreme}", op, v)
-        return found if self.initial is None else getattr(op, self.extreme)(found, self.initial)
+        found = _onnx(self, self.operator, op, v)
+        return found if self.initial is None else type(self).of_two(op, found, self.initial)
 
 
 class Max(_Extreme, name="max"):
     """The largest element."""
 
-    extreme = "Max"
+    operator = "ReduceMax"
+    of_two = staticmethod(maximum)
 
 
 class Min(_Extreme, name="min"):
     """The smallest element."""
 
-    extreme = "Min"
+    operator = "ReduceMin"
+    of_two = staticmethod(minimum)
 
 
 class Prod(Reduction, name="prod"):

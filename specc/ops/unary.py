@@ -15,6 +15,7 @@ from specc.ops import rules
 from specc.ops.base import Operation
 from specc.ops.kinds import CONSTANT, DTYPE, TENSOR
 from specc.ops.lower import (
+    complement,
     equal,
     expm1,
     filled,
@@ -153,14 +154,14 @@ unary(
     "BitwiseInvert",
     rules.integers,
     "Every bit turned over.",
-    lambda op, x: op.Sub(op.constant(-1, x.dtype), x),
+    complement,
 )
 unary(
     "bitwise_not",
     "BitwiseNot",
     rules.integers,
     "Every bit turned over.",
-    lambda op, x: op.Sub(op.constant(-1, x.dtype), x),
+    complement,
 )
 unary("cbrt", "Cbrt", rules.but(rules.as_float, int64="float64"), "The cube root.", _cbrt)
 unary("ceil", "Ceil", rules.as_float, "The next whole number above.", "Ceil")

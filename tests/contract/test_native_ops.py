@@ -43,6 +43,7 @@ def of_unknown_size(case: Case) -> bool:
 
 
 UNSAID: dict[str, Callable[[Case], Any]] = {
+    "max_pool": lambda case: case.tensors[0].dtype == "int64",
     "norm": lambda case: case.arguments.get("ord") in ("nuc", 2, -2),
     **dict.fromkeys(("median", "percentile", "quantile"), of_unknown_size),
     **dict.fromkeys(("diagonal", "trace", "array_split"), of_unknown_size),
@@ -55,12 +56,17 @@ UNLIKE_KERAS: dict[str, Callable[[Case], Any]] = {
     # Channels of unknown number are taken in groups where they turn out to be more.
     "conv": lambda case: None in (case.arguments["inputs"].shape[i] for i in (0, -1)),
     # TensorFlow takes sizes that differ where their products agree.
-    "tensordot": of_unknown_size,
+    "tensordot": lambda case: (
+        of_unknown_size(case) and isinstance(case.arguments.get("axes", 2), int)
+    ),
 }
 """Where Keras's answer is one of several, or of another question: whether a case is one."""
 
 WITH_SPECIAL_NUMBERS = ("nan", "is", "fmax", "fmin", "sign")
 """How the names of operations start that are about NaN, infinity and the sign of zero."""
+
+OF_LARGE_NUMBERS = ("maximum", "minimum", "fmax", "fmin", "relu", "sort", "where")
+"""Those that might look at 32 bits of 64 alone; the reductions of onnxruntime 1.26 do."""
 
 
 class Drawn:
@@ -85,7 +91,8 @@ class Drawn:
 
     def _floats(self, shape: tuple[int, ...]) -> Any:
         array = self.random.standard_normal(shape)
-        if self.operation in ("cast", "one_hot"):  # some dtypes have no place below 0
+        if self.operation in ("cast", "one_hot") or "cum" in self.operation:
+            # Some dtypes have no place below 0.
             return np.abs(array) * 3
         if self.random.random() < 0.3:
             array = np.abs(array) + 0.1
@@ -100,6 +107,8 @@ class Drawn:
         if self.operation.startswith("take"):  # most are indices
             return self.random.integers(0, 1, shape)
         numbers = self.random.integers(1, 6, shape)
+        if dtype == "int64" and self.operation in OF_LARGE_NUMBERS:
+            return (numbers - 3) * 2**31 + numbers
         if self.operation in ("floor_divide", "mod", "fmod", "power") or dtype[0] == "u":
             signed = dtype[0] != "u" and self.operation != "power"
             return -numbers if signed and self.random.random() < 0.5 else numbers
