@@ -109,7 +109,7 @@ class Model:
 
         return build_keras(self.graph, seed=seed).keras_model
 
-    def to_onnx(self, keras_model: Any, *, opset: int = 18) -> Any:
+    def to_onnx(self, keras_model: Any, *, opset: int = 18, via: str = "native") -> Any:
         """The model with a Keras model's weights as an `onnx.ModelProto`.
 
         Inputs and outputs have the spec's names, the batch axis is dynamic and called
@@ -118,6 +118,8 @@ class Model:
         Args:
             keras_model: a model that `to_keras` made, trained or not, or a loaded copy.
             opset: the ONNX operator set, 15 to 18.
+            via: "native", where each layer lowers itself, or "tf2onnx", which also does what the
+                first one does not know.
 
         Raises:
             UsageError: where the Keras model is not one of this spec, or the opset is not
@@ -125,7 +127,8 @@ class Model:
         """
         from specc.backends.export import export_onnx
 
-        return export_onnx(self.graph, keras_model, source=self.source, opset=opset).model
+        source = self.source
+        return export_onnx(self.graph, keras_model, source=source, opset=opset, via=via).model
 
 
 class Program:

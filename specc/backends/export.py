@@ -221,6 +221,7 @@ def export_onnx(
     *,
     source: Source,
     opset: int = DEFAULT_OPSET,
+    via: str = "native",
     weights: dict[str, Any] | None = None,
 ) -> Exported:
     """Export a Keras model of a graph, with the weights it has now.
@@ -229,7 +230,7 @@ def export_onnx(
         UsageError: where the Keras model is not one of this graph.
     """
     built = adopt(graph, keras_model)
-    exporter = Exporter(built, source, opset)
+    exporter = Exporter(built, source, opset, via)
     return exporter.export(current_weights(built), weights)
 
 
