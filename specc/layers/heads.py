@@ -10,7 +10,8 @@ axes that attention goes over are one:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import prod
+from math import prod, sqrt
+from struct import pack, unpack
 from typing import Any, ClassVar, cast
 
 from specc.diagnostics.errors import shapes as errors
@@ -177,7 +178,7 @@ class Heads(Layer):
         features, *made = sizes_of(w, name)
         if name == "query":
             # The scores are scaled by scaling this, which costs nothing when the model runs.
-            scale = made[-1] ** -0.5
+            scale = rounded(1 / sqrt(made[-1]))
             kernel, bias = op.Mul(kernel, scale), bias if bias is None else op.Mul(bias, scale)
         return projection(op, x, x.type.rank, kernel, bias, [features], made)
 
@@ -292,6 +293,12 @@ class Heads(Layer):
     def query_mask(self, x: Value, given: Value | None) -> Value | None:
         """The mask of the queries that counts."""
         return x.mask if given is None else given
+
+
+def rounded(number: float) -> float:
+    """The float32 that Keras makes of a number in Python, in layers of float64 too."""
+    (single,) = unpack("f", pack("f", number))
+    return single
 
 
 def sizes_of(w: Values, name: str) -> tuple[int, ...]:

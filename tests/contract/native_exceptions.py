@@ -86,6 +86,21 @@ def _bias_along_steps(case: Case) -> bool:
     return y.shape[0] != 1 and y.shape[-1] in (y.shape[0], None)
 
 
+def _bias_along_heads(case: Case) -> bool:
+    """Whether Keras takes the steps for the heads, where both are as many and a head has size 1.
+
+    It adds the bias of a dense layer, which has an axis of heads and one of size 1, along the
+    first axis that is as long.
+    """
+    layer: Any = case.make()
+    if not layer.use_bias:
+        return False
+    sizes = {(len(w.shape), *w.shape) for w in layer.variables(case.inputs, case.call)}
+    heads = {n for rank, n, *rest in sizes if rank == 2 and rest == [1] and n > 1}
+    steps = {case.inputs[0].shape[0], case.call["value"].shape[0]}
+    return bool(heads & steps)
+
+
 UNLIKE_KERAS: dict[str, Callable[[Case], Any]] = {
     **dict.fromkeys(
         [
@@ -97,6 +112,7 @@ UNLIKE_KERAS: dict[str, Callable[[Case], Any]] = {
     ),
     # onnxruntime makes a scale part of a product of float64, and rounds it to float32 there.
     "Attention": lambda case: case.dtype == "float64" and case.arguments.get("use_scale"),
+    **dict.fromkeys(("GroupQueryAttention", "MultiHeadAttention"), _bias_along_heads),
     # Keras multiplies the narrow matrices of LoRA in float32.
     "Embedding": lambda case: case.dtype == "float64" and case.arguments.get("lora_rank"),
 }
