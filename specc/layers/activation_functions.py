@@ -105,7 +105,7 @@ def _tanh_shrink(op: Builder, x: Value) -> Value:
 
 
 FUNCTIONS: dict[str, Callable[[Builder, Value], Value]] = {
-    "celu": lambda op, x: op.Celu(x, alpha=1.0),
+    "celu": lambda op, x: op.Elu(x, alpha=1.0),  # Which it is; `Celu` itself is of float32 alone.
     "elu": lambda op, x: op.Elu(x, alpha=1.0),
     "exponential": lambda op, x: op.Exp(x),
     "gelu": _gelu,

@@ -115,6 +115,15 @@ UNLIKE_KERAS: dict[str, Callable[[Case], Any]] = {
     **dict.fromkeys(("GroupQueryAttention", "MultiHeadAttention"), _bias_along_heads),
     # Keras multiplies the narrow matrices of LoRA in float32.
     "Embedding": lambda case: case.dtype == "float64" and case.arguments.get("lora_rank"),
+    # TensorFlow interpolates in float32; what it gives as float64 is no more exact.
+    "UpSampling2D": lambda case: (
+        case.dtype == "float64" and case.arguments.get("interpolation", "nearest") != "nearest"
+    ),
+    # Negative results as unsigned numbers: each machine has its own.
+    **dict.fromkeys(
+        ["GroupNormalization", "LayerNormalization"],
+        lambda case: case.inputs[0].dtype.startswith("uint"),
+    ),
 }
 """Where Keras's own answer is wrong or no answer, or onnxruntime's is: whether a case is one of
 these."""

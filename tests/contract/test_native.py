@@ -146,7 +146,9 @@ def aside(case: Case) -> bool:
         return False
     # Lookups refuse much on purpose, and what is left is few: they say themselves what it is.
     refused = on_purpose(case) and case.layer not in FAMILIES["lookup"]
-    return refused or case.layer in FATAL
+    # Of the layers in FATAL, these end the process only for what specc refuses.
+    fatal = case.layer in FATAL and not case.layer.startswith("AdaptiveMax")
+    return refused or fatal
 
 
 def check_native(case: Case) -> bool:
