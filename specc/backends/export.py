@@ -16,7 +16,7 @@ from specc._version import __version__
 from specc.backends.adopt import adopt
 from specc.backends.fold import Accounting, bind_weights
 from specc.backends.keras_model import BuiltModel, pair_variables
-from specc.backends.native.convert import lower
+from specc.backends.native.convert import ir_version, lower
 from specc.backends.native.passes.pipeline import Change
 from specc.backends.scope import LAYER_SCOPE
 from specc.backends.tf2onnx_graph import convert
@@ -26,9 +26,6 @@ from specc.graph import Graph, Variable
 from specc.lowering import NotLowered
 from specc.manifest import MANIFEST_KEY, manifest, read_manifest
 from specc.source import Source
-
-IR_VERSION = 8
-"""The format that came with opset 18; every onnxruntime since 1.14 reads it."""
 
 DEFAULT_OPSET = 18
 BATCH_AXIS = "batch"
@@ -154,7 +151,7 @@ class Exporter:
         accounting = bind_weights(model, self._variables, arrays, names)
         _name_interface(model.graph, self._graph)
         _name_values(model.graph, self._graph, set(accounting.holdings))
-        model.ir_version = IR_VERSION
+        model.ir_version = ir_version(self._opset)
         model.producer_name, model.producer_version = "specc", __version__
         model.graph.name = self._graph.name
         used = {node.domain for node in model.graph.all_nodes()} | {""}

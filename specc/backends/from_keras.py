@@ -295,7 +295,27 @@ class StochasticDepth(Layer):
         return x
 
 
-APPLICATIONS: dict[str, type[Layer]] = {cls.__name__: cls for cls in (LayerScale, StochasticDepth)}
+class CustomScaleLayer(Layer):
+    """The first input plus the scaled second one, in InceptionResNetV2.
+
+    Shapes: (*any), (*any) -> (*any)
+    """
+
+    minimum_inputs: ClassVar[int] = 2
+    maximum_inputs: ClassVar[int | None] = 2
+
+    scale: float = arg(Float())
+
+    def infer(self, x: TensorType, y: TensorType) -> TensorType:
+        return x
+
+    def onnx(self, op: Builder, x: list[Value], w: Values) -> Value:
+        return op.Add(x[0], op.Mul(x[1], self.scale))
+
+
+APPLICATIONS: dict[str, type[Layer]] = {
+    cls.__name__: cls for cls in (CustomScaleLayer, LayerScale, StochasticDepth)
+}
 """Layers of `keras.applications` that are not in `keras.layers`."""
 
 

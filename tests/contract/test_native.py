@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from specc.backends.fold import bind_weights
 from specc.backends.keras_model import build_keras, pair_variables
-from specc.backends.native.convert import lower
+from specc.backends.native.convert import OPSETS, lower
 from specc.diagnostics.place import Refused
 from specc.files import UsageError
 from specc.graph import Graph, GraphLayer, Node, Tensor, Variable, replace_tensors
@@ -151,13 +151,13 @@ def aside(case: Case) -> bool:
     return refused or fatal
 
 
-def check_native(case: Case) -> bool:
+def check_native(case: Case, opset: int = OPSETS[0]) -> bool:
     """Compare; False where there is nothing to compare."""
     graph = None if aside(case) else graph_of(case)
     if graph is None:
         return False
     try:
-        lowered = lower(graph, 18).model
+        lowered = lower(graph, opset).model
     except NotLowered as reason:
         skip = ARGUMENTS_NOT_YET.get(case.layer)
         if case.layer in NOT_YET or (skip and skip(case)):
@@ -340,10 +340,10 @@ def check(name: str, examples: int, drawn_from: str | None = None) -> None:
         database=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(native_cases(layer_class(name)))
-    def property_(case: Case) -> None:
+    @given(native_cases(layer_class(name)), st.sampled_from(OPSETS))
+    def property_(case: Case, opset: int) -> None:
         nonlocal compared
-        compared += check_native(case)
+        compared += check_native(case, opset)
 
     (property_ if drawn_from is None else seed(int(drawn_from))(property_))()
     if examples > EXAMPLES and name not in NOT_YET and name not in RARELY:

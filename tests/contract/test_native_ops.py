@@ -14,9 +14,10 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
 
 from specc.backends.native.builder import DTYPES, OnnxBuilder, OnnxValue
-from specc.backends.native.convert import IR_VERSION
+from specc.backends.native.convert import OPSETS, ir_version
 from specc.diagnostics.place import Refused
 from specc.graph import Graph, GraphLayer, Variable
 from specc.lowering import NotLowered
@@ -115,7 +116,7 @@ class Drawn:
         return numbers - 3
 
 
-def check_native(case: Case) -> bool:
+def check_native(case: Case, opset: int) -> bool:
     """Compare; False where there is nothing to compare."""
     dtypes = [*[x.dtype for x in case.tensors], case.arguments.get("dtype")]
     unlike = UNLIKE_KERAS.get(case.operation)
@@ -134,7 +135,7 @@ def check_native(case: Case) -> bool:
     else:
         return False
     try:
-        lowered = Lowered(case, arrays)
+        lowered = Lowered(case, arrays, opset)
     except NotLowered as reason:
         skip = UNSAID.get(case.operation)
         if case.operation in NOT_YET or (skip and skip(case)):
@@ -169,10 +170,10 @@ class Lowered:
     compute at run time.
     """
 
-    def __init__(self, case: Case, arrays: list[Any]) -> None:
+    def __init__(self, case: Case, arrays: list[Any], opset: int) -> None:
         self.arrays = arrays
         self.has_weights = any(x.batched for x in case.tensors)
-        self.op: Any = OnnxBuilder(18)
+        self.op: Any = OnnxBuilder(opset)
         self.inputs: list[OnnxValue] = []
         self.weights: list[OnnxValue] = []
         self.case = case
@@ -190,7 +191,7 @@ class Lowered:
             opset_imports=self.op.opsets,
             name="drawn",
         )
-        self.model = ir.serde.serialize_model(ir.Model(graph, ir_version=IR_VERSION))
+        self.model = ir.serde.serialize_model(ir.Model(graph, ir_version=ir_version(opset)))
 
     def is_weight(self, type_: TensorType) -> bool:
         return self.has_weights and not type_.batched
@@ -248,10 +249,13 @@ def check(name: str, examples: int, drawn_from: str | None = None) -> None:
         database=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(cases(name) if name not in FAMILIES["creation"] else made_cases(name))
-    def property_(case: Case) -> None:
+    @given(
+        cases(name) if name not in FAMILIES["creation"] else made_cases(name),
+        st.sampled_from(OPSETS),
+    )
+    def property_(case: Case, opset: int) -> None:
         nonlocal compared
-        compared += check_native(case)
+        compared += check_native(case, opset)
 
     (property_ if drawn_from is None else seed(int(drawn_from))(property_))()
     if examples > EXAMPLES and name not in NOT_YET:

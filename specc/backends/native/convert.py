@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+import onnx
 import onnx_ir as ir
 
 from specc.backends.native.builder import DTYPES, OnnxBuilder, OnnxValue
@@ -23,9 +24,18 @@ from specc.records import record
 from specc.semantics.composite import lower_node
 from specc.types import TensorType
 
-IR_VERSION = 8
-OPSETS = range(15, 19)
-"""What the lowerings are tested with."""
+OPSETS = range(18, 23)
+"""What the lowerings are tested with. 18 is the first in which every reduction takes its axes as an
+input; TensorRT 10 reads up to 22, onnxruntime 1.26 up to 26."""
+
+OLDEST_IR_VERSION = 8
+"""The format that came with opset 18; every onnxruntime since 1.14 reads it."""
+
+
+def ir_version(opset: int) -> int:
+    """The version of the file format for an opset, by ONNX's own table."""
+    least = onnx.helper.find_min_ir_version_for([onnx.helper.make_opsetid("", opset)])
+    return max(OLDEST_IR_VERSION, least)
 
 
 @record
@@ -50,7 +60,8 @@ def lower(graph: Graph, opset: int, without: Collection[str] = ()) -> Lowered:
     """
     if opset not in OPSETS:
         raise UsageError(
-            f"opset {opset} is not to be had", f"there are {OPSETS[0]} to {OPSETS[-1]}"
+            f"opset {opset} is not to be had",
+            f"there are {OPSETS[0]} to {OPSETS[-1]}; `--via tf2onnx` writes 15 to 18",
         )
     folds = [] if "fold" in without else plan_folds(graph)
     model, changes = run_passes(_Lowering(graph, opset, folds).run(), without)
@@ -81,7 +92,7 @@ class _Lowering:
             opset_imports=self.op.opsets,
             name=self.graph.name,
         )
-        return ir.Model(graph, ir_version=IR_VERSION)
+        return ir.Model(graph, ir_version=ir_version(self.op.opset))
 
     def _input(self, name: str, tensor: Tensor) -> ir.Value:
         value = ir.Value(

@@ -1,0 +1,301 @@
+"""specc's exporter beside Keras's own, tf2onnx, and onnxslim on what tf2onnx gives.
+
+    python -m pip install ".[test]" onnxslim
+    python benchmarks/exporters.py                       # the seed's models and ResNet50
+    python benchmarks/exporters.py VGG16 NASNetMobile    # models of keras.applications
+    python benchmarks/exporters.py --all --json
+
+Each export is a process of its own, which loads the model first: time and peak memory are those
+of the export alone, beyond the loaded model. Errors are those of onnxruntime against Keras in
+float64, on the same inputs. Latencies are medians of interleaved rounds on one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+SPECS = Path(__file__).resolve().parent.parent / "specs"
+SEED_MODELS = ("bn_after", "bn_before", "convnet")
+APPLICATIONS = ("ResNet50", "MobileNetV2", "MobileNetV3Small", "EfficientNetB0", "DenseNet121",
+                "ConvNeXtTiny", "InceptionV3", "NASNetMobile", "VGG16")  # fmt: skip
+BUILT = ("encoder", "lstm")
+"""A BERT-base-sized encoder, and two layers of LSTM."""
+
+EXPORTERS = ("specc", "keras", "tf2onnx", "onnxslim")
+BATCHES = (1, 32)
+ROUNDS = 7
+
+
+# ------------------------------------------------------------------------- models
+
+
+def make(name: str) -> Any:
+    """A Keras model with weights that no layer can lose unseen."""
+    import keras
+    import numpy as np
+
+    keras.utils.set_random_seed(0)
+    if name in SEED_MODELS:
+        import specc
+
+        model = specc.compile(SPECS / f"{name}.spec").models[0].to_keras(seed=0)
+    elif name == "encoder":
+        model = encoder(keras)
+    elif name == "lstm":
+        x = keras.Input((64, 32))
+        y = keras.layers.LSTM(128, return_sequences=True)(x)
+        model = keras.Model(x, keras.layers.Dense(10)(keras.layers.LSTM(128)(y)))
+    else:
+        model = getattr(keras.applications, name)(weights=None)
+    random = np.random.default_rng(0)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            shape = layer.moving_mean.shape
+            layer.moving_mean.assign(random.normal(0, 0.1, shape))
+            layer.moving_variance.assign(random.uniform(0.5, 1.5, shape))
+    return model
+
+
+def encoder(keras: Any) -> Any:
+    """Twelve blocks, 768 wide, as in BERT-base, on 128 tokens."""
+    layers = keras.layers
+    ids = keras.Input((128,), dtype="int32")
+    x = layers.Embedding(30_522, 768)(ids)
+    x = layers.LayerNormalization(epsilon=1e-12)(x)
+    for _ in range(12):
+        y = layers.MultiHeadAttention(12, 64)(x, x)
+        x = layers.LayerNormalization(epsilon=1e-12)(layers.Add()([x, y]))
+        y = layers.Dense(768)(layers.Dense(3072, activation="gelu")(x))
+        x = layers.LayerNormalization(epsilon=1e-12)(layers.Add()([x, y]))
+    return keras.Model(ids, x)
+
+
+def inputs_for(model: Any, batch: int) -> Any:
+    import numpy as np
+
+    (x,) = model.inputs
+    shape = (batch, *[n or 224 for n in x.shape[1:]])
+    random = np.random.default_rng(1)
+    if "int" in x.dtype:
+        return random.integers(0, 1000, shape).astype(x.dtype)
+    return (random.random(shape, np.float32) * (255 if shape[-1] == 3 else 1)).astype(x.dtype)
+
+
+# ---------------------------------------------------------- one export, in a process
+
+
+def export(exporter: str, source: str, target: str) -> None:
+    """Load, export, and print what it took."""
+    import keras
+
+    model = keras.saving.load_model(source, compile=False)
+    work = {"specc": by_specc, "keras": by_keras, "tf2onnx": by_tf2onnx}[exporter]
+    with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
+        file.write("5")  # the peak begins here
+    before = memory("VmRSS")
+    start = time.perf_counter()
+    work(model, target)
+    seconds = time.perf_counter() - start
+    print(json.dumps({"seconds": seconds, "peak": memory("VmHWM") - before}))
+
+
+def memory(field: str) -> int:
+    """A figure of this process in bytes."""
+    with open("/proc/self/status", encoding="ascii") as file:
+        line = next(line for line in file if line.startswith(field))
+    return int(line.split()[1]) * 1024
+
+
+def by_specc(model: Any, target: str) -> None:
+    from specc.backends.export import CurrentWeights, Exporter
+    from specc.backends.from_keras import from_keras
+
+    built = from_keras(model)
+    exporter = Exporter(built, built.graph.span.source)
+    if exporter.via != "native":
+        raise SystemExit(f"not native: {exporter.fallen_back}")
+    exported = exporter.export(CurrentWeights(built))
+    exported.check()
+    exported.write(target)
+
+
+def by_keras(model: Any, target: str) -> None:
+    model.export(target, format="onnx", verbose=False)
+
+
+def by_tf2onnx(model: Any, target: str) -> None:
+    import tensorflow as tf
+    import tf2onnx
+
+    (x,) = model.inputs
+    signature = [tf.TensorSpec(x.shape, x.dtype, name="x")]
+    function = tf.function(lambda x: model(x, training=False), input_signature=signature)
+    tf2onnx.convert.from_function(function, signature, opset=18, output_path=target)
+
+
+def slim(source: str, target: str) -> dict[str, Any]:
+    """onnxslim on a file; only its result is looked at."""
+    code = f"import onnxslim; onnxslim.slim({source!r}, {target!r})"
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    if done.returncode or not os.path.exists(target):
+        return {"failed": last_line(done.stderr)}
+    return {"seconds": time.perf_counter() - start}
+
+
+# --------------------------------------------------------------------- comparison
+
+
+def measure(name: str, folder: str) -> dict[str, dict[str, Any]]:
+    """All exporters on one model."""
+    source = os.path.join(folder, f"{name}.keras")
+    run([__file__, "--save", name, source])
+    found: dict[str, dict[str, Any]] = {}
+    for exporter in EXPORTERS:
+        target = os.path.join(folder, f"{name}.{exporter}.onnx")
+        if exporter == "onnxslim":
+            before = os.path.join(folder, f"{name}.tf2onnx.onnx")
+            has = "failed" not in found["tf2onnx"]
+            found[exporter] = slim(before, target) if has else {"failed": "tf2onnx did"}
+        else:
+            found[exporter] = run([__file__, "--export", exporter, source, target])
+    files = {e: os.path.join(folder, f"{name}.{e}.onnx") for e in EXPORTERS}
+    compared = run([__file__, "--compare", source, json.dumps(files)])
+    for exporter, more in compared.items():
+        found[exporter] |= more
+    return found
+
+
+def run(words: list[str]) -> dict[str, Any]:
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
+    done = subprocess.run(
+        [sys.executable, *words], capture_output=True, text=True, env=environment, check=False
+    )
+    if done.returncode:
+        return {"failed": last_line(done.stderr) or f"status {done.returncode}"}
+    return json.loads(last_line(done.stdout) or "{}")
+
+
+def last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:200] if lines else ""
+
+
+def compare(source: str, files: dict[str, str]) -> None:
+    """Nodes, sizes, errors and latencies of the files of one model."""
+    import keras
+    import numpy as np
+    import onnx
+    import onnxruntime
+
+    from specc.backends.from_keras import in_dtype
+
+    model = keras.saving.load_model(source, compile=False)
+    wide = in_dtype(model, "float64")
+    wide.set_weights(model.get_weights())
+    x = inputs_for(model, 2)
+    truth = np.asarray(wide(x, training=False))
+    single = float(np.abs(np.asarray(model(x, training=False)) - truth).max())
+    del wide
+    found: dict[str, dict[str, Any]] = {}
+    sessions: dict[str, Any] = {}
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 4
+    for exporter, path in files.items():
+        if not os.path.exists(path):
+            continue
+        try:
+            proto = onnx.load(path)
+            session = onnxruntime.InferenceSession(path, options)
+            outputs = session.run(None, {session.get_inputs()[0].name: x})
+        except Exception as error:
+            found[exporter] = {"failed": last_line(str(error))}
+            continue
+        sessions[exporter] = session
+        found[exporter] = {
+            "nodes": len(proto.graph.node),
+            "transposes": sum(node.op_type == "Transpose" for node in proto.graph.node),
+            "bytes": os.path.getsize(path),
+            "error": float(np.abs(outputs[0] - truth).max()),
+            "keras_error": single,
+            "scale": float(np.abs(truth).max()),
+        }
+    for batch in BATCHES:
+        given = inputs_for(model, batch)
+        times: dict[str, list[float]] = {exporter: [] for exporter in sessions}
+        for _ in range(ROUNDS):
+            for exporter, session in sessions.items():
+                fed = {session.get_inputs()[0].name: given}
+                start = time.perf_counter()
+                session.run(None, fed)
+                times[exporter].append(time.perf_counter() - start)
+        for exporter, seconds in times.items():
+            found[exporter][f"ms_{batch}"] = 1000 * statistics.median(seconds)
+    print(json.dumps(found))
+
+
+def table(results: dict[str, dict[str, dict[str, Any]]]) -> None:
+    print("| model | exporter | s | peak MB | nodes | transposes | MB | error | "
+          "ms, batch 1 | ms, batch 32 |")  # fmt: skip
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    for name, by in results.items():
+        for exporter, got in by.items():
+            cells = [name, exporter]
+            if "failed" in got:
+                print(f"| {name} | {exporter} | {got['failed']} |")
+                continue
+            cells += [f"{got['seconds']:.2f}" if "seconds" in got else ""]
+            cells += [f"{got['peak'] / 1e6:.0f}" if "peak" in got else ""]
+            cells += [f"{got[k]}" for k in ("nodes", "transposes")]
+            cells += [f"{got['bytes'] / 1e6:.1f}", f"{got['error']:.1e} of {got['scale']:.1e}"]
+            cells += [f"{got[f'ms_{batch}']:.2f}" for batch in BATCHES]
+            print(f"| {' | '.join(cells)} |")
+        if all("seconds" in by[e] for e in ("specc", "keras")):
+            ratio = by["keras"]["seconds"] / by["specc"]["seconds"]
+            print(f"| {name} | specc is {ratio:.0f} times as fast as Keras's export |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("models", nargs="*", help=", ".join((*SEED_MODELS, *BUILT)) + ", ...")
+    parser.add_argument("--all", action="store_true", help="every model of the list")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--save", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--export", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--compare", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.save:
+        make(options.save[0]).save(options.save[1])
+        print("{}")
+    elif options.export:
+        export(*options.export)
+    elif options.compare:
+        compare(options.compare[0], json.loads(options.compare[1]))
+    else:
+        every = (*SEED_MODELS, *APPLICATIONS, *BUILT)
+        names = every if options.all else options.models or (*SEED_MODELS, "ResNet50")
+        results: dict[str, dict[str, dict[str, Any]]] = {}
+        with tempfile.TemporaryDirectory() as folder:
+            for name in names:
+                print(f"{name} ...", file=sys.stderr)
+                results[name] = measure(name, folder)
+                for path in Path(folder).iterdir():
+                    path.unlink()
+        if options.json:
+            print(json.dumps(results, indent=2))
+        else:
+            table(results)
+
+
+if __name__ == "__main__":
+    main()
