@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from math import prod
+
 from specc.lowering import Builder, Value
 
 
@@ -13,16 +16,9 @@ def sizes(op: Builder, x: Value, axes: tuple[int, ...]) -> list[int | Value]:
 
 def product(op: Builder, of: list[int | Value]) -> int | Value:
     """The size of several axes together."""
-    first, *others = of
-    for other in others:
-        if isinstance(first, int):
-            first, other = other, first
-        first = (
-            first * other
-            if isinstance(first, int) and isinstance(other, int)
-            else op.Mul(first, other)
-        )
-    return first
+    known = prod([n for n in of if isinstance(n, int)])
+    unknown = [n for n in of if not isinstance(n, int)]
+    return op.Mul(reduce(op.Mul, unknown), known) if unknown else known
 
 
 def positions(op: Builder, x: Value) -> Value:

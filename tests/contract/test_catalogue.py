@@ -166,7 +166,8 @@ REQUIRED_VALUES: dict[str, Any] = {
 
 
 SHARED = (
-    *("__init__", "api", "arguments", "base", "images", "lora", "names", "refused", "sequence"),
+    *("__init__", "activation_functions", "api", "arguments", "base", "heads", "images", "layouts"),
+    *("lora", "lower", "names", "refused", "resize", "scores", "sequence", "windowed"),
 )
 """Modules of the package that are no families."""
 
