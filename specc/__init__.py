@@ -4,7 +4,7 @@ Checked in milliseconds, built with Keras, exported to ONNX, verified to be the 
 """
 
 from specc._version import __version__
-from specc.api import LayerInfo, Model, Port, Program, compile, compile_text, verify
+from specc.api import LayerInfo, Model, Port, Program, compile, compile_text, export, load, verify
 from specc.diagnostics.diagnostic import Diagnostic, Label, SpecError
 from specc.files import UsageError
 from specc.graph import Params, Variable
@@ -25,5 +25,7 @@ __all__ = [
     "__version__",
     "compile",
     "compile_text",
+    "export",
+    "load",
     "verify",
 ]

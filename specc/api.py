@@ -6,6 +6,9 @@
     onnx_model = model.to_onnx(keras_model)
     report = specc.verify(model, keras_model, onnx_model)
 
+    predictor = specc.load("build/bn_after.onnx")
+    classes = predictor.predict(images).argmax(axis=1)
+
 Compiling needs no framework; each conversion imports what it needs.
 """
 
@@ -24,6 +27,7 @@ from specc.source import Source
 from specc.types import TensorType
 
 if TYPE_CHECKING:
+    from specc.inference.predictor import Predictor
     from specc.verification.report import Report
 
 
@@ -105,7 +109,7 @@ class Model:
 
         return build_keras(self.graph, seed=seed).keras_model
 
-    def to_onnx(self, keras_model: Any, *, opset: int = 18) -> Any:
+    def to_onnx(self, keras_model: Any, *, opset: int = 18, via: str = "native") -> Any:
         """The model with a Keras model's weights as an `onnx.ModelProto`.
 
         Inputs and outputs have the spec's names, the batch axis is dynamic and called
@@ -114,6 +118,8 @@ class Model:
         Args:
             keras_model: a model that `to_keras` made, trained or not, or a loaded copy.
             opset: the ONNX operator set, 15 to 18.
+            via: "native", where each layer lowers itself, or "tf2onnx", which also does what the
+                first one does not know.
 
         Raises:
             UsageError: where the Keras model is not one of this spec, or the opset is not
@@ -121,7 +127,8 @@ class Model:
         """
         from specc.backends.export import export_onnx
 
-        return export_onnx(self.graph, keras_model, source=self.source, opset=opset).model
+        source = self.source
+        return export_onnx(self.graph, keras_model, source=source, opset=opset, via=via).model
 
 
 class Program:
@@ -194,6 +201,45 @@ def compile_program(
     return Program(source, compile_source(source, loader, params, extra_layers))
 
 
+def export(
+    keras_model: Any,
+    path: str | os.PathLike[str],
+    *,
+    opset: int = 18,
+    external_data: bool = False,
+    provider: str = "auto",
+) -> Report:
+    """Write a Keras model that no spec was written for as a verified ONNX file.
+
+    Args:
+        keras_model: a functional or Sequential model of layers of Keras's catalogue.
+        path: of the file, which appears only where the report is good.
+        opset: the ONNX operator set.
+        external_data: write the weights to a file beside it, as is done with more than 2 GB of
+            them in any case.
+        provider: where onnxruntime runs it to compare: "auto", "cpu", "cuda" or "tensorrt".
+
+    Returns:
+        The report of the comparison with Keras, as `verify` gives it; look at `.ok`.
+
+    Raises:
+        UsageError: where a layer is not of the catalogue, or the file cannot be written.
+        DeviceError: where the provider asked for is not to be had.
+    """
+    from specc.backends.from_keras import from_keras
+    from specc.verification.verified_export import export_verified
+
+    built = from_keras(keras_model)
+    return export_verified(
+        built,
+        built.graph.span.source,
+        os.fspath(path),
+        opset=opset,
+        external_data=external_data,
+        provider=provider,
+    ).report
+
+
 def verify(
     model: Model, keras_model: Any, onnx_model: Any, *, provider: str = "auto", seed: int = 0
 ) -> Report:
@@ -213,3 +259,22 @@ def verify(
     from specc.verification.verify import verify_onnx
 
     return verify_onnx(model.graph, keras_model, onnx_model, provider=provider, seed=seed)
+
+
+def load(path: str | os.PathLike[str], *, provider: str = "auto") -> Predictor:
+    """Open an ONNX file to predict with; it need not be one of specc's.
+
+    Args:
+        provider: where onnxruntime runs: "auto", "cpu", "cuda" or "tensorrt".
+
+    Returns:
+        A predictor: `.predict(x, batch_size=32)`, `.inputs`, `.outputs`, `.provider`,
+        `.manifest`, `.labels`.
+
+    Raises:
+        DeviceError: where the provider asked for is not to be had.
+        UsageError: where the file cannot be read, or onnxruntime does not take it.
+    """
+    from specc.inference.predictor import load
+
+    return load(path, provider)

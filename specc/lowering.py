@@ -104,6 +104,34 @@ def folded(op: Builder, kernels: Values, *biases: Value | None) -> Values:
     return {**kernels, "bias": reduce(op.Add, terms)} if terms else kernels
 
 
+def plain(dtype: str) -> str:
+    """The dtype in which numbers are moved about."""
+    return "float32" if dtype == "bfloat16" else dtype
+
+
+def worked(dtype: str) -> str:
+    """The dtype in which is computed where Keras says this one.
+
+    Runtimes have int32 and int64 for whole numbers, and little else. What is cast back to fewer
+    bits, or to as many without a sign, is what these would have come to: all wrap around.
+    """
+    if dtype in ("bool", "int8", "int16", "uint8", "uint16"):
+        return "int32"
+    return "int64" if dtype in ("uint32", "uint64") else plain(dtype)
+
+
+def calculable(op: Builder, x: Value) -> Value:
+    """A value in the dtype in which is computed with it."""
+    return op.cast(x, worked(x.dtype))
+
+
+def where(op: Builder, condition: Value, a: Value | float, b: Value | float) -> Value:
+    """One or the other, of which one at least is no number and has the dtype."""
+    dtype: str = getattr(a, "dtype", "") or getattr(b, "dtype", "")
+    chosen = [x if hasattr(x, "dtype") else op.constant(x, dtype) for x in (a, b)]
+    return op.Where(condition, *chosen, dtype=dtype)
+
+
 def inside(w: Values, prefix: str) -> Values:
     """The weights whose names start with a prefix, without it: those of a layer within one."""
     return {name.removeprefix(prefix): v for name, v in w.items() if name.startswith(prefix)}

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 
 from specc._version import __version__
 from specc.graph import Graph
 from specc.source import Source
+
+MANIFEST_KEY = "specc.manifest"
+"""Where it is in an ONNX file's metadata."""
 
 PACKAGES = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "numpy")
 
@@ -50,6 +54,15 @@ def installed_versions() -> dict[str, str]:
             except PackageNotFoundError:
                 continue
     return found
+
+
+def read_manifest(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """The manifest in an ONNX file's metadata; empty where there is none."""
+    try:
+        content = json.loads(metadata.get(MANIFEST_KEY, "{}"))
+    except ValueError:
+        return {}
+    return cast("dict[str, Any]", content) if isinstance(content, dict) else {}
 
 
 def as_text(content: dict[str, Any]) -> str:

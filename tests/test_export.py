@@ -1,4 +1,6 @@
-"""`specc export --onnx`: the files against Keras, numpy and onnxruntime as the test runs it.
+"""The exporter by way of tf2onnx: its files against Keras, numpy and onnxruntime.
+
+The tests of specc's own are in the modules test_native*.py.
 
 Nothing here asks specc whether an export is right; tests/test_verify.py asks whether specc can
 tell.
@@ -29,6 +31,7 @@ from specc.layers.names import ACTIVATIONS
 SPECS = sorted((Path(__file__).parent.parent / "specs").glob("*.spec"))
 NAMES = [path.stem for path in SPECS]
 UNKNOWN_LENGTH = 6
+EXPORT = ("export", "--onnx", "--via", "tf2onnx")
 
 Array = np.ndarray[Any, Any]
 Arrays = dict[str, Array]
@@ -69,7 +72,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory, keras_backend: Any) -> di
     shutil.copytree(SPECS[0].parent, place / "specs")
     printed = io.StringIO()
     with inside(place), redirect_stdout(printed):
-        status = main(["export", "--onnx", "--json", "--provider", "cpu", "--seed", "5"])
+        status = main([*EXPORT, "--json", "--provider", "cpu", "--seed", "5"])
     assert status == 0
     assert sorted(path.name for path in (place / "build").iterdir()) == [f"{n}.onnx" for n in NAMES]
     shipped: dict[str, Shipped] = {}
@@ -154,7 +157,7 @@ def assert_exports(body: str, *, tolerance: float = 2e-5) -> onnx.ModelProto:
     model = compiled(body)
     keras_model = model.to_keras(seed=0)
     random_weights(keras_model)
-    exported = model.to_onnx(keras_model)
+    exported = model.to_onnx(keras_model, via="tf2onnx")
     onnx.checker.check_model(exported, full_check=True)
     for batch in (1, 2, 17):
         inputs = draw(model, batch)
@@ -377,10 +380,10 @@ def test_conversions_do_not_depend_on_what_was_converted_before(keras_backend: A
     keras_model = model.to_keras(seed=0)
     found: list[onnx.ModelProto] = []
     for _ in range(3):
-        found.append(model.to_onnx(keras_model))
+        found.append(model.to_onnx(keras_model, via="tf2onnx"))
         for width in (1, 2):
             other = compiled(f"input x: float32[3]\nDense({width})")
-            other.to_onnx(other.to_keras())
+            other.to_onnx(other.to_keras(), via="tf2onnx")
 
     def outline(model: onnx.ModelProto) -> list[object]:
         """All but the order of the nodes inside of loops, which tf2onnx is not sure of."""
@@ -455,9 +458,9 @@ def assert_trained(file: onnx.ModelProto, trained: Trained) -> None:
 
 def test_a_trained_model(trained: Trained, keras_backend: Any) -> None:
     model = specc.compile(trained.saved.with_suffix(".spec")).model()
-    assert_trained(model.to_onnx(trained.keras), trained)
+    assert_trained(model.to_onnx(trained.keras, via="tf2onnx"), trained)
     loaded = keras_backend.saving.load_model(trained.saved)
-    file = model.to_onnx(loaded)
+    file = model.to_onnx(loaded, via="tf2onnx")
     assert_trained(file, trained)
     assert specc.verify(model, trained.keras, file, provider="cpu").ok
 
@@ -468,7 +471,7 @@ def test_a_trained_model_on_the_command_line(
     shutil.copy(trained.saved, empty / "mine.keras")
     (empty / "trained.spec").write_text(TRAINED, encoding="utf-8")
     words = ["trained.spec", "--weights", "mine.keras", "--provider", "cpu"]
-    assert main(["export", "--onnx", *words]) == 0
+    assert main([*EXPORT, *words]) == 0
     assert "trained: " in capsys.readouterr().out
     file = onnx.load(empty / "build" / "trained.onnx")
     assert_trained(file, trained)
@@ -506,7 +509,7 @@ def refused(
 ) -> list[str]:
     """What a command line that writes nothing says on stderr."""
     before = files(folder)
-    assert main(["export", *words]) == status
+    assert main(["export", "--via", "tf2onnx", *words]) == status
     printed = capsys.readouterr()
     assert printed.out == ""
     assert "Traceback" not in printed.err
@@ -531,7 +534,7 @@ def test_weights_of_another_model(
     other.save(small / "other.keras")
     if said is None:
         # Layers that change nothing do not matter.
-        assert main(["export", "--onnx", "small.spec", "--weights", "other.keras"]) == 0
+        assert main([*EXPORT, "small.spec", "--weights", "other.keras"]) == 0
         return
     lines = refused(capsys, small, "--onnx", "small.spec", "--weights", "other.keras")
     assert "`dense` (small.spec:4:5)" in lines[0]
@@ -594,7 +597,7 @@ def test_an_older_opset(opset: int, exported: dict[str, Shipped], empty: Path) -
     shutil.copy(source, empty / "convnet.spec")
     words = ["convnet.spec", "--opset", str(opset), "--provider", "cpu", "--seed", "5", "--json"]
     with redirect_stdout(io.StringIO()):
-        assert main(["export", "--onnx", *words]) == 0
+        assert main([*EXPORT, *words]) == 0
     file = onnx.load(empty / "build" / "convnet.onnx")
     assert [o.version for o in file.opset_import] == [opset]
     inputs = draw(exported["convnet"].model, 2)
@@ -713,7 +716,7 @@ def test_activations(activation: str, keras_backend: Any) -> None:  # noqa: ARG0
         return
     model = compiled(body)
     with pytest.raises(specc.UsageError) as caught:
-        model.to_onnx(model.to_keras())
+        model.to_onnx(model.to_keras(), via="tf2onnx")
     assert str(caught.value) == (
         f"tf2onnx cannot convert {CANNOT[activation]} in `dense` (m.spec:3:5)"
     )
@@ -826,7 +829,7 @@ model m {
 """
     model = specc.compile_text(text, "m.spec").model()
     keras_model = model.to_keras(seed=0)
-    file = model.to_onnx(keras_model)
+    file = model.to_onnx(keras_model, via="tf2onnx")
     x = np.random.default_rng(0).standard_normal((5, 4)).astype(np.float32)
     session = onnxruntime.InferenceSession(
         file.SerializeToString(), providers=["CPUExecutionProvider"]
@@ -837,14 +840,14 @@ model m {
 
 
 def test_a_refused_export_leaves_no_directory(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from specc.verification import verify as verify_module
+    from specc.verification import verified_export
 
     def always_wrong(*_: Any, **__: Any) -> Any:
         raise specc.UsageError("refused")
 
-    monkeypatch.setattr(verify_module, "verify_onnx", always_wrong)
+    monkeypatch.setattr(verified_export, "verify_onnx", always_wrong)
     with inside(small):
-        assert main(["export", "--onnx", "small.spec", "-o", "new/deep"]) == 2
+        assert main([*EXPORT, "small.spec", "-o", "new/deep"]) == 2
     assert not (small / "new").exists()
 
 
@@ -880,7 +883,7 @@ def test_the_exporter_can_be_used_again(keras_backend: Any) -> None:  # noqa: AR
     model = compiled("input x: float32[4]\nDense(3)\nBatchNormalization")
     keras_model = model.to_keras(seed=0)
     built = export_module.adopt(model.graph, keras_model)
-    exporter = export_module.Exporter(built, model.source)
+    exporter = export_module.Exporter(built, model.source, via="tf2onnx")
     first = exporter.export(export_module.current_weights(built)).model
     text = first.SerializeToString()
     random_weights(keras_model)

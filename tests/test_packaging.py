@@ -32,6 +32,7 @@ HEAVY = {
 
 MAY_BE_HEAVY = (
     "specc.backends",
+    "specc.inference",
     "specc.cli.reports",  # shows a verification, and is imported after one
     "specc.syntax.generate",
     "specc.verification",

@@ -19,7 +19,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
-from specc.backends import runtime
+from specc.backends import runtime, silence
 from specc.backends.runtime import Provider, explain_refusal, open_session, probe
 from specc.cli import main as command_line
 from specc.files import DeviceError, UsageError
@@ -142,8 +142,8 @@ def test_nothing_is_printed(provider: str) -> None:
 
 
 def test_what_python_and_native_code_write_is_kept(capfd: pytest.CaptureFixture[str]) -> None:
-    output = runtime.Output()
-    with runtime.captured(output):
+    output = silence.Output()
+    with silence.captured(output):
         print("from Python")
         ctypes.CDLL(None).puts(b"from C")
         ctypes.CDLL(None).fflush(None)
@@ -154,10 +154,10 @@ def test_what_python_and_native_code_write_is_kept(capfd: pytest.CaptureFixture[
 
 
 def test_output_is_kept_when_the_block_fails() -> None:
-    output = runtime.Output()
+    output = silence.Output()
 
     def fail() -> None:
-        with runtime.captured(output):
+        with silence.captured(output):
             print("what came before")
             raise ValueError("no")
 

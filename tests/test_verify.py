@@ -585,7 +585,9 @@ def faulty_exporter(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
         monkeypatch.setattr(
             export_module,
             "bind_weights",
-            lambda model, variables, arrays: right(model, variables, fault(variables, arrays)),
+            lambda model, variables, arrays, names: right(
+                model, variables, fault(variables, arrays), names
+            ),
         )
 
     return install

@@ -20,12 +20,11 @@ from specc.backends.runtime import (
     FRESH_WHEEL,
     GPU_WHEEL,
     ONNXRUNTIME_RANGE,
-    Output,
     Probe,
     Provider,
-    captured,
     probe,
 )
+from specc.backends.silence import Output, captured
 from specc.plugins import Problem, offered_layers, plugin_problems
 
 PIP = "python -m pip"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 import onnx
@@ -16,11 +17,14 @@ from specc.backends.adopt import adopt
 from specc.backends.fold import Accounting, bind_weights
 from specc.backends.keras_model import BuiltModel, pair_variables
 from specc.backends.native.convert import lower
-from specc.backends.tf2onnx_graph import LAYER_SCOPE, convert
+from specc.backends.native.passes.pipeline import Change
+from specc.backends.scope import LAYER_SCOPE
+from specc.backends.tf2onnx_graph import convert
+from specc.backends.write import DataFile, needs_data_file, with_tensors, write_model
+from specc.files import UsageError
 from specc.graph import Graph, Variable
 from specc.lowering import NotLowered
-from specc.manifest import manifest
-from specc.records import record
+from specc.manifest import MANIFEST_KEY, manifest, read_manifest
 from specc.source import Source
 
 IR_VERSION = 8
@@ -28,32 +32,84 @@ IR_VERSION = 8
 
 DEFAULT_OPSET = 18
 BATCH_AXIS = "batch"
-MANIFEST_KEY = "specc.manifest"
 LAYER_KEY = "specc.layer"
 PLACE_KEY = "specc.source"
 
 Array = np.ndarray[Any, Any]
 
 
-@record
 class Exported:
     """An ONNX model with the account of its parameters."""
 
-    model: onnx.ModelProto
-    accounting: Accounting
+    def __init__(
+        self,
+        skeleton: onnx.ModelProto,
+        tensors: list[ir.TensorProtocol],
+        accounting: Accounting,
+    ) -> None:
+        self.skeleton = skeleton
+        """The model without its parameters."""
+        self.tensors = tensors
+        """The parameters, each computed when its numbers are asked for."""
+        self.accounting = accounting
+
+    @cached_property
+    def model(self) -> onnx.ModelProto:
+        """The whole model, in memory."""
+        return with_tensors(self.skeleton, self.tensors)
+
+    def check(self) -> None:
+        """Have ONNX's own checker look at the model, shapes included.
+
+        The checker does not look at the numbers, so that inputs can stand for the parameters.
+
+        Raises:
+            onnx.checker.ValidationError, onnx.shape_inference.InferenceError: where the exporter
+                has made something that is no valid model.
+        """
+        stand_in = onnx.ModelProto()
+        stand_in.CopyFrom(self.skeleton)
+        for tensor in self.tensors:
+            value = onnx.helper.make_tensor_value_info(
+                tensor.name or "", int(tensor.dtype), tensor.shape.numpy()
+            )
+            stand_in.graph.input.append(value)
+        onnx.checker.check_model(stand_in, full_check=True)
+
+    def write(self, path: str, data: DataFile | None = None) -> None:
+        """Write the model's file.
+
+        Args:
+            data: where the parameters go, instead of into the same file.
+
+        Raises:
+            UsageError: where they are too large for that and there is no `data`.
+        """
+        if data is None and needs_data_file(self.tensors):
+            raise UsageError(
+                "the weights are more than 2 GB, which one ONNX file cannot hold",
+                "`--external-data` writes them to a file beside it",
+            )
+        write_model(self.skeleton, self.tensors, path, data)
 
 
 class Exporter:
     """Converts a model once, and gives ONNX models of it for any weights."""
 
     def __init__(
-        self, built: BuiltModel, source: Source, opset: int = DEFAULT_OPSET, via: str = "tf2onnx"
+        self,
+        built: BuiltModel,
+        source: Source,
+        opset: int = DEFAULT_OPSET,
+        via: str = "native",
+        without: Collection[str] = (),
     ) -> None:
         """Convert.
 
         Args:
             via: "native", each layer lowering itself, or "tf2onnx"; where a layer has no
                 lowering yet, tf2onnx does it after all.
+            without: the native exporter's passes to leave out.
 
         Raises:
             UsageError: where that way does not write the opset, or cannot convert the model.
@@ -61,26 +117,31 @@ class Exporter:
         self._graph = built.graph
         self._source = source
         self._opset = opset
+        self._without = without
         self._variables = [variable for variable, _ in pair_variables(built)]
         self.fallen_back: str | None = None
         """Why tf2onnx did it, where "native" was asked for."""
         self.via = via
+        self.changes: list[Change] = []
+        """What the native exporter's passes did."""
         if via == "native":
             try:
-                self._converted = lower(built.graph, opset).model
+                lowered = lower(built.graph, opset, without)
+                self._converted, self.changes = lowered.model, lowered.changes
                 return
             except NotLowered as reason:
                 self.fallen_back, self.via = str(reason), "tf2onnx"
-        self._converted = convert(built, opset)
+        self._converted = _with_shapes(convert(built, opset))
 
     @property
     def variables(self) -> list[Variable]:
         return self._variables
 
-    def export(self, arrays: list[Array], weights: dict[str, Any] | None = None) -> Exported:
+    def export(self, arrays: Sequence[Array], weights: dict[str, Any] | None = None) -> Exported:
         """The model with these values of `variables`.
 
         Args:
+            arrays: they are read when the model is written.
             weights: what the manifest is to say of where they are from.
         """
         # The deserialised model shares its tensors with the protobuf, and they are renamed.
@@ -89,7 +150,8 @@ class Exporter:
         model = ir.serde.deserialize_model(converted)
         _sort(model.graph)
         # The weights first: an input of the spec may be called w0 as well.
-        accounting = bind_weights(model, self._variables, arrays)
+        names = [layer.name for layer in self._graph.layers]
+        accounting = bind_weights(model, self._variables, arrays, names)
         _name_interface(model.graph, self._graph)
         _name_values(model.graph, self._graph, set(accounting.holdings))
         model.ir_version = IR_VERSION
@@ -105,24 +167,52 @@ class Exporter:
             weights or {},
             opset=self._opset,
             exporter=self.via,
+            without=sorted(self._without),
             onnx={"params": accounting.onnx_total, "constants": accounting.constants},
         )
         model.metadata_props[MANIFEST_KEY] = json.dumps(content)
-        proto = ir.serde.serialize_model(model)
-        return Exported(onnx.shape_inference.infer_shapes(proto), accounting)
+        return Exported(*_without_parameters(model, set(accounting.holdings)), accounting)
 
 
-def exporter_of(model: onnx.ModelProto) -> str:
-    """The exporter that an ONNX model is from, by its manifest; "tf2onnx" where it has none."""
-    for entry in model.metadata_props:
-        if entry.key == MANIFEST_KEY:
-            try:
-                content = json.loads(entry.value)
-            except ValueError:
-                break
-            found = content.get("exporter") if isinstance(content, dict) else None
-            return "native" if found == "native" else "tf2onnx"
-    return "tf2onnx"
+def _with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
+    return onnx.shape_inference.infer_shapes(model, data_prop=True)
+
+
+class Origin(NamedTuple):
+    """How an ONNX model was exported."""
+
+    opset: int
+    via: str
+    without: tuple[str, ...]
+
+
+def origin_of(model: onnx.ModelProto) -> Origin:
+    """How a model was exported, by its manifest; by tf2onnx where it has none."""
+    content = read_manifest({entry.key: entry.value for entry in model.metadata_props})
+    versions = [o.version for o in model.opset_import if o.domain in ("", "ai.onnx")]
+    without = content.get("without", [])
+    return Origin(
+        versions[0] if versions else DEFAULT_OPSET,
+        "native" if content.get("exporter") == "native" else "tf2onnx",
+        tuple([str(name) for name in without]) if isinstance(without, list) else (),
+    )
+
+
+def _without_parameters(
+    model: ir.Model, parameters: set[str]
+) -> tuple[onnx.ModelProto, list[ir.TensorProtocol]]:
+    """A model with the shapes of its values but without its parameters, and these."""
+    graph = model.graph
+    inputs = len(graph.inputs)
+    tensors: list[ir.TensorProtocol] = []
+    for name in [name for name in graph.initializers if name in parameters]:
+        value = graph.initializers.pop(name)
+        assert value.const_value is not None
+        tensors.append(value.const_value)
+        graph.inputs.append(value)
+    proto = onnx.shape_inference.infer_shapes(ir.serde.serialize_model(model))
+    del proto.graph.input[inputs:]
+    return proto, tensors
 
 
 def export_onnx(
@@ -131,6 +221,7 @@ def export_onnx(
     *,
     source: Source,
     opset: int = DEFAULT_OPSET,
+    via: str = "native",
     weights: dict[str, Any] | None = None,
 ) -> Exported:
     """Export a Keras model of a graph, with the weights it has now.
@@ -139,13 +230,32 @@ def export_onnx(
         UsageError: where the Keras model is not one of this graph.
     """
     built = adopt(graph, keras_model)
-    exporter = Exporter(built, source, opset)
+    exporter = Exporter(built, source, opset, via)
     return exporter.export(current_weights(built), weights)
 
 
+class CurrentWeights(Sequence[Array]):
+    """The values that the variables of a Keras model have, read one by one when asked for."""
+
+    def __init__(self, built: BuiltModel) -> None:
+        self._variables = [keras_variable for _, keras_variable in pair_variables(built)]
+
+    def __len__(self) -> int:
+        return len(self._variables)
+
+    @overload
+    def __getitem__(self, index: int) -> Array: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Array]: ...
+    def __getitem__(self, index: int | slice) -> Array | list[Array]:
+        if isinstance(index, slice):
+            return [np.asarray(variable) for variable in self._variables[index]]
+        return np.asarray(self._variables[index])
+
+
 def current_weights(built: BuiltModel) -> list[Array]:
-    """The values of every variable, in the order of `pair_variables`."""
-    return [np.asarray(keras_variable) for _, keras_variable in pair_variables(built)]
+    """The values of every variable now, in the order of `pair_variables`."""
+    return list(CurrentWeights(built))
 
 
 def _name_interface(onnx_graph: ir.Graph, graph: Graph) -> None:
@@ -293,14 +403,3 @@ def _layers_of(nodes: list[ir.Node], graph: Graph) -> dict[ir.Node, str]:
         if fed:
             layers[node] = min(fed, key=position.__getitem__)
     return layers
-
-
-def write_checked(model: onnx.ModelProto, path: str) -> None:
-    """Write a model and have ONNX's own checker read the file, shapes included.
-
-    Raises:
-        onnx.checker.ValidationError, onnx.shape_inference.InferenceError: where the exporter
-            has made something that is no valid model.
-    """
-    onnx.save(model, path)
-    onnx.checker.check_model(path, full_check=True)

@@ -1,36 +1,25 @@
 """Weights into the ONNX graph, with an account of every one.
 
 `convert` leaves the weights as inputs. Here they become initializers; operations that read
-nothing but weights and constants are carried out once and for all, in float64. Of each
-initializer it is known which variables went into it, so the account is a fact of the
-data flow and not a guess from names or values.
+nothing but weights and constants go (`static.py` carries them out). Of each initializer it is
+known which variables went into it, so the account is a fact of the data flow and not a guess
+from names or values.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-import onnx
-import onnx.reference
 import onnx_ir as ir
 
+from specc.backends.scope import LAYER_SCOPE
+from specc.backends.static import LAYOUT_OPERATORS, Evaluator, Static
 from specc.graph import Variable
 from specc.records import record
-
-LAYOUT_OPERATORS = {"Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity"}
-"""What moves numbers about and changes none: a weight behind these is kept, not folded."""
-
-
-class Constant(NamedTuple):
-    """A value that is known while exporting."""
-
-    array: np.ndarray[Any, Any]
-    sources: frozenset[int]
-    """Which variables it was computed from, by number."""
-    layout_only: bool
-    dtype: np.dtype[Any]
-    """The dtype in the graph; floats are computed in float64."""
 
 
 @record
@@ -42,6 +31,9 @@ class Parameter:
     """kept (its numbers are in the file), folded (what was computed from them is) or dropped."""
     initializers: list[str]
     """The initializers that hold it, or what it was folded into."""
+
+
+SCOPE = re.compile(re.escape(LAYER_SCOPE) + r"(\d+)")
 
 
 class Holding(NamedTuple):
@@ -129,32 +121,42 @@ class Accounting:
 
 
 def bind_weights(
-    model: ir.Model, variables: list[Variable], arrays: list[np.ndarray[Any, Any]]
+    model: ir.Model,
+    variables: list[Variable],
+    arrays: Sequence[np.ndarray[Any, Any]],
+    layers: Sequence[str] = (),
 ) -> Accounting:
-    """Turn the weight inputs w0, w1, ... of a converted model into initializers, in place."""
+    """Turn the weight inputs w0, w1, ... of a converted model into initializers, in place.
+
+    The shapes of what is made of weights must have been inferred.
+
+    Args:
+        arrays: the values; they are read whenever the numbers of an initializer are asked for.
+        layers: the names of the layers whose numbers stand in the names of the nodes.
+    """
     graph = model.graph
     weight_inputs = {
         number: value
         for value in list(graph.inputs)
         if (number := _weight_number(value.name)) is not None
     }
-    constants = _known_constants(graph)
+    statics = _known_constants(graph)
     for number, value in weight_inputs.items():
-        array = arrays[number]
-        constants[value] = Constant(array, frozenset([number]), True, array.dtype)
-    folded_nodes = _fold(model, constants)
+        read = partial(arrays.__getitem__, number)
+        statics[value] = Static(value, frozenset([number]), True, read)
+    folded_nodes = _fold(model, statics)
 
-    names = _Names(variables)
+    evaluator = Evaluator(dict(model.opset_imports))
+    names = _Names(variables, layers)
     removed = set(folded_nodes)
     holdings: dict[str, Holding] = {}
-    for value, constant in constants.items():
-        users = [user for user, _ in value.uses() if user not in removed]
-        if not constant.sources or not users:
+    for value, static in statics.items():
+        users = [(user, index) for user, index in value.uses() if user not in removed]
+        if not static.sources or not users:
             continue
-        name = names.choose(constant, users[0].op_type)
-        array = constant.array.astype(constant.dtype, copy=False)
-        _materialize(graph, value, name, array)
-        holdings[name] = Holding(array.size, constant.sources, constant.layout_only)
+        name = names.choose(static, *users[0])
+        _materialize(graph, static, name, evaluator)
+        holdings[name] = Holding(static.size, static.sources, static.layout_only)
     graph.remove(folded_nodes, safe=True)
     for value in weight_inputs.values():
         graph.inputs.remove(value)
@@ -181,82 +183,66 @@ def _weight_number(name: str | None) -> int | None:
     return int(name[1:]) if name and name[0] == "w" and name[1:].isdigit() else None
 
 
-def _known_constants(graph: ir.Graph) -> dict[ir.Value, Constant]:
-    known: dict[ir.Value, Constant] = {}
+def _known_constants(graph: ir.Graph) -> dict[ir.Value, Static]:
+    known: dict[ir.Value, Static] = {}
     for value in graph.initializers.values():
         if value.const_value is not None:
-            array = value.const_value.numpy()
-            known[value] = Constant(array, frozenset(), False, array.dtype)
+            known[value] = Static(value, frozenset(), False, value.const_value.numpy)
     for node in graph:
         if node.op_type == "Constant" and "value" in node.attributes:
-            array = node.attributes["value"].as_tensor().numpy()
-            known[node.outputs[0]] = Constant(array, frozenset(), False, array.dtype)
+            tensor = node.attributes["value"].as_tensor()
+            output = node.outputs[0]
+            output.shape = ir.Shape(tensor.shape.numpy())
+            known[output] = Static(output, frozenset(), False, tensor.numpy)
     return known
 
 
-def _fold(model: ir.Model, constants: dict[ir.Value, Constant]) -> list[ir.Node]:
-    """Carry out every operation whose inputs are known and include a weight."""
+def _fold(model: ir.Model, statics: dict[ir.Value, Static]) -> list[ir.Node]:
+    """The operations whose inputs are known and include a weight; their outputs become known."""
     folded: list[ir.Node] = []
     for node in model.graph:
         inputs = [value for value in node.inputs if value is not None]
-        if not inputs or any(value not in constants for value in inputs):
+        if not inputs or any(value not in statics for value in inputs):
             continue
-        known = [constants[value] for value in inputs]
-        sources = frozenset[int]().union(*(constant.sources for constant in known))
+        known = [statics[value] for value in inputs]
+        sources = frozenset[int]().union(*(static.sources for static in known))
         has_body = any(a.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS)
                        for a in node.attributes.values())  # fmt: skip
         if not sources or has_body or node.domain not in ("", "ai.onnx"):
             continue
-        results = _evaluate(node, [c.array for c in known], model.opset_imports)
-        if sum(array.size for array in results) > sum(c.array.size for c in known):
-            continue  # an expansion: better done by the runtime than stored in the file
+        if any(value.is_graph_output() for value in node.outputs):
+            continue
         layout_only = node.op_type in LAYOUT_OPERATORS and known[0].layout_only
-        for output, array in zip(node.outputs, results, strict=True):
-            kept = layout_only and len(sources) == 1
-            constants[output] = Constant(array, sources, kept, _dtype(node, array, known))
+        operands = [None if value is None else statics[value] for value in node.inputs]
+        made = [
+            Static(x, sources, layout_only and len(sources) == 1, node=node, operands=operands)
+            for x in node.outputs
+        ]
+        if any(x.value.shape is None or not x.value.shape.is_static() for x in made):
+            continue
+        if sum(x.size for x in made) > sum(x.size for x in known):
+            continue  # an expansion: better done by the runtime than stored in the file
+        statics.update({x.value: x for x in made})
         folded.append(node)
     return folded
 
 
-def _dtype(node: ir.Node, result: np.ndarray[Any, Any], inputs: list[Constant]) -> np.dtype[Any]:
-    """What the dtype of a result is in the graph, where floats have not 64 bits for a while."""
-    if result.dtype.kind != "f" or node.op_type == "Cast":
-        return result.dtype
-    return next((c.dtype for c in inputs if c.dtype.kind == "f"), result.dtype)
+def _materialize(graph: ir.Graph, static: Static, name: str, evaluator: Evaluator) -> None:
+    """Put an initializer in the place of a value; its numbers are worked out when read."""
+    dtype = static.value.dtype
+    assert dtype is not None
+    shape = ir.Shape(static.shape)
 
+    def tensor() -> ir.TensorProtocol:
+        return ir.Tensor(evaluator.array(static), dtype=dtype, name=name)
 
-def _evaluate(
-    node: ir.Node, inputs: list[np.ndarray[Any, Any]], opsets: dict[str, int]
-) -> list[np.ndarray[Any, Any]]:
-    """The outputs of one node, floating point in float64."""
-    proto = ir.serde.serialize_node(node)
-    undefined = onnx.TensorProto.UNDEFINED
-    names = [name for name in proto.input if name]
-    one_node = onnx.helper.make_graph(
-        [proto],
-        "one_node",
-        [
-            onnx.helper.make_tensor_value_info(name, undefined, None)
-            for name in dict.fromkeys(names)
-        ],
-        [onnx.helper.make_tensor_value_info(name, undefined, None) for name in proto.output],
-    )
-    imports = [onnx.helper.make_opsetid(domain, version) for domain, version in opsets.items()]
-    evaluator = onnx.reference.ReferenceEvaluator(
-        onnx.helper.make_model(one_node, opset_imports=imports)
-    )
-    wide = [a.astype(np.float64) if a.dtype.kind == "f" else a for a in inputs]
-    results: Any = evaluator.run(None, dict(zip(names, wide, strict=True)))
-    return [np.asarray(result) for result in results]
-
-
-def _materialize(graph: ir.Graph, value: ir.Value, name: str, array: np.ndarray[Any, Any]) -> None:
-    """Put an initializer in the place of a value."""
-    tensor = ir.Tensor(np.ascontiguousarray(array), name=name)
     initializer = ir.Value(
-        name=name, shape=tensor.shape, type=ir.TensorType(tensor.dtype), const_value=tensor
+        name=name,
+        shape=shape,
+        type=ir.TensorType(dtype),
+        const_value=ir.LazyTensor(tensor, dtype, shape, name=name),
     )
-    ir.convenience.replace_all_uses_with(value, initializer)
+    ir.convenience.replace_all_uses_with(static.value, initializer)
     graph.register_initializer(initializer)
 
 
@@ -267,16 +253,43 @@ def _remove_unread(graph: ir.Graph) -> None:
 
 
 class _Names:
-    """Names of initializers: a kept weight has Keras's, a folded one says what it does."""
+    """Names of initializers: those of the variables that they hold, or take the place of."""
 
-    def __init__(self, variables: list[Variable]) -> None:
+    def __init__(self, variables: list[Variable], layers: Sequence[str]) -> None:
         self._variables = variables
+        self._layers = layers
         self._taken: dict[str, int] = {}
 
-    def choose(self, constant: Constant, operator: str) -> str:
-        first = self._variables[min(constant.sources)]
-        role = {"Mul": "scale", "Add": "offset"}.get(operator, "folded")
-        base = first.path if constant.layout_only else f"{first.layer}/{role}"
+    def choose(self, static: Static, user: ir.Node, index: int) -> str:
+        """A name.
+
+        Args:
+            user: the node that reads it, and as which of its inputs.
+        """
+        base = self._base(static, user, index)
         number = self._taken.get(base, 0)
         self._taken[base] = number + 1
         return f"{base}_{number}" if number else base
+
+    def _base(self, static: Static, user: ir.Node, index: int) -> str:
+        sources = [self._variables[number] for number in sorted(static.sources)]
+        if static.layout_only:
+            return sources[0].path
+        scope = SCOPE.search(user.name or "")
+        number = int(scope[1]) if scope else len(self._layers)
+        layer = self._layers[number] if number < len(self._layers) else sources[0].layer
+        own = [variable for variable in sources if variable.layer == layer]
+        if not own:
+            layer, own = sources[0].layer, [v for v in sources if v.layer == sources[0].layer]
+        return f"{layer}/{_role(own, user.op_type, index)}"
+
+
+def _role(own: list[Variable], operator: str, index: int) -> str:
+    """What an initializer is to the layer, some of whose variables it is made of."""
+    if len(own) == 1:
+        return own[0].name
+    if operator in ("Conv", "ConvTranspose", "Gemm", "MatMul"):
+        return "bias" if index == 2 else max(own, key=lambda variable: variable.size).name
+    if any(variable.name == "bias" for variable in own):
+        return "bias"
+    return {"Mul": "scale", "Add": "offset"}.get(operator, "folded")

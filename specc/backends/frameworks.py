@@ -7,7 +7,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from specc.backends.runtime import Output, captured
+from specc.backends.silence import Output, captured
 from specc.files import UsageError
 
 

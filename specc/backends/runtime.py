@@ -11,14 +11,14 @@ import ctypes
 import os
 import re
 import sys
-import tempfile
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from functools import cache
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from specc.backends.silence import Output, captured
 from specc.files import DeviceError, UsageError
 from specc.records import record
 
@@ -35,6 +35,9 @@ TENSORRT_LIBRARIES = 'python -m pip install "tensorrt-cu12<11"'
 
 ERRORS_ONLY = 3
 """onnxruntime's number for the log severity `error`."""
+
+FATAL_ONLY = 4
+"""What ends in an exception is logged as an error too; this leaves the log line out."""
 
 
 class Provider(StrEnum):
@@ -54,16 +57,36 @@ LONG_NAMES = {
 SHORT_NAMES = {long: short for short, long in LONG_NAMES.items()}
 
 
+class Value(NamedTuple):
+    """An input or an output, as onnxruntime describes it."""
+
+    name: str
+    type: str
+    """In ONNX's notation: "tensor(float)"."""
+    shape: tuple[int | str | None, ...]
+    """Empty for a scalar, and where nothing is known of the shape."""
+
+
 class Session:
     """A model opened in onnxruntime."""
 
     def __init__(self, session: Any) -> None:
         self._session = session
+        self._quietly = _onnxruntime().RunOptions()
+        self._quietly.log_severity_level = FATAL_ONLY
 
     @property
     def provider(self) -> Provider:
         """What the session really runs on; operators that it lacks run on the CPU."""
         return SHORT_NAMES[self._session.get_providers()[0]]
+
+    @property
+    def inputs(self) -> list[Value]:
+        return [Value(v.name, v.type, tuple(v.shape)) for v in self._session.get_inputs()]
+
+    @property
+    def outputs(self) -> list[Value]:
+        return [Value(v.name, v.type, tuple(v.shape)) for v in self._session.get_outputs()]
 
     @property
     def input_names(self) -> list[str]:
@@ -72,6 +95,11 @@ class Session:
     @property
     def output_names(self) -> list[str]:
         return [value.name for value in self._session.get_outputs()]
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The file's `metadata_props`."""
+        return dict(self._session.get_modelmeta().custom_metadata_map)
 
     def run(
         self, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[str] | None = None
@@ -86,7 +114,28 @@ class Session:
             onnxruntime's own exceptions, where an input is missing or does not fit.
         """
         names = self.output_names if outputs is None else list(outputs)
-        return dict(zip(names, self._session.run(names, dict(inputs)), strict=True))
+        results = self._session.run(names, dict(inputs), self._quietly)
+        return dict(zip(names, results, strict=True))
+
+    def bind(
+        self, inputs: Mapping[str, NDArray[Any]], outputs: Mapping[str, NDArray[Any]], device: str
+    ) -> Callable[[], None]:
+        """A call that runs the model on inputs, and into outputs, that stay on a device.
+
+        Nothing is copied to the device or from it, and every address stays the same, which
+        is what a CUDA graph needs.
+
+        Args:
+            outputs: arrays of the shapes and dtypes that the outputs will have.
+            device: "cpu" or "cuda".
+        """
+        place = _onnxruntime().OrtValue.ortvalue_from_numpy
+        binding = self._session.io_binding()
+        for name, array in inputs.items():
+            binding.bind_ortvalue_input(name, place(array, device, 0))
+        for name, array in outputs.items():
+            binding.bind_ortvalue_output(name, place(array, device, 0))
+        return lambda: self._session.run_with_iobinding(binding, self._quietly)
 
 
 @record
@@ -105,7 +154,13 @@ class Probe:
         return self.got is self.wanted
 
 
-def open_session(model: bytes | str, provider: str = "auto") -> Session:
+def open_session(
+    model: bytes | str,
+    provider: str = "auto",
+    *,
+    threads: int | None = None,
+    cuda_graph: bool = False,
+) -> Session:
     """Open a model on a provider.
 
     On CUDA, matrix products keep the 23 bits of a float32 (onnxruntime's default there is
@@ -114,6 +169,10 @@ def open_session(model: bytes | str, provider: str = "auto") -> Session:
     Args:
         model: the bytes of an ONNX file, or its path (a must where weights lie beside it).
         provider: one of `Provider`.
+        threads: how many compute one operator on the CPU; onnxruntime takes a thread for each
+            core by default.
+        cuda_graph: record on CUDA what is launched in the first runs, and launch it as one
+            graph in those that follow; only for `Session.bind`.
 
     Raises:
         DeviceError: where a provider was asked for by name and another one runs.
@@ -127,7 +186,7 @@ def open_session(model: bytes | str, provider: str = "auto") -> Session:
     output = Output()
     try:
         with captured(output):
-            session = _open(model, wanted)
+            session = _open(model, wanted, threads, cuda_graph)
     except UsageError:
         raise
     except Exception:
@@ -187,7 +246,9 @@ def _parse(name: str) -> Provider:
         raise UsageError(f"there is no provider `{name}`", f"there are {choices}") from None
 
 
-def _open(model: bytes | str, wanted: Provider) -> Session:
+def _open(
+    model: bytes | str, wanted: Provider, threads: int | None = None, cuda_graph: bool = False
+) -> Session:
     """Open a session; what it runs on may be something else than was wanted."""
     onnxruntime = _onnxruntime()
     if wanted is not Provider.CPU and has_nvidia_driver():
@@ -195,7 +256,10 @@ def _open(model: bytes | str, wanted: Provider) -> Session:
     onnxruntime.set_default_logger_severity(ERRORS_ONLY)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = ERRORS_ONLY
-    cuda = (LONG_NAMES[Provider.CUDA], {"use_tf32": "0"})
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    graph = {"enable_cuda_graph": "1"} if cuda_graph else {}
+    cuda = (LONG_NAMES[Provider.CUDA], {"use_tf32": "0", **graph})
     providers: dict[Provider, list[Any]] = {
         Provider.CPU: [],
         Provider.CUDA: [cuda],
@@ -306,40 +370,17 @@ def explain_refusal(wanted: Provider, log: str, *, driver: bool, built_in: bool)
     return "onnxruntime does not say why", "`specc doctor` shows what is installed"
 
 
-# ---------------------------------------------------------------------------- silence
-
-
-class Output:
-    """What a block wrote on stdout and stderr."""
-
-    text = ""
-
-
 @contextmanager
-def captured(output: Output) -> Generator[None]:
-    """Keep a block's output off the terminal, native code's included.
+def blaming(file: str) -> Generator[None]:
+    """Turn what onnxruntime raises into an error that names the file.
 
-    Native libraries write to the file descriptors 1 and 2, not to `sys.stdout`.
+    Raises:
+        UsageError: where the file is one that onnxruntime does not open or run.
     """
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as file:
-        try:
-            with _descriptors_to(file.fileno()), redirect_stdout(file), redirect_stderr(file):
-                yield
-        finally:
-            file.seek(0)
-            output.text = file.read()
-
-
-@contextmanager
-def _descriptors_to(target: int) -> Generator[None]:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    saved = {number: os.dup(number) for number in (1, 2)}
     try:
-        for number in saved:
-            os.dup2(target, number)
         yield
-    finally:
-        for number, copy in saved.items():
-            os.dup2(copy, number)
-            os.close(copy)
+    except UsageError:
+        raise
+    except Exception as error:  # onnxruntime has a class of its own for each of its states
+        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UsageError(f"onnxruntime cannot run {file}: {why}") from error

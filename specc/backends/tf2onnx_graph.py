@@ -14,14 +14,12 @@ from typing import Any
 
 from specc.backends.frameworks import import_keras, import_tensorflow
 from specc.backends.keras_model import BuiltModel, pair_variables, run_graph
+from specc.backends.scope import LAYER_SCOPE
 from specc.files import UsageError
 from specc.graph import GraphLayer, Node
 
 OPSETS = range(15, 19)
 """What tf2onnx 1.17 writes."""
-
-LAYER_SCOPE = "specc.layer."
-"""Scope of a layer's operations while tracing; the layer's number follows."""
 
 
 def convert(built: BuiltModel, opset: int) -> Any:

@@ -14,11 +14,11 @@ from specc.files import UsageError, reason
 from specc.graph import Graph
 
 
-def load_keras(path: str, graph: Graph) -> Any:
+def load_keras(path: str, graph: Graph | None = None) -> Any:
     """A Keras model from a `.keras` file. Code in the file is never run.
 
     Args:
-        graph: says which layers from Python there may be in it.
+        graph: says which layers from Python there may be in it; none without it.
 
     Raises:
         UsageError: where there is no such file or it holds no model.
@@ -29,7 +29,8 @@ def load_keras(path: str, graph: Graph) -> Any:
     keras = import_keras()
     layer_class(keras)  # registers the class of blocks with weights
     try:
-        with keras.saving.custom_object_scope(python_classes(keras, graph)):
+        classes = python_classes(keras, graph) if graph else {}
+        with keras.saving.custom_object_scope(classes):
             return keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras raises what its many loaders raise
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -7,7 +7,8 @@ import glob
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from specc.api import Model
 from specc.cli.select import (
@@ -20,24 +21,43 @@ from specc.cli.select import (
     saying_what_was_written,
 )
 from specc.diagnostics.diagnostic import Diagnostic, SpecError
-from specc.files import UsageError, replacing
+from specc.files import UsageError
 
 if TYPE_CHECKING:
-    from specc.verification.report import Report
+    from specc.backends.keras_model import BuiltModel
+    from specc.source import Source
+    from specc.verification.verified_export import VerifiedExport
 
 SPECS = "specs"
+
+PASSES = {
+    "fold": "makes normalizations part of the layers beside them",
+    "constants": "carries out operators on constants",
+    "layout": "cancels transpositions between channels last and channels first",
+    "reshapes": "joins reshapes",
+    "padding": "leaves paddings to convolutions",
+    "clamps": "joins what bounds its input",
+}
+"""The native exporter's passes; `backends.native.passes.pipeline` has them, and a test that these
+are the same.
+"""
 
 EXAMPLES = """examples:
   specc export --onnx                                every spec under specs/
   specc export --onnx specs/bn_after.spec            writes build/bn_after.onnx
   specc export --onnx specs/bn_after.spec --weights trained.keras
-  specc export --onnx specs/bn_after.spec --via native"""
+  specc export --onnx specs/bn_after.spec --explain    what was folded, and into what
+  specc export --onnx model.keras                    a Keras model without a spec
+  specc export --onnx specs/bn_after.spec --via tf2onnx"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--onnx", action="store_true", help="export to ONNX")
     parser.add_argument(
-        "specs", nargs="*", metavar="SPEC", help=f"specs to export (default: {SPECS}/*.spec)"
+        "specs",
+        nargs="*",
+        metavar="SPEC",
+        help=f"specs to export, or models in .keras files (default: {SPECS}/*.spec)",
     )
     add_model_option(parser)
     parser.add_argument(
@@ -52,14 +72,43 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--via",
-        choices=("tf2onnx", "native"),
-        default="tf2onnx",
-        help="the exporter: tf2onnx, or specc's own, which folds normalizations into the layers "
-        "beside them and knows stacks of dense layers so far; tf2onnx does what it does not know "
-        "(default: tf2onnx)",
+        choices=("native", "tf2onnx"),
+        default="native",
+        help="the exporter: specc's own, in which each layer lowers itself, or tf2onnx, which also "
+        "does what the first one does not know (default: native)",
+    )
+    for name, text in PASSES.items():
+        parser.add_argument(
+            f"--no-{name}",
+            dest="without",
+            action="append_const",
+            const=name,
+            default=[],
+            help=f"do without the pass that {text}",
+        )
+    parser.add_argument(
+        "--external-data",
+        action="store_true",
+        help="write the weights to a file beside the model's, MODEL-<hash>.data, as is done with "
+        "more than 2 GB in any case",
+    )
+    parser.add_argument(
+        "--explain", action="store_true", help="say what each pass changed, and where weights went"
     )
     add_provider_option(parser)
     parser.add_argument("--json", action="store_true", help="print the reports as JSON")
+
+
+class Job(NamedTuple):
+    """A model to export."""
+
+    name: str
+    pair: Callable[[Callable[[str], None]], tuple[BuiltModel, dict[str, Any]]]
+    """Makes or loads the Keras model, given what says how far it is; the model paired with its
+    graph, and what the manifest says of the weights.
+    """
+    source: Source | None
+    """None for a Keras model without a spec."""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -72,101 +121,123 @@ def run(options: argparse.Namespace) -> int:
             f"there are no specs under `{SPECS}/`", "name one: `specc export --onnx SPEC`"
         )
     written: list[str] = []
-    reports: list[tuple[str, Report]] = []
+    exports: list[tuple[str, VerifiedExport]] = []
     failures: list[Diagnostic] = []
     with saying_what_was_written(written):
-        models = _models(paths, options)
-        for model in models:
-            target = os.path.join(options.output_dir, f"{model.name}.onnx")
-            report = export_model(model, target, options)
-            if not report.ok:
-                failures += report.diagnostics
+        for job in _jobs(paths, options):
+            target = os.path.join(options.output_dir, f"{job.name}.onnx")
+            found = export_model(job, target, options)
+            if not found.report.ok:
+                failures += found.report.diagnostics
                 continue
             written.append(target)
-            reports.append((target, report))
+            exports.append((target, found))
             if not options.json:
-                from specc.cli.reports import print_report
-
-                size = os.path.getsize(target)
-                print_report(report, f"{target} written, {size / 1e6:.2f} MB")
+                _print_report(target, found, options)
         if failures:
             raise SpecError(failures)
     if options.json:
-        results = [{"written": target, **report.as_json()} for target, report in reports]
+        results = [
+            {
+                "written": target,
+                "changes": [change._asdict() for change in found.changes],
+                **found.report.as_json(),
+            }
+            for target, found in exports
+        ]
         print(json.dumps({"ok": True, "exports": results}, indent=2))
     return 0
 
 
-def _models(paths: list[str], options: argparse.Namespace) -> list[Model]:
+def _print_report(target: str, found: VerifiedExport, options: argparse.Namespace) -> None:
+    from specc.cli.reports import print_changes, print_report
+
+    size = os.path.getsize(target)
+    print_report(found.report, f"{target} written, {size / 1e6:.2f} MB", layers=options.explain)
+    if options.explain:
+        print_changes(found.changes)
+
+
+def _jobs(paths: list[str], options: argparse.Namespace) -> list[Job]:
     """The models to export, each spec checked before the first export begins."""
     diagnostics: list[Diagnostic] = []
-    models: list[Model] = []
+    jobs: list[Job] = []
     for path in paths:
+        if path.endswith(".keras"):
+            jobs.append(_job_of_file(path, options))
+            continue
         try:
-            models += chosen_models(options, path, options.model)
+            models = chosen_models(options, path, options.model)
+            jobs += [_job_of_spec(model, options) for model in models]
         except SpecError as error:
             diagnostics += error.diagnostics
     if diagnostics:
         raise SpecError(diagnostics)
     first: dict[str, str] = {}
-    for model in models:
-        other = first.setdefault(model.name, model.source.name)
-        if other != model.source.name:
+    for job in jobs:
+        own = job.source.name if job.source else f"{job.name}.keras"
+        other = first.setdefault(job.name, own)
+        if other != own:
             raise UsageError(
-                f"`{other}` and `{model.source.name}` both have a model `{model.name}`",
+                f"`{other}` and `{own}` both have a model `{job.name}`",
                 "export them one by one, to different directories (-o)",
             )
-    if options.weights and len(models) != 1:
+    if options.weights and len(jobs) != 1:
         raise UsageError(
-            f"--weights is for one model, and these are {len(models)}",
+            f"--weights is for one model, and these are {len(jobs)}",
             "name one spec, and one of its models with --model",
         )
-    return models
+    return jobs
 
 
-def export_model(model: Model, target: str, options: argparse.Namespace) -> Report:
-    """Export, check and verify one model; the file appears only where the report is good."""
-    from specc.backends.adopt import adopt
-    from specc.backends.export import Exporter, current_weights, write_checked
-    from specc.backends.weights import describe_file, fresh_keras, load_keras
-    from specc.verification.verify import verify_onnx
+def _job_of_spec(model: Model, options: argparse.Namespace) -> Job:
+    def pair(_: Callable[[str], None]) -> tuple[BuiltModel, dict[str, Any]]:
+        from specc.backends.adopt import adopt
+        from specc.backends.weights import describe_file, fresh_keras, load_keras
 
-    graph = model.graph
-    with progress(f"exporting {model.name}") as say:
-        weights: dict[str, Any] = {"seed": options.seed}
-        if options.weights:
-            weights = describe_file(options.weights)
-            keras_model = load_keras(options.weights, graph)
-        else:
-            keras_model = fresh_keras(graph, options.seed)
-        built = adopt(graph, keras_model)
-        say(f"converting {model.name} to ONNX")
-        exporter = Exporter(built, model.source, options.opset, options.via)
-        if exporter.fallen_back:
-            print(f"{model.name}: by tf2onnx, as {exporter.fallen_back}", file=sys.stderr)
-        exported = exporter.export(current_weights(built), weights)
-        try:
-            with replacing(target) as temporary:
-                write_checked(exported.model, temporary)
-                say(f"verifying {model.name}")
-                report = verify_onnx(
-                    graph,
-                    keras_model,
-                    temporary,
-                    provider=options.provider,
-                    file=target,
-                    exporter=exporter,
-                )
-                if not report.ok:
-                    raise _Refused(report)
-        except _Refused as refused:
-            return refused.report
-    return report
+        if not options.weights:
+            keras_model = fresh_keras(model.graph, options.seed)
+            return adopt(model.graph, keras_model), {"seed": options.seed}
+        weights = describe_file(options.weights)
+        return adopt(model.graph, load_keras(options.weights, model.graph)), weights
+
+    return Job(model.name, pair, model.source)
 
 
-class _Refused(Exception):
-    """Leaves the block that writes a file, so that the file does not appear."""
+def _job_of_file(path: str, options: argparse.Namespace) -> Job:
+    if options.weights:
+        raise UsageError(
+            f"`{path}` has weights of its own", "--weights is for a model that a spec describes"
+        )
 
-    def __init__(self, report: Report) -> None:
-        super().__init__(report)
-        self.report = report
+    def pair(say: Callable[[str], None]) -> tuple[BuiltModel, dict[str, Any]]:
+        from specc.backends.from_keras import from_keras
+        from specc.backends.weights import describe_file, load_keras
+
+        say(f"reading {path}")
+        return from_keras(load_keras(path), path), describe_file(path)
+
+    return Job(os.path.splitext(os.path.basename(path))[0], pair, None)
+
+
+def export_model(job: Job, target: str, options: argparse.Namespace) -> VerifiedExport:
+    """Export one model; its file appears only where the report is good."""
+    from specc.verification.verified_export import export_verified
+
+    with progress(f"exporting {job.name}") as say:
+        built, weights = job.pair(say)
+        found = export_verified(
+            built,
+            job.source or built.graph.span.source,
+            target,
+            weights,
+            opset=options.opset,
+            via=options.via,
+            without=options.without,
+            external_data=options.external_data,
+            provider=options.provider,
+            say=say,
+        )
+    if found.fallen_back:
+        print(f"{job.name}: by tf2onnx, as {found.fallen_back}", file=sys.stderr)
+    return found

@@ -31,6 +31,8 @@ COMMANDS = {
     "export": "export a model, verified, to ONNX",
     "codegen": "write a model as a Keras file in Python, for people to go on from",
     "verify": "compare an ONNX file with its spec's Keras model",
+    "run": "run an ONNX file on arrays, tables or images",
+    "bench": "time an ONNX file: latencies and throughput, and beside Keras",
     "layers": "list the layers, or say everything about one",
     "explain": "explain an error code",
     "doctor": "say what is installed and which devices are really there",

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from specc.cli.tables import WIDTH
 from specc.verification.inputs import BATCH_SIZES, KINDS
 from specc.verification.report import Report
+
+if TYPE_CHECKING:
+    from specc.backends.native.passes.pipeline import Change
 
 
 def print_report(report: Report, outcome: str, *, layers: bool = False) -> None:
@@ -47,6 +51,16 @@ def print_report(report: Report, outcome: str, *, layers: bool = False) -> None:
     console.print(f"  parameters  {' '.join(parts)} = {account.onnx_total:,} in ONNX")
     if layers:
         _print_layers(console, report)
+
+
+def print_changes(changes: list[Change]) -> None:
+    """Print what each pass of the native exporter did."""
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
+    console.print("  passes" if changes else "  passes      none had anything to do")
+    for change in changes:
+        console.print(f"    {change.pass_name:<10}{change.text}", soft_wrap=True)
 
 
 def _print_layers(console: object, report: Report) -> None:

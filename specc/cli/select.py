@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from specc.api import Model, Program, compile_program
 from specc.diagnostics.diagnostic import SpecError
-from specc.files import UsageError, read_source
+from specc.files import DeviceError, UsageError, read_source
 
 if TYPE_CHECKING:
     from specc.layers.base import Layer
@@ -87,6 +87,7 @@ def add_output_option(parser: argparse.ArgumentParser) -> None:
 def add_provider_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--provider",
+        "--device",
         choices=("auto", "cpu", "cuda", "tensorrt"),
         default="auto",
         help="where onnxruntime runs (default: auto, a GPU where one works)",
@@ -103,6 +104,13 @@ def _seed(text: str) -> int:
     """What NumPy and Keras take for a seed."""
     if not (text.isdecimal() and int(text) < 2**32):
         raise argparse.ArgumentTypeError(f"{text} is no whole number from 0 to {2**32 - 1}")
+    return int(text)
+
+
+def positive(text: str) -> int:
+    """A whole number above zero, as an option's value."""
+    if not (text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text} is no whole number above 0")
     return int(text)
 
 
@@ -151,3 +159,52 @@ def progress(what: str) -> Generator[Callable[[str], None]]:
 
     with Console(stderr=True).status(what) as status:
         yield status.update
+
+
+@contextmanager
+def progress_bar(what: str, total: int, *, alive: bool = True) -> Generator[Callable[[int], None]]:
+    """Show on a terminal's stderr how far something has come.
+
+    Gives a function that is told by how much it has come further.
+
+    Args:
+        alive: draw it several times a second, which takes time of what is being done; else
+            only where that function is called.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, auto_refresh=alive) as bar:
+        task = bar.add_task(what, total=total)
+
+        def advance(done: int) -> None:
+            bar.advance(task, done)
+            if not alive:
+                bar.refresh()
+
+        yield advance
+
+
+@contextmanager
+def refusals_in_one_line() -> Generator[None]:
+    """Say why a device is not to be had, and what helps, in one line: what scripts log."""
+    try:
+        yield
+    except DeviceError as error:
+        raise DeviceError(f"{error}; {error.help}" if error.help else str(error)) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from specc.api import Model
 from specc.cli.select import (
@@ -18,9 +18,7 @@ from specc.cli.select import (
 )
 from specc.diagnostics.diagnostic import SpecError
 from specc.files import UsageError
-
-if TYPE_CHECKING:
-    import onnx
+from specc.manifest import read_manifest
 
 EXAMPLES = """examples:
   specc verify specs/bn_after.spec                       build/bn_after.onnx
@@ -67,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
 
     with progress(f"verifying {path}"):
         onnx_model = load_onnx(path)
-        manifest = read_manifest(onnx_model)
+        manifest = read_manifest({entry.key: entry.value for entry in onnx_model.metadata_props})
         keras_model = _keras_model(model, manifest, options.weights, path)
         report = verify_onnx(
             model.graph,
@@ -86,20 +84,6 @@ def run(options: argparse.Namespace) -> int:
 
     print_report(report, f"{path} agrees with Keras", layers=options.layers)
     return 0
-
-
-def read_manifest(model: onnx.ModelProto) -> dict[str, Any]:
-    """The manifest in a file's metadata; empty where there is none."""
-    from specc.backends.export import MANIFEST_KEY
-
-    for entry in model.metadata_props:
-        if entry.key == MANIFEST_KEY:
-            try:
-                content = json.loads(entry.value)
-            except ValueError:
-                return {}
-            return cast("dict[str, Any]", content) if isinstance(content, dict) else {}
-    return {}
 
 
 def _keras_model(model: Model, manifest: dict[str, Any], weights: str | None, path: str) -> Any:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from specc.lowering import Builder, Value
+from specc.lowering import Builder, Value, calculable
+from specc.types import FLOAT_DTYPES
 
 SELU_ALPHA, SELU_GAMMA = 1.6732632423543772, 1.0507009873554805
 
@@ -16,8 +17,7 @@ NOT_ELEMENTWISE = ("log_softmax", "softmax", "sparsemax")
 def activated(op: Builder, activation: Any, x: Value) -> Value:
     """What an `activation` argument makes of a value: a name, a layer, or None.
 
-    `x` has a type with its axes only where it comes from a layer; softmax and its like work on
-    the last axis and need none.
+    Of `x` only the dtype is known here; softmax and its like work on the last axis.
     """
     if activation is None:
         return x
@@ -26,8 +26,14 @@ def activated(op: Builder, activation: Any, x: Value) -> Value:
     return activation.onnx(op, x, {})
 
 
+def relu(op: Builder, x: Value) -> Value:
+    if x.dtype in FLOAT_DTYPES:
+        return op.Relu(x)
+    return op.Max(calculable(op, x), 0)
+
+
 def _relu6(op: Builder, x: Value) -> Value:
-    return op.Clip(x, 0.0, 6.0)
+    return op.Clip(x, 0, 6)
 
 
 def _hard_sigmoid(op: Builder, x: Value) -> Value:
@@ -51,18 +57,11 @@ def _log_sigmoid(op: Builder, x: Value) -> Value:
 
 
 def _mish(op: Builder, x: Value) -> Value:
-    return op.Mish(x)
+    return op.Mish(x) if op.opset >= 18 else op.Mul(x, op.Tanh(op.Softplus(x)))
 
 
 def _silu(op: Builder, x: Value) -> Value:
     return op.Mul(x, op.Sigmoid(x))
-
-
-def _sparse_plus(op: Builder, x: Value) -> Value:
-    """Nothing below -1, the number itself above 1, and a piece of a parabola in between."""
-    near = op.Clip(x, -1.0, 1.0)
-    curved = op.Mul(op.Mul(op.Add(near, 1.0), op.Add(near, 1.0)), 0.25)
-    return op.Add(curved, op.Relu(op.Sub(x, 1.0)))
 
 
 def _squareplus(op: Builder, x: Value) -> Value:
@@ -71,12 +70,42 @@ def _squareplus(op: Builder, x: Value) -> Value:
     return op.Mul(op.Add(x, root), 0.5)
 
 
+def _sparse_sigmoid(op: Builder, x: Value) -> Value:
+    return op.HardSigmoid(x, alpha=0.5, beta=0.5)
+
+
+def _sparse_plus(op: Builder, x: Value) -> Value:
+    """The integral of `sparse_sigmoid`, a parabola from -1 to 1.
+
+    It touches the line `x` at 1 and is above it before; beyond 1 the square stays at 1.
+    """
+    half = _sparse_sigmoid(op, x)
+    return op.Max(x, op.Mul(half, half))
+
+
+def _sparsemax(op: Builder, x: Value) -> Value:
+    """What is above a threshold that depends on the largest numbers, the support.
+
+    The threshold of sparsemax is `(the sum of the support - 1) / its size`. Keras takes the sum
+    of all partial sums of the support in the place of its sum, and so does this.
+    """
+    size, one = op.size(x, -1), op.constant(1, "int64")
+    largest, _ = op.TopK(x, size, axis=-1, outputs=2)
+    sums = op.CumSum(largest, op.constant(-1, "int64"))
+    places = op.cast(op.Range(one, op.Add(op.Squeeze(size), 1), one), x.dtype)
+    supports = op.Greater(op.Mul(places, largest), op.Sub(sums, 1.0), dtype="bool")
+    supports = op.cast(supports, x.dtype)
+    total = op.ReduceSum(op.Mul(sums, supports), [-1], keepdims=1)
+    count = op.ReduceSum(supports, [-1], keepdims=1)
+    return op.Relu(op.Sub(x, op.Div(op.Sub(total, 1.0), count)))
+
+
 def _tanh_shrink(op: Builder, x: Value) -> Value:
     return op.Sub(x, op.Tanh(x))
 
 
 FUNCTIONS: dict[str, Callable[[Builder, Value], Value]] = {
-    "celu": lambda op, x: op.Celu(x, alpha=1.0),
+    "celu": lambda op, x: op.Elu(x, alpha=1.0),  # Which it is; `Celu` itself is of float32 alone.
     "elu": lambda op, x: op.Elu(x, alpha=1.0),
     "exponential": lambda op, x: op.Exp(x),
     "gelu": _gelu,
@@ -90,7 +119,7 @@ FUNCTIONS: dict[str, Callable[[Builder, Value], Value]] = {
     "log_sigmoid": _log_sigmoid,
     "log_softmax": lambda op, x: op.LogSoftmax(x, axis=-1),
     "mish": _mish,
-    "relu": lambda op, x: op.Relu(x),
+    "relu": relu,
     "relu6": _relu6,
     "selu": lambda op, x: op.Selu(x, alpha=SELU_ALPHA, gamma=SELU_GAMMA),
     "sigmoid": lambda op, x: op.Sigmoid(x),
@@ -100,10 +129,11 @@ FUNCTIONS: dict[str, Callable[[Builder, Value], Value]] = {
     "softplus": lambda op, x: op.Softplus(x),
     "softsign": lambda op, x: op.Softsign(x),
     "sparse_plus": _sparse_plus,
-    "sparse_sigmoid": lambda op, x: op.HardSigmoid(x, alpha=0.5, beta=0.5),
+    "sparse_sigmoid": _sparse_sigmoid,
+    "sparsemax": _sparsemax,
     "squareplus": _squareplus,
     "swish": _silu,
     "tanh": lambda op, x: op.Tanh(x),
     "tanh_shrink": _tanh_shrink,
 }
-"""By Keras's names; the others (`sparsemax`, ...) have no lowering yet."""
+"""By the names of `names.ACTIVATIONS`."""

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
+from specc.layers.activation_functions import relu
 from specc.layers.arguments import (
     BOOL,
     CONSTRAINT,
@@ -31,8 +32,8 @@ from specc.layers.base import (
     require_axes,
     require_float,
 )
-from specc.lowering import Builder, NotLowered, Value, Values
-from specc.types import BATCH, TensorType
+from specc.lowering import Builder, Value, Values, calculable, where
+from specc.types import BATCH, FLOAT_DTYPES, TensorType
 
 
 class ReLU(Layer):
@@ -63,12 +64,30 @@ class ReLU(Layer):
         return x
 
     def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        if x.dtype not in FLOAT_DTYPES:
+            return self._of_whole_numbers(op, x)
+        slope, most = self.negative_slope, self.max_value
         if self.threshold:
-            raise NotLowered("`ReLU` with a threshold")
-        y = op.LeakyRelu(x, alpha=self.negative_slope) if self.negative_slope else x
-        if self.max_value is None:
-            return y if self.negative_slope else op.Relu(x)
-        return op.Clip(y, None if self.negative_slope else 0.0, self.max_value)
+            y = op.ThresholdedRelu(x, alpha=self.threshold)
+            y = y if most is None else op.Min(y, most)
+            below = op.Relu(op.Sub(self.threshold, x)) if slope else None
+            return y if below is None else op.Sub(y, op.Mul(below, slope))
+        if slope:
+            y = op.LeakyRelu(x, alpha=slope)
+            return y if most is None else op.Min(y, most)
+        return op.Relu(x) if most is None else op.Clip(x, 0, most)
+
+    def _of_whole_numbers(self, op: Builder, x: Value) -> Value:
+        """The bounds are whole numbers as well, cut off; with a slope there can be none."""
+        if self.negative_slope:
+            return op.LeakyRelu(op.cast(x, "float32"), alpha=self.negative_slope)
+        if self.threshold:
+            x = calculable(op, x)
+            above = op.Greater(x, int(self.threshold), dtype="bool")
+            y = where(op, above, x, 0)
+        else:
+            y = relu(op, x)
+        return y if self.max_value is None else op.Min(y, int(self.max_value))
 
 
 class LeakyReLU(Layer):
@@ -93,6 +112,7 @@ class LeakyReLU(Layer):
         return TensorType("float32", x.shape)
 
     def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        x = x if x.dtype in FLOAT_DTYPES else op.cast(x, "float32")
         return op.LeakyRelu(x, alpha=self.negative_slope)
 
 
@@ -149,9 +169,31 @@ class Softmax(Layer):
             raise Refused(errors.call_argument_refused, "mask", [mask], [expected])
 
     def onnx(self, op: Builder, x: Value, w: Values) -> Value:
-        if not isinstance(self.axis, int):
-            raise NotLowered("`Softmax` over several axes")
-        return op.Softmax(x, axis=self.axis)
+        if x.mask is None:
+            return softmax(op, x, self.axis)
+        return masked_softmax(op, x, x.mask, self.axis)
+
+
+def softmax(op: Builder, x: Value, axis: int | tuple[int, ...]) -> Value:
+    first, *others = axis if isinstance(axis, tuple) else (axis,)
+    if not others:
+        return op.Softmax(x, axis=first)
+    return op.Exp(op.Sub(x, op.ReduceLogSumExp(x, [first, *others], keepdims=1)))
+
+
+def masked_softmax(op: Builder, x: Value, mask: Value, axis: int | tuple[int, ...]) -> Value:
+    """Softmax of what a mask, which may stretch, is True for; 0 where it is True for nothing."""
+    shown = mask if mask.dtype == "bool" else op.Greater(mask, 0.5, dtype="bool")
+    return where(op, shown, softmax(op, hidden(op, x, shown), axis), 0)
+
+
+def hidden(op: Builder, scores: Value, shown: Value) -> Value:
+    """Scores of which softmax leaves nothing where a mask is False, if it is True anywhere.
+
+    Where it is not, softmax gives equal shares. Keras has several large numbers to put here, and
+    all come to this.
+    """
+    return where(op, shown, scores, -3e4 if scores.dtype == "float16" else -1e9)
 
 
 class PReLU(Layer):

@@ -60,7 +60,7 @@ class _AdaptivePooling(Layer):
         axis, rank = channel_axis(x.type, self.data_format), x.type.rank + 1
         y = axis_to_front(op, x, axis, rank)
         kernel, strides = zip(*[one or (1, 1) for one in even], strict=True)
-        if any(even):
+        if max(*kernel, *strides) > 1:
             y = self.pool(op, y, kernel_shape=kernel, strides=strides)
         for i, one in enumerate(windows):
             if even[i] is None:

@@ -31,10 +31,8 @@ from specc.layers.arguments import (
     Kind,
     Optional,
     arg,
-    is_tuple,
 )
 from specc.layers.base import (
-    TENSOR,
     TENSORS,
     Layer,
     Weight,
@@ -46,26 +44,16 @@ from specc.layers.base import (
     require_float,
     require_rank,
 )
+from specc.layers.heads import Heads, ProjectedShape, known_size_of, operands, require_key
 from specc.layers.merging import contradict
+from specc.layers.scores import all_of, causal
+from specc.lowering import Builder, Value, Values, where
 from specc.types import Dimension, TensorType
 
 RATE = Float(at_least=0, at_most=1)
 SEED = Optional(Int())
 
 Shape = tuple[Dimension, ...]
-
-
-class ProjectedShape(Kind):
-    """What takes the place of the last axis: `8` or `(2, 4)`."""
-
-    expected = "a size or a tuple of sizes"
-
-    def accepts(self, value: object) -> bool:
-        items = value if is_tuple(value) else (value,)
-        return bool(items) and all(Int(at_least=1).accepts(item) for item in items)
-
-    def normalize(self, value: Any) -> tuple[int, ...]:
-        return value if is_tuple(value) else (value,)
 
 
 # ------------------------------------------------------------ a list of two or three
@@ -112,7 +100,7 @@ class _ListAttention(Layer):
         _agree(query.rank - 2, value, key, first=1)
         _agree(query.rank - 1, query, key)
         output = TensorType("float32", (*query.shape[:-1], value.shape[-1]))
-        scores = TensorType("float32", (*query.shape[:-1], value.shape[-2]))
+        scores = TensorType("float32", (*query.shape[:-1], key.shape[-2]))
         return (output, scores) if return_attention_scores else (output,)
 
     def check_call(self, inputs: list[TensorType], **call: Any) -> None:
@@ -120,6 +108,57 @@ class _ListAttention(Layer):
         if masks is not None:
             expected = [TensorType("bool", x.shape[:-1]) for x in inputs]
             require_call_types("mask", masks, expected[: max(2, len(masks))])
+
+    def onnx(
+        self,
+        op: Builder,
+        x: list[Value],
+        w: Values,
+        *,
+        mask: list[Value] | None = None,
+        return_attention_scores: bool = False,
+        use_causal_mask: bool = False,
+    ) -> Value | tuple[Value, Value]:
+        query, value = x[:2]
+        of_query, of_value = mask[:2] if mask else (query.mask, value.mask)
+        scores = self.scores_of(op, query, x[-1], w)
+        # As in Keras, a mask of the values is not aligned where there are more axes in front.
+        if of_value is not None and (use_causal_mask or query.type.rank == 2):
+            of_value = op.Unsqueeze(of_value, [-2])
+        seen = [m for m in (of_value,) if m is not None]
+        if use_causal_mask:
+            seen.append(causal(op, query, value))
+        shown = all_of(op, seen)
+        if shown is not None:
+            lowered = op.Sub(scores, 65504.0 if scores.dtype == "float16" else 1e9)
+            scores = where(op, shown, scores, lowered)
+        shares = op.Softmax(scores, axis=-1)
+        y = op.MatMul(shares, value)
+        if of_query is not None:
+            y = where(op, op.Unsqueeze(of_query, [-1]), y, 0)
+        return (y, shares) if return_attention_scores else y
+
+    def onnx_mask(
+        self,
+        op: Builder,
+        x: list[Value],
+        w: Values,
+        *,
+        mask: list[Value] | None = None,
+        return_attention_scores: bool = False,
+        **_: Any,
+    ) -> Value | tuple[Value | None, None] | None:
+        of_query = mask[0] if mask else x[0].mask
+        return (of_query, None) if return_attention_scores else of_query
+
+    def scores_of(self, op: Builder, query: Value, key: Value, w: Values) -> Value:
+        """The scores (*lead, queries, steps), not masked yet."""
+        raise NotImplementedError
+
+
+def summed(op: Builder, query: Value, key: Value) -> Value:
+    """Each query with each key added to it: (*lead, queries, steps, features)."""
+    return op.Add(op.Unsqueeze(query, [-2]), op.Unsqueeze(key, [-3]))
 
 
 def _agree(axis: int, *inputs: TensorType, first: int = 0) -> None:
@@ -152,6 +191,16 @@ class Attention(_ListAttention):
         concat = (Weight("concat_score_weight", ()),) if self.score_mode == "concat" else ()
         return (*scale, *concat)
 
+    def scores_of(self, op: Builder, query: Value, key: Value, w: Values) -> Value:
+        scale = w.get("scale")
+        if self.score_mode == "dot":
+            last = query.type.rank
+            scores = op.MatMul(query, op.Transpose(key, perm=[*range(last - 1), last, last - 1]))
+            return op.Mul(scores, scale) if scale is not None else scores
+        both = summed(op, query, key)
+        bent = op.Tanh(op.Mul(both, scale) if scale is not None else both)
+        return op.Mul(op.ReduceSum(bent, [-1], keepdims=0), w["concat_score_weight"])
+
 
 class AdditiveAttention(_ListAttention):
     """Attention whose scores are sums of `tanh(query + key)`.
@@ -171,108 +220,17 @@ class AdditiveAttention(_ListAttention):
     def weights(self, *inputs: TensorType, **_: Any) -> Weights:
         return (Weight("scale", (known_size(inputs[0], -1),)),) if self.use_scale else ()
 
+    def scores_of(self, op: Builder, query: Value, key: Value, w: Values) -> Value:
+        bent = op.Tanh(summed(op, query, key))
+        if self.use_scale:
+            return op.MatMul(bent, w["scale"])
+        return op.ReduceSum(bent, [-1], keepdims=0)
+
 
 # ------------------------------------------------------------ several heads
 
 
-class _Heads(Layer):
-    """What the two with several heads have in common; each class lists its arguments itself."""
-
-    supports_masking = True
-
-    call_arguments: ClassVar[dict[str, Kind]] = {
-        "value": TENSOR,
-        "key": TENSOR,
-        "query_mask": TENSOR,
-        "value_mask": TENSOR,
-        "key_mask": TENSOR,
-        "attention_mask": TENSOR,
-        "return_attention_scores": BOOL,
-        "training": BOOL,
-        "use_causal_mask": BOOL,
-    }
-    shaped_by_call = True
-
-    use_bias: bool
-    flash_attention: bool | None
-
-    def validate(self) -> None:
-        if self.flash_attention:
-            reason = "TensorFlow, which runs the model, has no flash attention"
-            raise Refused(errors.arguments_conflict, "flash_attention", reason)
-
-    def outputs_of(self, call: Mapping[str, Any]) -> int:
-        """How many tensors a use with this call gives."""
-        return 2 if call.get("return_attention_scores") else 1
-
-    @property
-    def heads(self) -> int:
-        raise NotImplementedError
-
-    def check_call(self, inputs: list[TensorType], **call: Any) -> None:
-        query, value, key = operands(inputs[0], call)
-        for name, masked in (("query_mask", query), ("value_mask", value), ("key_mask", key)):
-            if call.get(name) is not None:
-                steps = TensorType(call[name].dtype, masked.shape[:-1])
-                require_call_types(name, [call[name]], [steps])
-        mask = call.get("attention_mask")
-        if mask is None:
-            return
-        scores = TensorType(mask.dtype, self.scores(query, key))
-        shape, whole = mask.whole_shape, scores.whole_shape
-        # The last axes are those of queries and steps; before them Keras puts what is missing.
-        last = 2 * self.attended_axes(query)
-        missing = (1,) * (len(whole) - len(shape))
-        aligned = (*shape[:-last], *missing, *shape[-last:])
-        alike = [a == 1 or fits((a,), (b,)) for a, b in zip(aligned, whole, strict=False)]
-        if len(shape) < last + mask.batched or len(aligned) > len(whole) or not all(alike):
-            needed = scores.with_shape(*query.shape[:-1], *key.shape[-1 - last // 2 : -1])
-            raise Refused(errors.call_argument_refused, "attention_mask", [mask], [needed])
-
-    def attended_axes(self, query: TensorType) -> int:
-        """Over how many axes the attention goes."""
-        return 1
-
-    def scores(self, query: TensorType, key: TensorType) -> Shape:
-        """The shape of the scores."""
-        return (self.heads, query.shape[0], key.shape[0])
-
-    def projections(self, *parts: tuple[str, tuple[int, ...], tuple[int, ...]]) -> Weights:
-        """The weights of dense layers, each given by name, shape taken and shape made."""
-        weights: list[Weight] = []
-        for name, taken, made in parts:
-            weights.append(Weight(f"{name}/kernel", (*taken, *made), arguments="kernel"))
-            if self.use_bias:
-                weights.append(Weight(f"{name}/bias", made, arguments="bias"))
-        return tuple(weights)
-
-
-def operands(query: TensorType, call: Mapping[str, Any]) -> tuple[TensorType, ...]:
-    """Query, value and key, the value standing for a key that is not given."""
-    value = call.get("value")
-    if value is None:
-        raise Refused(errors.call_argument_missing, "value")
-    key = value if call.get("key") is None else call["key"]
-    for argument, x in (("value", value), ("key", key)):
-        if x.dtype == "string":
-            needed = [TensorType("float32", x.shape)]
-            raise Refused(errors.call_argument_refused, argument, [x], needed)
-    return query, value, key
-
-
-def require_key(key: TensorType, value: TensorType) -> None:
-    """Refuse a key whose steps are not those of the value.
-
-    Unlike elsewhere, Keras takes no unknown size for a known one here.
-    """
-    steps = value.shape[:-1]
-    alike = key.anonymous().shape[:-1] == value.anonymous().shape[:-1]
-    if not alike or not fits(key.shape[:-1], steps):
-        expected = TensorType(key.dtype, (*steps, *key.shape[-1:]))
-        raise Refused(errors.call_argument_refused, "key", [key], [expected])
-
-
-class MultiHeadAttention(_Heads):
+class MultiHeadAttention(Heads):
     """Attention by several heads, each with projections of its own.
 
     Shapes:  (queries, features), value (steps, m), key (steps, k) -> (queries, *output_shape);
@@ -328,9 +286,6 @@ class MultiHeadAttention(_Heads):
         scores = TensorType("float32", self.scores(query, key))
         return (output, scores) if call.get("return_attention_scores") else (output,)
 
-    def attended_axes(self, query: TensorType) -> int:
-        return len(self.attended(query.rank))
-
     def attended(self, rank: int) -> tuple[int, ...]:
         """The axes over which attention goes, the batch axis being 0."""
         if self.attention_axes is None:
@@ -367,16 +322,11 @@ class MultiHeadAttention(_Heads):
             ("attention_output", values, self.output_shape or features),
         )
 
-
-def known_size_of(argument: str, x: TensorType) -> int:
-    """The number of features of a tensor in the call."""
-    size = x.shape[-1]
-    if not isinstance(size, int):
-        raise Refused(errors.call_size_unknown, argument, x)
-    return size
+    def query_mask(self, x: Value, given: Value | None) -> Value | None:
+        return x.mask
 
 
-class GroupQueryAttention(_Heads):
+class GroupQueryAttention(Heads):
     """Attention by several heads, of which groups share their keys and values.
 
     Shapes:  (queries, features), value (steps, features), key (steps, k) -> (queries, features);
@@ -389,6 +339,8 @@ class GroupQueryAttention(_Heads):
 
     keras_class: ClassVar[str] = "GroupedQueryAttention"
     """The class's own name, which `keras.layers` shortens; automatic names are made of it."""
+
+    casts_attention_mask = False
 
     head_dim: int = arg(Int(at_least=1))
     num_query_heads: int = arg(Int(at_least=1))
@@ -444,3 +396,9 @@ class GroupQueryAttention(_Heads):
             ("value", (known_size_of("value", value),), few),
             ("attention_output", many, features),
         )
+
+    @property
+    def head_axes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Where several share one of several keys, the keys have an axis that stretches."""
+        many, few = self.num_query_heads, self.num_key_value_heads
+        return ((many,), (few,)) if few in (1, many) else ((few, many // few), (few, 1))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import cast
+
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import (
@@ -27,7 +30,12 @@ from specc.layers.base import (
     split_channels,
     window_output,
 )
+from specc.layers.spectra import fourier_kernel, mel_bands
+from specc.lowering import Builder, Value, Values
 from specc.types import Dimension, TensorType
+
+EPSILON = 1e-7
+"""Keras's, the least that it takes logarithms of."""
 
 
 class Window(Kind):
@@ -98,26 +106,90 @@ class STFTSpectrogram(Layer):
         power_of_two = 2 ** (self.frame_length - 1).bit_length()
         return (self.fft_length or power_of_two) // 2 + 1
 
+    @property
+    def rows(self) -> int:
+        """How many numbers a frame of a channel comes to."""
+        return 2 * self.bins if self.mode == "stft" else self.bins
+
+    @property
+    def step(self) -> int:
+        return self.frame_step or self.frame_length // 2
+
     def infer(self, x: TensorType) -> TensorType:
         require_float(x)
         (samples,), channels = split_channels(x, self.data_format, "samples")
         if not isinstance(channels, int):
             axis = 1 if self.data_format == "channels_first" else 2
             raise Refused(errors.size_needed, "data_format", axis)
-        step = self.frame_step or self.frame_length // 2
-        frames = window_output(samples, self.frame_length, step, self.padding == "same")
+        frames = self._frames(samples)
         if frames == 0 and isinstance(samples, int):
             axis = spatial_axis(0, self.data_format)
             raise Refused(errors.window_too_large, "frame_length", axis, self.frame_length, samples)
-        bins = 2 * self.bins if self.mode == "stft" else self.bins
         if not self.expand_dims:
-            return x.with_shape(*join_channels((frames,), channels * bins, self.data_format))
-        return x.with_shape(*join_channels((frames, bins), channels, self.data_format))
+            return x.with_shape(*join_channels((frames,), channels * self.rows, self.data_format))
+        return x.with_shape(*join_channels((frames, self.rows), channels, self.data_format))
+
+    def _frames(self, samples: Dimension) -> Dimension:
+        return window_output(samples, self.frame_length, self.step, self.padding == "same")
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        """The names of the weights."""
+        parts = ("real", "imag") if self.mode not in ("real", "imag") else (self.mode,)
+        return tuple(f"{part}_kernel" for part in parts)
 
     def weights(self, x: TensorType) -> Weights:
-        parts = ("real", "imag") if self.mode not in ("real", "imag") else (self.mode,)
         shape = (self.frame_length, 1, self.bins)
-        return tuple(Weight(f"{part}_kernel", shape) for part in parts)
+        return tuple(Weight(name, shape) for name in self.kernels)
+
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        first = self.data_format == "channels_first"
+        (samples,), found = split_channels(x.type, self.data_format, "samples")
+        channels = cast("int", found)
+        y = x if first else op.Transpose(x, perm=[0, 2, 1])
+        if channels != 1:
+            # Each channel by itself, as a sample of the batch.
+            y = op.reshape(y, [-1, 1, samples if isinstance(samples, int) else op.size(y, 2)])
+        y = self._of_parts(op, self._transformed(op, y, [w[name] for name in self.kernels]))
+        known = self._frames(samples)
+        frames = known if isinstance(known, int) else op.size(y, 2)
+        if self.expand_dims:
+            y = op.reshape(y, [-1, channels, self.rows, frames])
+            return op.Transpose(y, perm=[0, 1, 3, 2] if first else [0, 3, 2, 1])
+        if channels != 1:
+            y = op.reshape(y, [-1, channels * self.rows, frames])
+        return y if first else op.Transpose(y, perm=[0, 2, 1])
+
+    def _transformed(self, op: Builder, x: Value, kernels: list[Value]) -> Value:
+        """Real and imaginary parts (..., bins, frames), one after the other, by one convolution.
+
+        The kernels are stored as (samples of a frame, 1, bins).
+        """
+        kernel = op.Concat(*kernels, axis=2) if len(kernels) > 1 else kernels[0]
+        return op.Conv(
+            x,
+            op.Transpose(kernel, perm=[2, 1, 0]),
+            strides=[self.step],
+            auto_pad="SAME_UPPER" if self.padding == "same" else "VALID",
+        )
+
+    def _of_parts(self, op: Builder, parts: Value) -> Value:
+        """What `mode` makes of the real and the imaginary parts."""
+        if self.mode in ("real", "imag", "stft"):
+            return parts
+        if self.mode == "angle":
+            from specc.ops.pairs import arctan2
+
+            real, imaginary = op.Split(parts, [self.bins] * 2, axis=1, outputs=2)
+            return arctan2(op, imaginary, real, parts.dtype)
+        real, imaginary = op.Split(op.Mul(parts, parts), [self.bins] * 2, axis=1, outputs=2)
+        power = op.Add(real, imaginary)
+        if self.mode == "psd":
+            # Each frequency stands for its negative too, but for the first and the last one.
+            times = [[1], *[[2]] * (self.bins - 2), [1]]
+            return op.Mul(power, op.constant(times, power.dtype))
+        magnitude = op.Sqrt(op.Max(power, EPSILON))
+        return magnitude if self.mode == "magnitude" else op.Log(op.Max(magnitude, EPSILON))
 
 
 class MelSpectrogram(Layer):
@@ -161,6 +233,10 @@ class MelSpectrogram(Layer):
             raise Refused(errors.arguments_conflict, "sequence_length", reason)
         require_window("window", self.window, "sequence_length", length)
 
+    @property
+    def summed(self) -> int:
+        return self.fft_length
+
     def infer(self, x: TensorType) -> TensorType:
         require_rank(x, "samples")
         return TensorType("float32", (self.num_mel_bins, self._frames(x.shape[0])))
@@ -178,6 +254,45 @@ class MelSpectrogram(Layer):
             reason = f"of {samples} samples Keras says {said} frames and computes {frames}"
             raise Refused(errors.arguments_conflict, "sequence_stride", reason)
         return frames
+
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        """Frames and their transforms by one convolution, then bands by one matrix product.
+
+        ONNX's STFT would do without a matrix of `fft_length` squared numbers, but onnxruntime's
+        is off by a thousandth where that is no power of two, and it is nowhere faster.
+        """
+        kernel, offset = fourier_kernel(
+            self.window, self.sequence_length or self.fft_length, self.fft_length
+        )
+        after = self.fft_length - offset - kernel.shape[2]
+        border = self.fft_length // 2
+        y = op.cast(x, "float32")
+        y = op.Pad(y, [0, border, 0, border], mode="reflect") if border else y
+        y = op.Slice(y, [offset], [-after], [1]) if after else y
+        kernel = op.constant(kernel, "float32")
+        y = op.Conv(op.Unsqueeze(y, [1]), kernel, strides=[self.sequence_stride])
+        y = self._banded(op, op.Mul(y, y))
+        return self._decibels(op, y) if self.power_to_db else y
+
+    def _banded(self, op: Builder, squares: Value) -> Value:
+        """The bands of the squares of real and imaginary parts."""
+        bins = self.fft_length // 2 + 1
+        highest = self.max_freq or int(self.sampling_rate / 2)
+        bands = mel_bands(self.num_mel_bins, bins, self.sampling_rate, self.min_freq, highest)
+        if self.mag_exp == 2:
+            # The product adds the two parts up as well.
+            bands = [[*row, *row] for row in bands]
+            return op.MatMul(op.constant(bands, "float32"), squares)
+        real, imaginary = op.Split(squares, [bins] * 2, axis=1, outputs=2)
+        spectrum = op.Pow(op.Sqrt(op.Add(real, imaginary)), float(self.mag_exp))
+        return op.MatMul(op.constant(bands, "float32"), spectrum)
+
+    def _decibels(self, op: Builder, y: Value) -> Value:
+        decibel = 10 / math.log(10)
+        y = op.Mul(op.Log(op.Max(y, self.min_power)), decibel)
+        reference = max(abs(self.ref_power), self.min_power)
+        y = op.Sub(y, decibel * math.log(reference) if reference > 0 else -math.inf)
+        return op.Max(y, op.Sub(op.ReduceMax(y, keepdims=0), self.top_db))
 
 
 def require_window(

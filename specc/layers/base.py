@@ -120,6 +120,12 @@ class Layer(Configurable):
     """What of the layer tf2onnx cannot convert, such as "but for ..."; empty where it can do
     everything."""
 
+    onnx_refuses: ClassVar[str] = ""
+    """Why no operators of ONNX compute it, such as "ONNX has no ..."; empty where some can."""
+
+    onnx_limits: ClassVar[str] = ""
+    """What of the layer has no lowering, such as "but for ..."; empty where everything has."""
+
     def __init__(
         self, *, trainable: bool = True, dtype: str | None = None, **arguments: Any
     ) -> None:
@@ -151,6 +157,17 @@ class Layer(Configurable):
     def index_limit(self) -> int | None:
         """Integer inputs must be below this; None where any will do."""
         return None
+
+    @property
+    def summed(self) -> int:
+        """How many products a number of the output is the sum of, besides those with weights."""
+        return 1
+
+    @property
+    def known_inputs(self) -> tuple[str | int, ...]:
+        """Strings or whole numbers of which the layer makes something of their own, and one of
+        which it does not; empty where it takes all alike."""
+        return ()
 
     @property
     def makes_mask(self) -> bool:
@@ -219,8 +236,8 @@ class Layer(Configurable):
 
         Args:
             x_and_w: the input, a list of them where Keras takes a list, with floats of the
-                layer's dtype (but see `autocasts`) and in `mask` what Keras would give the layer as its mask; and the
-                weights by name, in the layer's dtype.
+                layer's dtype (but see `autocasts`) and in `mask` what Keras would give the layer as
+                its mask; and the weights by name, in the layer's dtype.
             call: the arguments of the call, but for `training`; values in the place of tensors.
 
         Returns:
@@ -231,7 +248,8 @@ class Layer(Configurable):
         """
         if self.passes_on:
             return x_and_w[0]
-        raise NotLowered(f"`{self.kind}` has no lowering yet")
+        why = f": {self.onnx_refuses}" if self.onnx_refuses else " yet"
+        raise NotLowered(f"`{self.kind}` has no lowering{why}")
 
     def onnx_mask(self, op: Builder, *x_and_w: Any, **call: Any) -> Any:
         """The mask behind the layer, or None; a tuple where its outputs have different ones.

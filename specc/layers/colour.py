@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import DATA_FORMAT, Float, Int, Kind, Optional, Sizes, arg, is_tuple
 from specc.layers.base import require_float, spatial_axis
-from specc.layers.images import NO_FLOAT16, SEED, VALUE_RANGE, WIDE_RANGE, Factor, Images
+from specc.layers.clahe import equalized
+from specc.layers.images import (
+    BYTES,
+    NO_FLOAT16,
+    SEED,
+    VALUE_RANGE,
+    WIDE_RANGE,
+    Augmentation,
+    Factor,
+    Images,
+)
+from specc.lowering import Builder, Value, Values
 from specc.types import TensorType
 
 
@@ -43,6 +54,20 @@ class AutoContrast(Images):
 
     value_range: tuple[float, float] = arg(VALUE_RANGE, default=(0, 255))
 
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        low, high = self.value_range
+        x = op.cast(x, self.lowered_dtype)
+        if low == high:
+            return x  # Keras gives a channel as it is where it divides by zero.
+        y = self.ranged(op, x, self.value_range, BYTES)
+        # Axes 1 and 2 are rows and columns: there is no `data_format`.
+        least = op.ReduceMin(y, [1, 2], keepdims=1)
+        most = op.ReduceMax(y, [1, 2], keepdims=1)
+        scale = op.Div(255.0, op.Sub(most, least))
+        y = op.Add(op.Mul(y, scale), op.Mul(op.Neg(least), scale))
+        y = self.ranged(op, op.Clip(y, 0.0, 255.0), BYTES, self.value_range)
+        return op.Where(op.Equal(least, most, dtype="bool"), x, y, dtype=x.dtype)
+
 
 class ContrastLimitedAdaptiveHistogramEqualization(Images):
     """The contrast of each part of an image evened out, at inference as well.
@@ -69,11 +94,21 @@ class ContrastLimitedAdaptiveHistogramEqualization(Images):
                 raise Refused(errors.arguments_conflict, "tile_grid_size", reason)
         return super().infer(x)
 
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        spatial, _ = self.images(x.type)
+        size = cast("tuple[int, int]", spatial)
+        first = self.channels_at == "channels_first"
+        y = x if first else op.Transpose(x, perm=[0, 3, 1, 2])
+        y = self.ranged(op, op.cast(y, "float32"), self.value_range, BYTES)
+        y = equalized(op, y, size, self.tile_grid_size, self.clip_limit)
+        y = self.ranged(op, y, BYTES, self.value_range)
+        return y if first else op.Transpose(y, perm=[0, 2, 3, 1])
+
 
 # --------------------------------------------------------------------- in training alone
 
 
-class Equalization(Images):
+class Equalization(Augmentation):
     """The values of each channel spread evenly; at inference the input.
 
     Keras's own gives its input back as its output when a model is made, and so it can only
@@ -97,7 +132,7 @@ class Equalization(Images):
         return super().infer(x)
 
 
-class RandomContrast(Images):
+class RandomContrast(Augmentation):
     """More or less contrast at random; at inference the input.
 
     Shapes: (height, width, channels) -> (height, width, channels)
@@ -114,7 +149,7 @@ class RandomContrast(Images):
         return super().infer(x)
 
 
-class RandomBrightness(Images):
+class RandomBrightness(Augmentation):
     """Images made brighter or darker at random; at inference the input.
 
     Shapes: (height, width, channels) -> (height, width, channels)
@@ -131,7 +166,7 @@ class RandomBrightness(Images):
         return super().infer(x)
 
 
-class RandomGrayscale(Images):
+class RandomGrayscale(Augmentation):
     """Colours taken out of images at random; at inference the input.
 
     Shapes: (height, width, channels) -> (height, width, channels)
@@ -149,7 +184,7 @@ class RandomGrayscale(Images):
         return super().infer(x)
 
 
-class RandomInvert(Images):
+class RandomInvert(Augmentation):
     """Images made negatives at random; at inference the input.
 
     Shapes: (height, width, channels) -> (height, width, channels)
@@ -163,7 +198,7 @@ class RandomInvert(Images):
     data_format: str | None = arg(DATA_FORMAT, default=None)
 
 
-class RandomHue(Images):
+class RandomHue(Augmentation):
     """Colours turned around the wheel at random; at inference the input.
 
     Shapes: (height, width, 3) -> (height, width, 3)
@@ -181,7 +216,7 @@ class RandomHue(Images):
         return super().infer(x)
 
 
-class RandomSaturation(Images):
+class RandomSaturation(Augmentation):
     """Colours made stronger or weaker at random; at inference the input.
 
     Shapes: (height, width, 3) -> (height, width, 3)
@@ -200,7 +235,7 @@ class RandomSaturation(Images):
         return super().infer(x)
 
 
-class RandomColorDegeneration(Images):
+class RandomColorDegeneration(Augmentation):
     """Images brought nearer to grey at random; at inference the input.
 
     Shapes: (height, width, 3) -> (height, width, 3)
@@ -218,7 +253,7 @@ class RandomColorDegeneration(Images):
         return super().infer(x)
 
 
-class RandomColorJitter(Images):
+class RandomColorJitter(Augmentation):
     """Brightness, contrast, saturation and hue changed at random; at inference the input.
 
     Shapes: (height, width, channels) -> (height, width, channels)
@@ -252,7 +287,7 @@ class RandomColorJitter(Images):
         return super().infer(x)
 
 
-class RandomPosterization(Images):
+class RandomPosterization(Augmentation):
     """Fewer values at random: each keeps `factor` of its 8 bits; at inference the input.
 
     Shapes: (height, width, channels) -> (height, width, channels)
@@ -266,7 +301,7 @@ class RandomPosterization(Images):
     seed: int | None = arg(SEED, default=None)
 
 
-class Solarization(Images):
+class Solarization(Augmentation):
     """Values above a random threshold made negatives; at inference the input.
 
     Shapes: (height, width, channels) -> (height, width, channels)
@@ -280,7 +315,7 @@ class Solarization(Images):
     seed: int | None = arg(SEED, default=None)
 
 
-class RandomSharpness(Images):
+class RandomSharpness(Augmentation):
     """Images made sharper or softer at random; at inference the input.
 
     Shapes: (height, width, channels) -> (height, width, channels)
@@ -294,7 +329,7 @@ class RandomSharpness(Images):
     seed: int | None = arg(SEED, default=None)
 
 
-class RandomGaussianBlur(Images):
+class RandomGaussianBlur(Augmentation):
     """Images blurred at random; at inference the input.
 
     Shapes: (height, width, channels) -> (height, width, channels)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import prod
+
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers.activation_functions import activated
@@ -19,10 +22,10 @@ from specc.layers.arguments import (
     arg,
 )
 from specc.layers.base import Layer, Weight, Weights, apply_within, known_size
-from specc.layers.lora import ALPHA, RANK, adapted, refuse_adapted, refuse_constraint
+from specc.layers.lora import ALPHA, RANK, adapted, merged, refuse_constraint
 from specc.layers.names import ACTIVATIONS
-from specc.lowering import Builder, Value, Values, folded
-from specc.types import TensorType
+from specc.lowering import Builder, Value, Values, calculable, folded, where
+from specc.types import FLOAT_DTYPES, TensorType
 
 
 class Dense(Layer):
@@ -65,31 +68,66 @@ class Dense(Layer):
         return adapted((kernel, bias) if self.use_bias else (kernel,), self.lora_rank)
 
     def onnx(self, op: Builder, x: Value, w: Values) -> Value:
-        refuse_adapted(self, self.lora_rank)
-        kernel, bias = w["kernel"], w.get("bias")
-        if x.type.rank == 1:
-            y = op.Gemm(x, kernel, bias) if bias is not None else op.MatMul(x, kernel)
-        else:
-            y = op.MatMul(x, kernel)
-            y = op.Add(y, bias) if bias is not None else y
+        y = affine_map(op, x, x.type.rank, merged(op, w, "kernel"), w.get("bias"))
         return activated(op, self.activation, y)
 
-    def folds_before(self, x: TensorType, has_offset: bool) -> int | None:
-        return None if self.lora_rank else x.rank
+    def folds_before(self, x: TensorType, has_offset: bool) -> int:
+        return x.rank
 
     def folds_after(self, y: TensorType) -> int | None:
-        return None if self.lora_rank or self.activation not in (None, "linear") else y.rank
+        return y.rank if self.activation in (None, "linear") else None
 
     def fold_before(self, op: Builder, w: Values, scale: Value, offset: Value | None) -> Values:
-        kernel = w["kernel"]
-        moved = None if offset is None else op.MatMul(offset, kernel)
-        return folded(
-            op, {"kernel": op.Mul(kernel, op.Unsqueeze(scale, [1]))}, w.get("bias"), moved
-        )
+        # `(s K) + (s A) B` is `s (K + A B)`: of LoRA's narrow matrices the left one is scaled.
+        rows = self._scaled(op, w, ("kernel", "lora_kernel_a"), op.Unsqueeze(scale, [1]))
+        moved = None if offset is None else op.MatMul(offset, merged(op, w, "kernel"))
+        return folded(op, rows, w.get("bias"), moved)
 
     def fold_after(self, op: Builder, w: Values, scale: Value, offset: Value | None) -> Values:
-        bias = None if "bias" not in w else op.Mul(w["bias"], scale)
-        return folded(op, {"kernel": op.Mul(w["kernel"], scale)}, bias, offset)
+        columns = self._scaled(op, w, ("kernel", "lora_kernel_b"), scale)
+        bias = op.Mul(w["bias"], scale) if "bias" in w else None
+        return folded(op, columns, bias, offset)
+
+    @staticmethod
+    def _scaled(op: Builder, w: Values, names: Sequence[str], scale: Value) -> Values:
+        return {
+            name: op.typed(op.Mul(w[name], op.cast(scale, w[name].dtype)), w[name].type)
+            for name in names
+            if name in w
+        }
+
+
+def affine_map(op: Builder, x: Value, rank: int, kernel: Value, bias: Value | None) -> Value:
+    """`x @ kernel + bias` along the last of `rank` axes (the batch axis not counted)."""
+    x = op.cast(x, kernel.dtype)
+    if bias is None:
+        return op.MatMul(x, kernel)
+    if rank == 1:
+        return op.Gemm(x, kernel, bias)
+    return op.Add(op.MatMul(x, kernel), bias)
+
+
+def projection(
+    op: Builder,
+    x: Value,
+    rank: int,
+    kernel: Value,
+    bias: Value | None,
+    taken: Sequence[int],
+    made: Sequence[int],
+) -> Value:
+    """`affine_map` of the last axes, those with the sizes `taken`, to one axis.
+
+    Args:
+        rank: of `x`.
+        kernel: of the sizes `taken` and then `made`; the bias of those made.
+    """
+    lead = rank + 1 - len(taken)
+    if len(taken) > 1:
+        x = op.reshape(x, [*[0] * lead, prod(taken)])
+    kernel = op.reshape(kernel, [prod(taken), prod(made)])
+    bias = op.reshape(bias, [prod(made)]) if bias is not None else None
+    return affine_map(op, x, lead, kernel, bias)
 
 
 class Embedding(Layer):
@@ -101,6 +139,8 @@ class Embedding(Layer):
 
     Example: int32[200] -> Embedding(1_000, 16) -> float32[200, 16]
     """
+
+    autocasts = False
 
     input_dim: int = arg(Int(at_least=1))
     output_dim: int = arg(Int(at_least=1))
@@ -132,9 +172,19 @@ class Embedding(Layer):
         return adapted((embeddings,), self.lora_rank)
 
     def onnx(self, op: Builder, x: Value, w: Values) -> Value:
-        refuse_adapted(self, self.lora_rank)
-        indices = x if x.dtype in ("int32", "int64") else op.cast(x, "int32")
-        return op.Gather(w["embeddings"], indices, axis=0)
+        return rows_at(op, merged(op, w, "embeddings"), x)
+
+    def onnx_mask(self, op: Builder, x: Value, w: Values) -> Value | None:
+        return op.cast(x, "bool") if self.mask_zero else None
+
+
+def rows_at(op: Builder, table: Value, x: Value) -> Value:
+    """The rows of a table at indices of any dtype, as Keras takes them."""
+    return op.Gather(table, x if x.dtype in ("int32", "int64") else op.cast(x, "int32"), axis=0)
+
+
+KEEP_WHOLE_NUMBERS = ("linear", "relu", "relu6")
+"""The activations that make whole numbers of whole numbers."""
 
 
 class Activation(Layer):
@@ -159,7 +209,7 @@ class Activation(Layer):
             return apply_within(self.activation, [x])[0]
         if x.is_float or self.activation == "linear":
             return x
-        if self.activation in ("relu", "relu6") and x.dtype != "bool":
+        if self.activation in KEEP_WHOLE_NUMBERS and x.dtype != "bool":
             return x
         if self.activation in ("exponential", "tanh"):
             return TensorType("float32", x.shape)
@@ -168,6 +218,9 @@ class Activation(Layer):
         raise Refused(errors.dtype_refused, "floating-point numbers")
 
     def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        keeps = isinstance(self.activation, Layer) or self.activation in KEEP_WHOLE_NUMBERS
+        if x.dtype not in FLOAT_DTYPES and not keeps:
+            x = op.cast(x, "float32")
         return activated(op, self.activation, x)
 
 
@@ -207,3 +260,16 @@ class Masking(Layer):
     def infer(self, x: TensorType) -> TensorType:
         computed = {"bool": "int32", "uint64": "uint32"}.get(x.dtype, x.dtype)
         return TensorType(computed, x.shape)
+
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        x = calculable(op, x)
+        return where(op, self._kept(op, x), x, 0)
+
+    def onnx_mask(self, op: Builder, x: Value, w: Values) -> Value:
+        return op.Squeeze(self._kept(op, calculable(op, x)), [-1])
+
+    def _kept(self, op: Builder, x: Value) -> Value:
+        """Whether any feature is something else than the mask value, with an axis of size 1."""
+        compared = x if x.dtype in FLOAT_DTYPES else op.cast(x, "float32")
+        differs = op.Not(op.Equal(compared, self.mask_value, dtype="bool"))
+        return op.cast(op.ReduceMax(op.cast(differs, "int32"), [-1], keepdims=1), "bool")

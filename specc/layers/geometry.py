@@ -12,11 +12,22 @@ from specc.layers.images import (
     NO_FLOAT16,
     SEED,
     VALUE_RANGE,
+    Augmentation,
     Factor,
     Images,
 )
 from specc.layers.reshaping import RESIZABLE
-from specc.types import TensorType
+from specc.layers.resize import (
+    cropped,
+    middle,
+    padded,
+    pixels_read,
+    resized,
+    saturated,
+    sizes_of,
+)
+from specc.lowering import Builder, NotLowered, Value, Values
+from specc.types import FLOAT_DTYPES, TensorType
 
 FLOAT32 = Optional(Choice("float32"))
 
@@ -28,6 +39,8 @@ class Resizing(Images):
 
     Example: float32[100, 120, 3] -> Resizing(64, 64) -> float32[64, 64, 3]
     """
+
+    onnx_limits = "but for images of unknown size with other interpolations than the first two"
 
     height: int = arg(Int(at_least=1))
     width: int = arg(Int(at_least=1))
@@ -50,6 +63,10 @@ class Resizing(Images):
                 "images are cropped or padded, not both",
             )
 
+    @property
+    def summed(self) -> int:
+        return pixels_read(self.interpolation)
+
     def infer(self, x: TensorType) -> TensorType:
         if x.dtype not in RESIZABLE:
             raise Refused(errors.dtype_refused, "numbers of at most 16 bits, int32 or int64")
@@ -57,6 +74,20 @@ class Resizing(Images):
             reason = f"the images are of {x.dtype}: it must be a whole number, such as 0"
             raise Refused(errors.arguments_conflict, "fill_value", reason)
         return self.resized(x, x.dtype)
+
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        axes, target = self.spatial_axes, (self.height, self.width)
+        sizes = sizes_of(op, x, axes)
+        if self.crop_to_aspect_ratio:
+            x, sizes = cropped(op, x, axes, sizes, target)
+        if self.pad_to_aspect_ratio:
+            x, sizes = padded(op, x, axes, sizes, target, self.fill_value)
+        if self.interpolation == "nearest" or tuple(sizes) == target:
+            return resized(op, x, axes, sizes, target, "nearest")
+        rounded = x.dtype not in FLOAT_DTYPES
+        y = op.cast(x, "float32")
+        y = resized(op, y, axes, sizes, target, self.interpolation, self.antialias)
+        return saturated(op, y, x.dtype, self.interpolation) if rounded else y
 
 
 class CenterCrop(Images):
@@ -76,6 +107,16 @@ class CenterCrop(Images):
     def infer(self, x: TensorType) -> TensorType:
         return self.resized(x)
 
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        axes, target = self.spatial_axes, (self.height, self.width)
+        x = op.typed(op.cast(x, "float32"), x.type)
+        sizes = sizes_of(op, x, axes)
+        # Keras takes a size that it does not know for one that is large enough.
+        if any(isinstance(n, int) and n < to for n, to in zip(sizes, target, strict=True)):
+            x, sizes = cropped(op, x, axes, sizes, target)
+            return resized(op, x, axes, sizes, target)
+        return middle(op, x, axes, sizes, target)
+
 
 class RandomCrop(Images):
     """A random part of each image; at inference Keras gives the input, of whatever size.
@@ -86,6 +127,7 @@ class RandomCrop(Images):
     """
 
     dtype_kind = FLOAT32  # Enlarged images are of float32 whatever is asked for.
+    onnx_limits = "but for images of another size"
 
     height: int = arg(Int(at_least=1))
     width: int = arg(Int(at_least=1))
@@ -97,8 +139,15 @@ class RandomCrop(Images):
         self.require_known(x, "height", "width")
         return self.resized(x)
 
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        if x.type.shape != self.infer(x.type).shape:
+            raise NotLowered(
+                "`RandomCrop` of images of another size, which Keras says and not does"
+            )
+        return x
 
-class RandomFlip(Images):
+
+class RandomFlip(Augmentation):
     """Images mirrored at random; at inference the input.
 
     Shapes: (height, width, channels) -> (height, width, channels)
@@ -114,7 +163,7 @@ class RandomFlip(Images):
     data_format: str | None = arg(DATA_FORMAT, default=None)
 
 
-class RandomRotation(Images):
+class RandomRotation(Augmentation):
     """Images turned at random, by a part of a whole turn; at inference the input.
 
     Shapes: (height, width, channels) -> (height, width, channels)
@@ -130,7 +179,7 @@ class RandomRotation(Images):
     data_format: str | None = arg(DATA_FORMAT, default=None)
 
 
-class RandomZoom(Images):
+class RandomZoom(Augmentation):
     """Images enlarged or made smaller at random; at inference the input.
 
     Shapes: (height, width, channels) -> (height, width, channels)
@@ -149,7 +198,7 @@ class RandomZoom(Images):
     data_format: str | None = arg(DATA_FORMAT, default=None)
 
 
-class RandomTranslation(Images):
+class RandomTranslation(Augmentation):
     """Images moved at random; at inference the input.
 
     Shapes: (height, width, channels) -> (height, width, channels)
@@ -166,7 +215,7 @@ class RandomTranslation(Images):
     data_format: str | None = arg(DATA_FORMAT, default=None)
 
 
-class RandomShear(Images):
+class RandomShear(Augmentation):
     """Images slanted at random; at inference the input.
 
     Shapes: (height, width, channels) -> (height, width, channels)
@@ -183,7 +232,7 @@ class RandomShear(Images):
     seed: int | None = arg(SEED, default=None)
 
 
-class RandomPerspective(Images):
+class RandomPerspective(Augmentation):
     """Images seen from another side at random; at inference the input.
 
     Shapes: (height, width, channels) -> (height, width, channels)
@@ -207,7 +256,7 @@ class RandomPerspective(Images):
         return super().infer(x)
 
 
-class RandomElasticTransform(Images):
+class RandomElasticTransform(Augmentation):
     """Images bent at random as if they were of rubber; at inference the input.
 
     Where Keras does not know the size of the batch, as in a model that `fit` trains, it takes

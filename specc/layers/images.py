@@ -11,6 +11,7 @@ from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import Choice, Float, Int, Kind, Optional, is_tuple
 from specc.layers.base import Layer, join_channels, spatial_axis, split_channels
+from specc.lowering import Builder, Value
 from specc.types import Dimension, TensorType
 
 SEED = Optional(Int())
@@ -61,6 +62,9 @@ class ValueRange(Kind):
         return value[0] < value[1] or (value[0] == value[1] and not self.wide)
 
 
+BYTES = (0, 255)
+"""The range of values that Keras computes in."""
+
 VALUE_RANGE = ValueRange()
 WIDE_RANGE = ValueRange(wide=True)
 """For Equalization, which divides by the difference, and what makes use of it."""
@@ -86,9 +90,23 @@ class Images(Layer):
         """The number of the channels' axis for errors, the batch axis being 0."""
         return 1 if self.channels_at == "channels_first" else 3
 
+    @property
+    def spatial_axes(self) -> tuple[int, int]:
+        """The numbers of the axes of rows and columns, the batch axis being 0."""
+        return (2, 3) if self.channels_at == "channels_first" else (1, 2)
+
     def infer(self, x: TensorType) -> TensorType:
         self.images(x)
         return TensorType("float32", x.shape)
+
+    def ranged(
+        self, op: Builder, x: Value, given: tuple[float, float], wanted: tuple[float, float]
+    ) -> Value:
+        """Pixels of one range of values in another, step by step as Keras computes it."""
+        if given == wanted:
+            return x
+        x = op.Div(op.Sub(x, given[0]), given[1] - given[0])
+        return op.Add(op.Mul(x, wanted[1] - wanted[0]), wanted[0])
 
     def resized(self, x: TensorType, dtype: str = "float32") -> TensorType:
         """The type of images of `height` and `width`."""
@@ -118,3 +136,10 @@ class Images(Layer):
         wanted = " or ".join(map(str, numbers))
         expected = join_channels(("height", "width"), wanted, self.channels_at)
         raise Refused(errors.wrong_rank, f"({', '.join(map(str, expected))})", 3)
+
+
+class Augmentation(Images):
+    """Base of the layers that change images while training alone: at inference they give their
+    input, in floats."""
+
+    passes_on = True

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
+from specc.layers import categories
 from specc.layers.arguments import (
     BOOL,
     Choice,
@@ -30,7 +31,9 @@ from specc.layers.arguments import (
     place,
 )
 from specc.layers.base import TENSOR, Layer, require_call_types
-from specc.types import INTEGER_DTYPES, Dimension, TensorType
+from specc.layers.vocabulary import NO_HASH, NUMBERS, Lookup, Vocabulary, encoded_shape
+from specc.lowering import Builder, NotLowered, Value, Values
+from specc.types import INTEGER_DTYPES, TensorType
 
 
 class OnlyFalse(Kind):
@@ -40,17 +43,6 @@ class OnlyFalse(Kind):
 
     def accepts(self, value: object) -> bool:
         return value is False
-
-
-class Vocabulary(Kind):
-    """The categories, in the order of their numbers."""
-
-    def __init__(self, one: Kind, expected: str) -> None:
-        self.one = one
-        self.expected = expected
-
-    def accepts(self, value: object) -> bool:
-        return is_tuple(value) and bool(value) and all(self.one.accepts(item) for item in value)
 
 
 class Boundaries(Kind):
@@ -93,23 +85,8 @@ class Lengths(Kind):
         return bool(items) and all(map(Int(at_least=1).accepts, items))
 
 
-NUMBERS = Vocabulary(Float(), "a tuple of numbers")
 SPARSE = OnlyFalse()
 SALT = Optional(Salt())
-
-
-def encoded(x: TensorType, mode: str, depth: int) -> tuple[Dimension, ...]:
-    """The shape that categories have as numbers, one for each, or as counts of `depth`."""
-    if mode == "int":
-        return x.shape
-    if mode == "one_hot":
-        # An axis of size 1 at the end is replaced, any other is kept.
-        if x.rank and not isinstance(x.shape[-1], int):
-            raise Refused(errors.size_needed, "output_mode", x.rank)
-        return (*(x.shape[:-1] if x.shape[-1:] == (1,) else x.shape), depth)
-    if x.rank != 1:
-        raise Refused(errors.wrong_rank, "(categories,)", 1)
-    return (depth,)
 
 
 def require_integers(x: TensorType, index: int = 0) -> None:
@@ -120,74 +97,7 @@ def require_integers(x: TensorType, index: int = 0) -> None:
 # ---------------------------------------------------------------- with a vocabulary
 
 
-class _Lookup(Layer):
-    """What the layers with a vocabulary have in common; each class lists its arguments itself."""
-
-    tf2onnx_refuses = "tf2onnx has nothing for TensorFlow's tables"
-    dtype_kind = Nothing()  # It would change nothing: the output is of int64 or float32.
-
-    max_tokens: int | None
-    num_oov_indices: int
-    mask_token: Any
-    oov_token: Any
-    vocabulary: tuple[Any, ...] | None
-    idf_weights: tuple[float, ...] | None
-    invert: bool
-    output_mode: str
-    pad_to_max_tokens: bool
-
-    def validate(self) -> None:
-        if self.vocabulary is None:
-            raise Refused(errors.vocabulary_missing, "vocabulary")
-        if self.pad_to_max_tokens and self.max_tokens is None:
-            raise self.conflict("pad_to_max_tokens", "needs `max_tokens`")
-        if self.invert and self.output_mode != "int":
-            raise self.conflict("output_mode", 'with `invert`, it can only be "int"')
-        if (self.idf_weights is not None) != (self.output_mode == "tf_idf"):
-            reason = '`output_mode="tf_idf"` and `idf_weights` go together'
-            missing = self.idf_weights is None
-            raise self.conflict("output_mode" if missing else "idf_weights", reason)
-        if self.idf_weights is not None and len(self.idf_weights) != len(self.vocabulary):
-            reason = f"has {len(self.idf_weights)} numbers for {len(self.vocabulary)} words"
-            raise self.conflict("idf_weights", reason)
-        own = self.own_tokens()
-        if len(set(own)) < len(own):
-            raise self.conflict("vocabulary", "a word stands here twice")
-        for token in (self.mask_token, self.oov_token if self.invert else None):
-            if token is not None and token in own:
-                reason = f"{token!r} has a number already, and can stand at the start alone"
-                raise self.conflict("vocabulary", reason)
-        if self.max_tokens is not None and self.size() > self.max_tokens:
-            raise self.conflict("max_tokens", f"there are {self.size()} tokens")
-
-    @staticmethod
-    def conflict(argument: str, reason: str) -> Refused:
-        return Refused(errors.arguments_conflict, argument, reason)
-
-    def special_tokens(self) -> tuple[object, ...]:
-        """The tokens before those of the vocabulary, which may repeat them at its start."""
-        masks = self.mask_token is not None and self.output_mode == "int"
-        return (*[self.mask_token] * masks, *[self.oov_token] * self.num_oov_indices)
-
-    def own_tokens(self) -> tuple[Any, ...]:
-        special, every = self.special_tokens(), self.vocabulary or ()
-        return every[len(special) :] if every[: len(special)] == special else every
-
-    def size(self) -> int:
-        """How many tokens there are, the special ones included."""
-        return len(self.special_tokens()) + len(self.own_tokens())
-
-    def depth(self) -> int:
-        """How many numbers there are for a row of categories."""
-        padded = self.max_tokens if self.pad_to_max_tokens else None
-        return self.size() if padded is None else padded
-
-    def looked_up(self, x: TensorType) -> TensorType:
-        dtype = "float32" if self.output_mode == "tf_idf" else "int64"
-        return TensorType(dtype, encoded(x, self.output_mode, self.depth()))
-
-
-class StringLookup(_Lookup):
+class StringLookup(Lookup):
     """The numbers of strings, or the strings of numbers with `invert`.
 
     Shapes: (*any) -> (*any), or as `output_mode` says
@@ -196,6 +106,7 @@ class StringLookup(_Lookup):
     """
 
     takes_strings: ClassVar[bool] = True
+    onnx_limits = "but for several `num_oov_indices`"
 
     common = ("name", "trainable", "dtype")
 
@@ -224,7 +135,7 @@ class StringLookup(_Lookup):
         return self.looked_up(x)
 
 
-class IntegerLookup(_Lookup):
+class IntegerLookup(Lookup):
     """The numbers of whole numbers in a vocabulary, or the reverse with `invert`.
 
     Shapes: (*any) -> (*any), or as `output_mode` says
@@ -233,6 +144,7 @@ class IntegerLookup(_Lookup):
     """
 
     common = ("name", "trainable", "dtype")
+    onnx_limits = 'but for `oov_method="farmhash"`'
 
     max_tokens: int | None = arg(Optional(Int(at_least=2)), default=None)
     num_oov_indices: int = arg(Int(at_least=0), default=1)
@@ -260,8 +172,13 @@ class IntegerLookup(_Lookup):
         require_integers(x)
         return self.looked_up(x)
 
+    def spread(self, op: Builder, x: Value) -> Value:
+        if self.oov_method == "farmhash":
+            return super().spread(op, x)
+        return op.Mod(op.cast(x, "int64"), self.num_oov_indices)
 
-class TextVectorization(_Lookup):
+
+class TextVectorization(Lookup):
     """Texts as the numbers of their words, or as counts.
 
     A sample is one text: the input has no axis but the batch axis (`string[]`), or one of size 1.
@@ -274,6 +191,7 @@ class TextVectorization(_Lookup):
     """
 
     tf2onnx_refuses = "tf2onnx has nothing for TensorFlow's texts and tables"
+    onnx_limits = "of rows of words, in lower case or as they are"
     takes_strings: ClassVar[bool] = True
 
     num_oov_indices = 1
@@ -317,6 +235,32 @@ class TextVectorization(_Lookup):
             return TensorType("int64", (self.output_sequence_length,))
         return self.looked_up(x.with_shape(None))
 
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        y = super().onnx(op, self._words(op, x), w)
+        length = self.output_sequence_length
+        if length is None:
+            return y
+        y = op.Pad(y, [0, 0, 0, length], op.constant(0, "int64"))
+        return op.Slice(y, [0], [length], [1])
+
+    def _words(self, op: Builder, x: Value) -> Value:
+        """Rows of words, as they are looked up."""
+        standardize = self.standardize
+        if standardize not in (None, "lower"):
+            why = "ONNX can replace nothing in a string"
+            raise NotLowered(f'`TextVectorization` with `standardize="{standardize}"`: {why}')
+        if self.split is not None:
+            why = "ONNX splits from opset 20 on, and onnxruntime at no tabs"
+            raise NotLowered(f'`TextVectorization` with `split="{self.split}"`: {why}')
+        if self.ngrams not in (None, 1, (1,)):
+            why = "ONNX cannot join strings before opset 20"
+            raise NotLowered(f"`TextVectorization` with `ngrams`: {why}")
+        if standardize is None:
+            return x
+        # It takes one axis. In this locale it changes the letters from A to Z, as Keras does.
+        words = op.StringNormalizer(op.reshape(x, [-1]), case_change_action="LOWER", locale="C")
+        return op.typed(op.Reshape(words, op.Shape(x, dtype="int64")), x.type)
+
 
 # ------------------------------------------------------------- without a vocabulary
 
@@ -350,7 +294,7 @@ class CategoryEncoding(Layer):
             raise Refused(errors.arguments_conflict, "output_mode", reason)
         if x.dtype not in ("int32", "int64"):
             raise Refused(errors.dtype_refused, "int32 or int64")
-        return TensorType("float32", encoded(x, self.output_mode, self.num_tokens or 0))
+        return TensorType("float32", encoded_shape(x, self.output_mode, self.num_tokens or 0))
 
     def computed(self, outputs: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
         # With a mixed policy too, the dtype is that of variables.
@@ -365,6 +309,16 @@ class CategoryEncoding(Layer):
             raise Refused(errors.arguments_conflict, "count_weights", reason)
         expected = TensorType("float32", inputs[0].shape)
         require_call_types("count_weights", [weights], [expected])
+
+    def onnx(self, op: Builder, x: Value, w: Values, count_weights: Value | None = None) -> Value:
+        depth = self.num_tokens or 0
+        numbers = op.cast(x, "int64")
+        if self.output_mode != "one_hot":
+            numbers = op.Min(numbers, depth)  # those that are too large are not counted
+        dtype = count_weights.dtype if count_weights is not None else "float32"
+        return categories.encoded(
+            op, numbers, x.type.shape, self.output_mode, depth, dtype, count_weights
+        )
 
 
 class Discretization(Layer):
@@ -387,6 +341,10 @@ class Discretization(Layer):
     dtype = place()
     name = place()
 
+    @property
+    def lowered_dtype(self) -> str:
+        return "float32"  # The argument `dtype` is that of the output alone.
+
     def validate(self) -> None:
         if self.bin_boundaries is None:
             raise Refused(errors.vocabulary_missing, "bin_boundaries")
@@ -399,7 +357,18 @@ class Discretization(Layer):
             raise Refused(errors.dtype_refused, "numbers of at most 16 bits, int32 or int64")
         bins = len(self.bin_boundaries or ()) + 1
         dtype = "int32" if self.output_mode == "int" else "float32"
-        return TensorType(dtype, encoded(x, self.output_mode, bins))
+        return TensorType(dtype, encoded_shape(x, self.output_mode, bins))
+
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        boundaries = self.bin_boundaries or ()
+        numbers = op.Unsqueeze(op.cast(x, "float32"), [-1])
+        limits = op.constant(boundaries, "float32")
+        # Not "at least", so that NaN is in the last bin.
+        reached = op.Not(op.Less(numbers, limits, dtype="bool"), dtype="bool")
+        bins = op.ReduceSum(op.cast(reached, "int64"), [-1], keepdims=0)
+        return categories.encoded(
+            op, bins, x.type.shape, self.output_mode, len(boundaries) + 1, "float32"
+        )
 
 
 class Hashing(Layer):
@@ -411,6 +380,7 @@ class Hashing(Layer):
     """
 
     tf2onnx_refuses = "tf2onnx has nothing for TensorFlow's hashes"
+    onnx_refuses = NO_HASH
     takes_strings: ClassVar[bool] = True
     dtype_kind = Nothing()  # Some dtypes are refused, and some are not kept.
 
@@ -431,7 +401,7 @@ class Hashing(Layer):
         if self.output_mode == "one_hot" and x.shape != (1,):
             raise Refused(errors.wrong_rank, "(1,)", 1)
         dtype = "int64" if self.output_mode == "int" else "float32"
-        return TensorType(dtype, encoded(x, self.output_mode, self.num_bins))
+        return TensorType(dtype, encoded_shape(x, self.output_mode, self.num_bins))
 
 
 class HashedCrossing(Layer):
@@ -445,6 +415,7 @@ class HashedCrossing(Layer):
     """
 
     tf2onnx_refuses = "tf2onnx has nothing for TensorFlow's hashes"
+    onnx_refuses = NO_HASH
     takes_strings: ClassVar[bool] = True
     dtype_kind = Nothing()  # Some dtypes are refused, and some are not kept.
 
@@ -465,4 +436,4 @@ class HashedCrossing(Layer):
                 expected = "(1,)" if inputs[0].rank else "()"
                 raise Refused(errors.wrong_rank, expected, min(1, inputs[0].rank), index)
         dtype = "int64" if self.output_mode == "int" else "float32"
-        return TensorType(dtype, encoded(inputs[0], self.output_mode, self.num_bins))
+        return TensorType(dtype, encoded_shape(inputs[0], self.output_mode, self.num_bins))

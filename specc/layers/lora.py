@@ -4,11 +4,14 @@ trained in its place.
 
 from __future__ import annotations
 
+from math import prod
+from typing import cast
+
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import Float, Int, KerasObject, Optional
-from specc.layers.base import Layer, Weight, Weights
-from specc.lowering import Builder, NotLowered, Value, Values
+from specc.layers.base import Weight, Weights
+from specc.lowering import Builder, Value, Values
 
 RANK = Optional(Int(at_least=0))
 ALPHA = Optional(Float())
@@ -46,10 +49,9 @@ def merged(op: Builder, w: Values, name: str, factor: float = 1.0) -> Value:
     whole, a, b = w[name], w.get(f"lora_{name}_a"), w.get(f"lora_{name}_b")
     if a is None or b is None:
         return whole
-    return op.Add(whole, op.cast(op.Mul(op.MatMul(a, b), factor), whole.dtype))
-
-
-def refuse_adapted(layer: Layer, rank: int | None) -> None:
-    """Stop a lowering: the kernel of a layer with LoRA is a sum, which none computes yet."""
-    if rank:
-        raise NotLowered(f"`{layer.kind}` with `lora_rank`")
+    *lead, last = cast("tuple[int, ...]", whole.type.shape)
+    # In one operator: the product by itself is larger than what it is made of, and not folded.
+    flat = op.reshape(op.cast(a, whole.dtype), [prod(lead), -1])
+    matrix = op.reshape(whole, [prod(lead), last])
+    sum_ = op.Gemm(flat, op.cast(b, whole.dtype), matrix, alpha=factor)
+    return op.reshape(sum_, [*lead, last])

@@ -7,14 +7,15 @@ and missing axes stretch. Keras says float32 for whole numbers; inferred is what
 from __future__ import annotations
 
 from collections.abc import Iterable
+from string import ascii_letters as LETTERS  # noqa: N812
 from typing import ClassVar
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import BOOL, Axes, Int, arg
 from specc.layers.base import Layer, require_axis, require_float
-from specc.lowering import Builder, NotLowered, Value, Values
-from specc.types import Dimension, TensorType
+from specc.lowering import Builder, Value, Values, calculable, where
+from specc.types import FLOAT_DTYPES, Dimension, TensorType
 
 Shape = tuple[Dimension, ...]
 
@@ -35,14 +36,36 @@ class _Elementwise(Layer):
 
     operator: ClassVar[str]
     """ONNX's operator of two inputs."""
+    of_many: ClassVar[str | None] = None
+    """ONNX's operator of any number of inputs, if there is one."""
 
     def onnx(self, op: Builder, x: list[Value], w: Values) -> Value:
-        if len({(value.dtype, value.type.rank) for value in x}) > 1 or not x[0].type.is_float:
-            raise NotLowered(f"`{self.kind}` of whole numbers, or of different ranks or dtypes")
+        rank = max(value.type.rank for value in x)
+        missing = [list(range(1, 1 + rank - value.type.rank)) for value in x]
+        # As in Keras, what is given new axes has no mask any more.
+        return self._merged(
+            op,
+            [op.Unsqueeze(v, axes) if axes else v for v, axes in zip(x, missing, strict=True)],
+        )
+
+    def onnx_mask(self, op: Builder, x: list[Value], w: Values) -> Value | None:
+        """True where any of the masks is; no input may be without one."""
+        masks = [value.mask for value in x if value.mask is not None]
+        return any_of(op, masks) if len(masks) == len(x) else None
+
+    def _merged(self, op: Builder, x: list[Value]) -> Value:
+        """The inputs, which have the same rank now, merged pair by pair."""
+        if self.of_many and len(x) > 2 and x[0].dtype in FLOAT_DTYPES and same_dtype(x):
+            return getattr(op, self.of_many)(*x)
         y, *others = x
         for other in others:
-            y = getattr(op, self.operator)(y, other)
+            y = self._merged_pair(op, y, other)
         return y
+
+    def _merged_pair(self, op: Builder, x: Value, y: Value) -> Value:
+        x, y = in_one_dtype(op, [x, y])
+        made = getattr(op, self.operator)(calculable(op, x), calculable(op, y))
+        return op.cast(made, x.dtype)
 
 
 class Add(_Elementwise):
@@ -54,6 +77,7 @@ class Add(_Elementwise):
     """
 
     operator = "Add"
+    of_many = "Sum"
 
 
 class Subtract(_Elementwise):
@@ -80,8 +104,32 @@ class Multiply(_Elementwise):
 
     operator = "Mul"
 
+    def _merged(self, op: Builder, x: list[Value]) -> Value:
+        """What is masked counts as 1, and as 0 where it is so in every input."""
+        masks = [value.mask for value in x if value.mask is not None]
+        y = super()._merged(op, [kept(op, value.mask, value, 1) for value in x])
+        return kept(op, any_of(op, masks), y, 0) if len(masks) == len(x) else y
 
-class Maximum(_Elementwise):
+
+class _Extreme(_Elementwise):
+    """What `Maximum` and `Minimum` have in common: where one is masked, it is the other."""
+
+    def _merged(self, op: Builder, x: list[Value]) -> Value:
+        if all(value.mask is None for value in x):
+            return super()._merged(op, x)
+        y, *others = x
+        mask = y.mask
+        for other in others:
+            first, second = in_one_dtype(op, [y, other])
+            second = kept(op, other.mask, second, first)
+            first = kept(op, mask, first, second)
+            both = mask is not None and other.mask is not None
+            mask = op.Or(mask, other.mask) if both else None
+            y = self._merged_pair(op, first, second)
+        return y
+
+
+class Maximum(_Extreme):
     """The larger of each.
 
     Shapes: (*any), ... -> (*broadcast)
@@ -89,10 +137,10 @@ class Maximum(_Elementwise):
     Example: [float32[8], float32[8], float32[8]] -> Maximum -> float32[8]
     """
 
-    operator = "Max"
+    operator = of_many = "Max"
 
 
-class Minimum(_Elementwise):
+class Minimum(_Extreme):
     """The smaller of each.
 
     Shapes: (*any), ... -> (*broadcast)
@@ -100,7 +148,11 @@ class Minimum(_Elementwise):
     Example: [float32[8], float32[8], float32[8]] -> Minimum -> float32[8]
     """
 
-    operator = "Min"
+    operator = of_many = "Min"
+
+
+WIDE = ("int32", "int64", "uint32", "uint64")
+"""The whole numbers whose mean is of float64."""
 
 
 class Average(_Elementwise):
@@ -117,13 +169,18 @@ class Average(_Elementwise):
         if self.compute_dtype != "float32":
             for index, x in enumerate(inputs):
                 require_float(x, index)  # Their mean is of float32 whatever is asked for.
-        wide = total.dtype in ("int32", "int64", "uint32", "uint64")
+        wide = total.dtype in WIDE
         return TensorType("float64" if wide else "float32", total.shape)
 
     operator = "Add"
+    of_many = "Sum"
 
-    def onnx(self, op: Builder, x: list[Value], w: Values) -> Value:
-        return op.Mul(super().onnx(op, x, w), 1 / len(x))
+    def _merged(self, op: Builder, x: list[Value]) -> Value:
+        total = super()._merged(op, x)
+        if total.dtype in FLOAT_DTYPES:
+            return op.Mul(total, 1 / len(x))
+        wide = total.dtype in WIDE
+        return op.Div(op.cast(total, "float64" if wide else "float32"), len(x))
 
 
 class Concatenate(Layer):
@@ -163,9 +220,25 @@ class Concatenate(Layer):
         )
 
     def onnx(self, op: Builder, x: list[Value], w: Values) -> Value:
-        if len({value.dtype for value in x}) > 1:
-            raise NotLowered("`Concatenate` of different dtypes")
-        return op.Concat(*x, axis=self.axis)
+        return op.Concat(*in_one_dtype(op, x, only_where_they_differ=True), axis=self.axis)
+
+    def onnx_mask(self, op: Builder, x: list[Value], w: Values) -> Value | None:
+        """The masks one after the other; along the features, True where any of them is."""
+        masks = [value.mask for value in x]
+        found = [mask for mask in masks if mask is not None]
+        features = x[0].type.rank
+        if self.axis not in (-1, features):
+            if not found:
+                return None
+            whole = [
+                op.Expand(op.constant(True, "bool"), op.Shape(value, end=-1, dtype="int64"))
+                if mask is None
+                else mask
+                for value, mask in zip(x, masks, strict=True)
+            ]
+            return op.Concat(*whole, axis=self.axis % (features + 1))
+        # Keras makes a mask of nothing but True where one input has none; that hides nothing.
+        return any_of(op, found) if len(found) == len(x) else None
 
 
 class Dot(Layer):
@@ -210,6 +283,77 @@ class Dot(Layer):
             *y.shape[second:],
         )
         return TensorType(dtype, rest or (1,))
+
+    def onnx(self, op: Builder, x: list[Value], w: Values) -> Value:
+        ranks = [value.type.rank for value in x]
+        given = self.axes if isinstance(self.axes, tuple) else (self.axes, self.axes)
+        first, second = (axis % (rank + 1) for axis, rank in zip(given, ranks, strict=True))
+        if self.normalize:
+            x = [normalized(op, x[0], first), normalized(op, x[1], second)]
+        a, b = (calculable(op, value) for value in in_one_dtype(op, x))
+        if max(ranks) > 2:
+            return op.Einsum(a, b, equation=_dot_equation(ranks, first, second))
+        a = op.Unsqueeze(a, [1]) if ranks[0] == 1 else moved(op, a, first, to=2)
+        b = op.Unsqueeze(b, [2]) if ranks[1] == 1 else moved(op, b, second, to=1)
+        y = op.MatMul(a, b)
+        if ranks[0] == 1:
+            return op.Squeeze(y, [1])
+        return op.Squeeze(y, [2]) if ranks[1] == 1 else y
+
+
+def _dot_equation(ranks: list[int], first: int, second: int) -> str:
+    """The products summed along these axes; the first letter is the batch axis of both."""
+    batch, summed, *others = LETTERS
+    of_x, of_y = others[: ranks[0] - 1], others[ranks[0] - 1 :][: ranks[1] - 1]
+    x = [batch, *of_x[: first - 1], summed, *of_x[first - 1 :]]
+    y = [batch, *of_y[: second - 1], summed, *of_y[second - 1 :]]
+    return f"{''.join(x)},{''.join(y)}->{''.join([batch, *of_x, *of_y])}"
+
+
+def moved(op: Builder, x: Value, axis: int, to: int) -> Value:
+    """With axis 1 or 2 of three in the place of the other."""
+    return x if axis == to else op.Transpose(x, perm=[0, 2, 1])
+
+
+def normalized(op: Builder, x: Value, axis: int) -> Value:
+    """Divided by the norm along an axis, but by no less than Keras's epsilon."""
+    norm = op.ReduceL2(x, [axis], keepdims=1)
+    return op.Div(x, op.Max(norm, 1e-7))
+
+
+# ------------------------------------------------------- what the lowerings share
+
+
+def same_dtype(x: list[Value]) -> bool:
+    return len({value.dtype for value in x}) == 1
+
+
+def in_one_dtype(op: Builder, x: list[Value], only_where_they_differ: bool = False) -> list[Value]:
+    """The values in the dtype in which Keras computes with them; see `promoted`."""
+    floats = [value.dtype for value in x if value.dtype in FLOAT_DTYPES]
+    known = ["float32" if value.dtype in floats else value.dtype for value in x]
+    dtype = promoted(known, only_where_they_differ)
+    dtype = floats[0] if floats and dtype == "float32" else dtype
+    return [op.cast(value, dtype) for value in x]
+
+
+def kept(op: Builder, mask: Value | None, x: Value, other: Value | int) -> Value:
+    """`x` where the mask of its steps is True, and the other thing elsewhere."""
+    if mask is None:
+        return x
+    other = other if isinstance(other, int) else calculable(op, other)
+    chosen = where(op, op.Unsqueeze(mask, [-1]), calculable(op, x), other)
+    return op.cast(chosen, x.dtype)
+
+
+def any_of(op: Builder, masks: list[Value]) -> Value:
+    first, *others = masks
+    for other in others:
+        first = op.Or(first, other)
+    return first
+
+
+# ------------------------------------------------------- what the rules share
 
 
 def refuse_bool(dtype: str) -> None:

@@ -24,8 +24,8 @@ from specc.layers.images import (
     SEED,
     VALUE_RANGE,
     WIDE_RANGE,
+    Augmentation,
     Factor,
-    Images,
 )
 from specc.objects.kinds import Positive
 from specc.types import TensorType
@@ -44,7 +44,7 @@ class Fill(Kind):
         return Float().accepts(value)
 
 
-class MixUp(Images):
+class MixUp(Augmentation):
     """Each image blended with another of its batch; at inference the input.
 
     Shapes: (height, width, channels) -> (height, width, channels)
@@ -57,7 +57,7 @@ class MixUp(Images):
     seed: int | None = arg(SEED, default=None)
 
 
-class CutMix(Images):
+class CutMix(Augmentation):
     """A part of each image replaced by that of another of its batch; at inference the input.
 
     Shapes: (height, width, channels) -> (height, width, channels)
@@ -76,7 +76,7 @@ class CutMix(Images):
         return super().infer(x)
 
 
-class RandomErasing(Images):
+class RandomErasing(Augmentation):
     """A part of each image filled at random, with noise unless told; at inference the input.
 
     Shapes: (height, width, channels) -> (height, width, channels)
@@ -105,7 +105,7 @@ class RandomErasing(Images):
         return super().infer(x)
 
 
-class RandAugment(Images):
+class RandAugment(Augmentation):
     """`num_ops` changes of geometry or colour, drawn for each batch; at inference the input.
 
     Shapes: (height, width, 3) -> (height, width, 3)
@@ -126,7 +126,7 @@ class RandAugment(Images):
         return super().infer(x)
 
 
-class AugMix(Images):
+class AugMix(Augmentation):
     """Several chains of changes, blended with the image; at inference the input.
 
     Keras draws the changes when it traces the layer: in a model, once for the whole training.

@@ -113,7 +113,7 @@ class BatchNormalization(Layer):
         wide = at_least_float32(op, self, op.cast(x, self.lowered_dtype))
         y = op.BatchNormalization(
             axis_to_front(op, wide, self.axis, rank),
-            *gamma_and_beta(op, w, known_axis_size(x.type, "axis", self.axis), wide.dtype),
+            *gamma_and_beta(op, w, [known_axis_size(x.type, "axis", self.axis)], wide.dtype),
             op.cast(w["moving_mean"], wide.dtype),
             op.cast(w["moving_variance"], wide.dtype),
             epsilon=self.epsilon,

@@ -8,6 +8,8 @@ from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import BOOL, Kind, Wrapped, arg, is_tuple, place
 from specc.layers.base import TENSOR, Layer, Weights, apply_within, variables_within
+from specc.layers.lower import lower_layer
+from specc.lowering import Builder, Value, Values, inside
 from specc.types import TensorType
 
 
@@ -34,6 +36,7 @@ class Pipeline(Layer):
     call_arguments: ClassVar[dict[str, Kind]] = {"training": BOOL, "mask": TENSOR}
 
     common = ("name",)
+    autocasts = False  # Each of the layers does that.
     takes_strings = True
 
     layers: tuple[Layer, ...] = arg(Layers())
@@ -48,6 +51,10 @@ class Pipeline(Layer):
     @property
     def index_limit(self) -> int | None:
         return self.layers[0].index_limit
+
+    @property
+    def known_inputs(self) -> tuple[str | int, ...]:
+        return self.layers[0].known_inputs
 
     def infer(self, x: TensorType) -> TensorType:
         for layer in self.layers:
@@ -78,3 +85,8 @@ class Pipeline(Layer):
             found += variables_within(layer, [x], prefix=f"layer_{index}/")
             x = self._step(layer, x)
         return found
+
+    def onnx(self, op: Builder, x: Value, w: Values, **_: Any) -> Value:
+        for index, layer in enumerate(self.layers):
+            (x,) = lower_layer(op, layer, [x], inside(w, f"layer_{index}/"))
+        return x

@@ -288,15 +288,17 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
         return False
 
     def onnx(self, op: Builder, x: Value, w: Values) -> Value:
-        if x.mask is None:
+        mask = x.mask
+        if mask is None:
             return super().onnx(op, x, w)
         x = op.cast(x, self.lowered_dtype)
-        steps = 3 - channel_axis(x.type, self.data_format)
-        mask = op.Unsqueeze(op.cast(x.mask, "bool"), [3 - steps])
-        kept = op.Where(mask, x, op.constant(0, x.dtype), dtype=x.dtype)
+        channels = channel_axis(x.type, self.data_format)
+        steps = 3 - channels
+        kept = op.Unsqueeze(op.cast(mask, "bool"), [channels])
+        values = op.Where(kept, x, op.constant(0, x.dtype), dtype=x.dtype)
         total, count = (
             op.ReduceSum(summed, [steps], keepdims=int(self.keepdims))
-            for summed in (kept, op.cast(mask, x.dtype))
+            for summed in (values, op.cast(kept, x.dtype))
         )
         return op.Div(total, count)
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
+from specc.layers.activation_functions import activated
 from specc.layers.arguments import (
     ACTIVATION,
     BOOL,
@@ -26,7 +27,9 @@ from specc.layers.arguments import (
     is_tuple,
 )
 from specc.layers.base import Layer, Weight, Weights, require_float
-from specc.layers.lora import ALPHA, RANK, adapted, refuse_constraint
+from specc.layers.core import projection, rows_at
+from specc.layers.lora import ALPHA, RANK, adapted, merged, refuse_constraint
+from specc.lowering import Builder, Value, Values
 from specc.types import BATCH, Dimension, TensorType
 
 
@@ -132,6 +135,53 @@ class EinsumDense(Layer):
         )
         return (*weights, Weight("bias", (*bias, *(1,) * (elided - before))))
 
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        factor = 1.0
+        if self.lora_rank and self.lora_alpha is not None:
+            factor = self.lora_alpha / self.lora_rank
+        kernel = merged(op, w, "kernel", factor)
+        if self._is_projection:
+            return activated(op, self.activation, self._projected(op, x, kernel, w))
+        y = op.Einsum(op.cast(x, kernel.dtype), kernel, equation=self.equation)
+        y = op.Add(y, w["bias"]) if "bias" in w else y
+        return activated(op, self.activation, y)
+
+    @property
+    def _summed(self) -> str:
+        return "".join([c for c in self._in if c in self._kernel and c not in self._out])
+
+    @property
+    def _made(self) -> str:
+        return "".join([c for c in self._out if c not in self._in])
+
+    @property
+    def _is_projection(self) -> bool:
+        """Whether it is a matrix product: the last axes of the input are summed over, and what
+        the kernel has besides those takes their place.
+        """
+        lead = self._in.removesuffix(self._summed)
+        return (
+            bool(self._summed)
+            and not self._trailing
+            and lead + self._summed == self._in
+            and lead + self._made == self._out
+            and set(self._kernel) == {*self._summed, *self._made}
+        )
+
+    def _projected(self, op: Builder, x: Value, kernel: Value, w: Values) -> Value:
+        size: dict[str, Any] = dict(zip(self._kernel, w["kernel"].type.shape, strict=True))
+        taken, made = ([size[c] for c in letters] for letters in (self._summed, self._made))
+        order = [self._kernel.index(letter) for letter in self._summed + self._made]
+        bias = w.get("bias")
+        inside = bias is not None and bias.type.shape == tuple(made)
+        rank = x.type.rank
+        y = projection(
+            op, x, rank, op.Transpose(kernel, perm=order), bias if inside else None, taken, made
+        )
+        if len(made) != 1:
+            y = op.reshape(y, [*[0] * (rank + 1 - len(taken)), *made])
+        return y if bias is None or inside else op.Add(y, bias)
+
     def _sizes(self, x: TensorType) -> tuple[int, tuple[Dimension, ...]]:
         """How many axes the equation leaves out, and the shape of the output."""
         whole = x.whole_shape
@@ -182,6 +232,8 @@ class ReversibleEmbedding(Layer):
 
     Example: int32[10] -> ReversibleEmbedding(1_000, 8) -> float32[10, 8]
     """
+
+    autocasts = False
 
     call_arguments: ClassVar[dict[str, Kind]] = {"reverse": BOOL, "training": BOOL}
     dtype_kind = Optional(Choice("float32"))  # Vectors are not cast, and decide with the weights.
@@ -234,3 +286,16 @@ class ReversibleEmbedding(Layer):
         shape = (self.output_dim, self.input_dim)
         back = Weight("reverse_embeddings", shape, arguments="embeddings")
         return own if self.tie_weights else (*own, back)
+
+    def onnx(self, op: Builder, x: Value, w: Values, *, reverse: bool = False) -> Value:
+        table = merged(op, w, "embeddings")
+        if not reverse:
+            return rows_at(op, table, x)
+        kernel = op.Transpose(table, perm=[1, 0]) if self.tie_weights else w["reverse_embeddings"]
+        logits = op.MatMul(op.cast(x, kernel.dtype), kernel)
+        if self.logit_soft_cap is None:
+            return logits
+        return op.Mul(op.Tanh(op.Div(logits, self.logit_soft_cap)), self.logit_soft_cap)
+
+    def onnx_mask(self, op: Builder, x: Value, w: Values, *, reverse: bool = False) -> Value | None:
+        return op.cast(x, "bool") if self.mask_zero and not reverse else None

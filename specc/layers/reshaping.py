@@ -23,8 +23,8 @@ from specc.layers.arguments import (
 )
 from specc.layers.base import Layer, join_channels, require_rank, spatial_axis, split_channels
 from specc.layers.layouts import axis_to_back, axis_to_front, channel_axis
-from specc.layers.resize import reckoned, resized, saturated, sizes_of
-from specc.lowering import Builder, Value, Values
+from specc.layers.resize import resized, saturated, sizes_of
+from specc.lowering import Builder, NotLowered, Value, Values
 from specc.types import FLOAT_DTYPES, Dimension, TensorType, size_of
 
 RESIZABLE = (*FLOAT_DTYPES, "int8", "int16", "int32", "int64", "uint8", "uint16")
@@ -290,7 +290,11 @@ class UpSampling2D(Layer):
         else:
             axes = (2, 3) if self.data_format == "channels_first" else (1, 2)
             sizes = sizes_of(op, x, axes)
-            target = [reckoned(op, "Mul", n, k) for n, k in zip(sizes, self.size, strict=True)]
+            pairs = zip(sizes, self.size, strict=True)
+            target = [n * factor for n, factor in pairs if isinstance(n, int)]
+            if len(target) < 2:
+                how = f'`interpolation="{self.interpolation}"`'
+                raise NotLowered(f"`UpSampling2D` with {how} of images of unknown size")
             y = resized(op, pixels, axes, sizes, target, self.interpolation)
         if x.dtype in FLOAT_DTYPES:
             return op.cast(y, x.dtype)
@@ -320,7 +324,11 @@ class UpSampling3D(Layer):
 
 
 def _pad(op: Builder, x: Value, pairs: Pairs, data_format: str | None) -> Value:
-    around = _around(pairs, data_format)
+    none = ((0, 0),)
+    first = data_format == "channels_first"
+    around = (*none, *none, *pairs) if first else (*none, *pairs, *none)
+    if x.dtype in ("int16", "uint16"):
+        x = op.cast(x, "int32")  # onnxruntime pads no numbers of 16 bits.
     return op.Pad(x, [*[before for before, _ in around], *[after for _, after in around]])
 
 
@@ -363,12 +371,6 @@ def _scaled(
     scales = op.constant([1, 1, *factors], "float32")
     y = op.Resize(axis_to_front(op, x, axis, rank), None, scales, **attributes)
     return axis_to_back(op, y, axis, rank)
-
-
-def _around(pairs: Pairs, data_format: str | None) -> Pairs:
-    """Pairs of the spatial axes among pairs of all axes."""
-    none = ((0, 0),)
-    return (*none, *none, *pairs) if data_format == "channels_first" else (*none, *pairs, *none)
 
 
 def _padded(x: TensorType, pairs: Pairs, data_format: str | None, *axes: str) -> TensorType:

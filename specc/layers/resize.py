@@ -1,9 +1,9 @@
 """Images resized in ONNX as TensorFlow resizes them.
 
-Only "bilinear" without `antialias` is what ONNX's Resize does: TensorFlow's "bicubic" rounds
-positions to parts of a pixel, onnxruntime smooths otherwise, and "nearest" is off by a pixel for
-some sizes. "nearest" is a Gather, and every other one a matrix product along each axis, whose
-weights are known once the sizes are.
+Not by ONNX's Resize: onnxruntime reckons where a new pixel lies among the old ones by other
+float32 operations than TensorFlow, so that hundreds of pixels from the border the weights differ
+by more than rounding explains, and "nearest" takes the pixel beside the right one. It smooths
+otherwise, and TensorFlow's "bicubic" rounds places to parts of a pixel.
 
 Sizes are numbers where they are known, and otherwise vectors of one int64 as `Builder.size` gives
 them; `reckoned` works on both.
@@ -137,28 +137,25 @@ def resized(
     interpolation: str = "bilinear",
     antialias: bool = False,
 ) -> Value:
-    """Images (batch, rows, columns, channels), or with `axes=(2, 3)` the channels in front."""
-    if interpolation == "nearest":
-        for axis, size, to in zip(axes, sizes, target, strict=True):
-            if size != to:
-                x = op.Gather(x, nearest(op, size, to), axis=axis)
-        return x
+    """Images (batch, rows, columns, channels), or with `axes=(2, 3)` the channels in front.
+
+    Of floats, but for "nearest", which takes pixels as they are.
+    """
     if list(sizes) == list(target):
+        return x
+    if interpolation == "nearest" or (interpolation == "bilinear" and not antialias):
+        along = nearest if interpolation == "nearest" else between_pixels
+        # TensorFlow interpolates along the rows first.
+        for axis, size, to in reversed([*zip(axes, sizes, target, strict=True)]):
+            x = along(op, x, axis, size, to)
         return x
     last = list(axes) == [1, 2]
     y = op.Transpose(x, perm=[0, 3, 1, 2]) if last else x
-    if interpolation == "bilinear" and not antialias:
-        # All four sizes: onnxruntime moves transposes across a Resize, and forgets its `axes`.
-        shape = op.Concat(op.Shape(y, start=0, end=2, dtype="int64"), list(target), axis=0)
-        half_pixel = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
-        y = op.Resize(y, None, None, shape, **half_pixel)
-    else:
-        rows, columns = [
-            weights(interpolation, antialias, size, to)
-            for size, to in zip(sizes, target, strict=True)
-        ]
-        y = op.MatMul(op.constant(rows, x.dtype), y)
-        y = op.MatMul(y, op.constant(columns.T, x.dtype))
+    rows, columns = [
+        weights(interpolation, antialias, size, to) for size, to in zip(sizes, target, strict=True)
+    ]
+    y = op.MatMul(op.constant(rows, x.dtype), y)
+    y = op.MatMul(y, op.constant(columns.T, x.dtype))
     return op.Transpose(y, perm=[0, 2, 3, 1]) if last else y
 
 
@@ -173,39 +170,68 @@ def saturated(op: Builder, y: Value, dtype: str, interpolation: str) -> Value:
     return op.cast(y, dtype)
 
 
-def nearest(op: Builder, size: Size, to: int) -> Value:
-    """Which pixel each of the new ones is: the one its middle falls into, by float32 arithmetic."""
-    middles = [i + 0.5 for i in range(to)]
-    if isinstance(size, int):
-        import numpy as np
+def nearest(op: Builder, x: Value, axis: int, size: Size, to: int) -> Value:
+    """An axis of the pixels that the middles of new ones fall into."""
+    if size == to:
+        return x
+    return op.Gather(x, _pixels(op, op.Floor(_places(op, size, to)), size), axis=axis)
 
-        scale = np.float32(size) / np.float32(to)
-        indices = np.floor(np.array(middles, np.float32) * scale).astype(np.int64)
-        return op.constant(np.minimum(indices, size - 1), "int64")
-    scale = op.Div(op.cast(size, "float32"), float(to))
-    indices = op.cast(op.Floor(op.Mul(op.constant(middles, "float32"), scale)), "int64")
-    return op.Min(indices, op.Sub(size, [1]))
+
+def between_pixels(op: Builder, x: Value, axis: int, size: Size, to: int) -> Value:
+    """An axis interpolated between two pixels, to the last bit as TensorFlow does it.
+
+    Of whole numbers many come to lie half way between two, and must be rounded the same way.
+    """
+    if size == to:
+        return x
+    places = op.Sub(_places(op, size, to), 0.5)
+    before = op.Floor(places)
+    share = op.reshape(op.Sub(places, before), [-1, *[1] * (3 - axis)])
+    left = op.Gather(x, _pixels(op, before, size), axis=axis)
+    right = op.Gather(x, _pixels(op, op.Ceil(places), size), axis=axis)
+    return op.Add(left, op.Mul(op.Sub(right, left), share))
+
+
+def _places(op: Builder, size: Size, to: int) -> Value:
+    """Where the middles of the new pixels of an axis lie on the old one, in float32 as in
+    TensorFlow."""
+    middles = op.constant([i + 0.5 for i in range(to)], "float32")
+    old = op.constant([size], "int64") if isinstance(size, int) else size
+    return op.Mul(middles, op.Div(op.cast(old, "float32"), float(to)))
+
+
+def _pixels(op: Builder, places: Value, size: Size) -> Value:
+    """The pixels at places, those beyond the borders being the last ones."""
+    found = op.Max(op.cast(places, "int64"), 0)
+    return op.Min(found, reckoned(op, "Sub", size, 1))
 
 
 def weights(interpolation: str, antialias: bool, size: Size, to: int) -> Any:
-    """The matrix (new, old) of an interpolation along one axis."""
+    """The matrix (new, old) of an interpolation along one axis; places are in float32."""
     if not isinstance(size, int):
         smooth = " and `antialias`" if antialias else ""
         raise NotLowered(f'`interpolation="{interpolation}"`{smooth}, for images of unknown size')
     import numpy as np
 
-    scale = size / to
+    pixels = np.arange(size)
+    scale = np.float32(size) / np.float32(to)
     if interpolation == "area":
-        starts = np.arange(to)[:, None] * scale
-        pixels = np.arange(size)
-        overlap = np.minimum(starts + scale, pixels + 1) - np.maximum(starts, pixels)
-        return np.maximum(overlap, 0) / scale
+        starts, ends = [
+            np.arange(to + 1, dtype=np.float32)[i : to + i, None] * scale for i in (0, 1)
+        ]
+        overlap = np.minimum(ends, pixels + 1) - np.maximum(starts, pixels)
+        inside = (starts > pixels) & (ends < pixels + 1)
+        return np.where(inside, scale, np.maximum(overlap, 0)) / scale
     kernel, radius = KERNELS[interpolation]
-    centers = (np.arange(to) + 0.5) * scale
+    middles = np.arange(to, dtype=np.float32) + np.float32(0.5)
     if interpolation == "bicubic" and not antialias:
-        centers = np.round((centers - 0.5) * STEPS) / STEPS + 0.5
+        places = middles * scale - np.float32(0.5)
+        places = np.floor(places) + np.round((places - np.floor(places)) * STEPS) / STEPS
+    else:
+        scale = np.float32(1) / (np.float32(to) / np.float32(size))
+        places = middles * scale - 0.5
     width = max(scale, 1.0) if antialias else 1.0
-    distances = np.abs(np.arange(size) + 0.5 - centers[:, None]) / width
+    distances = np.abs(pixels - places[:, None]) / width
     found = np.where(distances < radius, kernel(distances), 0.0)
     return found / found.sum(axis=1, keepdims=True)
 
@@ -237,3 +263,9 @@ KERNELS: dict[str, tuple[Callable[[Any], Any], int]] = {
     "lanczos5": (_lanczos(5), 5),
 }
 """The weight of a pixel by its distance, and the distance where the weights end."""
+
+
+def pixels_read(interpolation: str) -> int:
+    """How many pixels a new one is made of, without `antialias`."""
+    _, radius = KERNELS.get(interpolation, (None, 1))
+    return 1 if interpolation == "nearest" else (2 * radius) ** 2

@@ -11,7 +11,7 @@ from specc.layers.activation_functions import FUNCTIONS
 from specc.layers.arguments import BOOL, Float, arg
 from specc.lowering import Builder, Value
 from specc.ops import rules
-from specc.ops.lower import expm1, is_float, larger, single, where
+from specc.ops.lower import expm1, is_float, kept_between, larger, maximum, single, where
 from specc.ops.unary import Unary, element_wise
 
 CUBED = 0.044714998453855515
@@ -21,7 +21,7 @@ unary = partial(element_wise, __name__)
 
 
 def _relu(op: Builder, x: Value) -> Value:
-    return op.Relu(x) if is_float(x) else op.Max(x, 0)
+    return op.Relu(x) if is_float(x) else maximum(op, x, 0)
 
 
 unary(
@@ -53,7 +53,13 @@ unary(
     FUNCTIONS["log_sigmoid"],
 )
 unary("relu", "Relu", rules.numbers, "Each element where it is positive, zero elsewhere.", _relu)
-unary("relu6", "Relu6", rules.numbers, "As `relu`, and 6 at most.", lambda op, x: op.Clip(x, 0, 6))
+unary(
+    "relu6",
+    "Relu6",
+    rules.numbers,
+    "As `relu`, and 6 at most.",
+    lambda op, x: kept_between(op, x, 0, 6),
+)
 unary("selu", "Selu", rules.floats, "The scaled exponential linear unit.", FUNCTIONS["selu"])
 unary("sigmoid", "Sigmoid", rules.floats, "1 / (1 + exp(-x)).", FUNCTIONS["sigmoid"])
 unary("silu swish", "Silu", rules.floats, "Each element times its sigmoid.", FUNCTIONS["silu"])

@@ -14,7 +14,18 @@ from specc.lowering import Builder, Value
 from specc.ops import pairs, promotion
 from specc.ops.base import Operation
 from specc.ops.kinds import OPERAND, TENSOR
-from specc.ops.lower import equal, is_float, is_nan, plain, truth, where, worked
+from specc.ops.lower import (
+    equal,
+    is_float,
+    is_nan,
+    maximum,
+    minimum,
+    plain,
+    strong,
+    truth,
+    where,
+    worked,
+)
 from specc.ops.pairs import Lowering
 from specc.ops.rules import INTEGERS, NUMBERS
 from specc.ops.shapes import Shape, broadcast, result
@@ -131,13 +142,6 @@ def _weak(op: Builder, operand: Any, dtype: str) -> Value:
     return op.cast(operand, dtype)
 
 
-def strong(op: Builder, operand: Any) -> Value:
-    """An operand, with int32 or float32 made of a number first."""
-    if isinstance(operand, int | float):
-        return op.constant(operand, promotion.strong(operand))
-    return operand
-
-
 class _OfTwo(Operation):
     """What operations on two operands have in common, whatever these are called."""
 
@@ -150,13 +154,13 @@ class _OfTwo(Operation):
         first, second = list(self.signature)[:2]
         types: list[Operand] = [getattr(self, first), getattr(self, second)]
         if pair is logic:
-            return [truth(op, strong(op, v[name])) for name in (first, second)]
+            return [strong(op, v[name], "bool") for name in (first, second)]
         if pair in (arithmetic, division):
             dtype = worked(pair(types[0], types[1]))
             return [_weak(op, v[name], dtype) for name in (first, second)]
         truths = pair in (comparison, order)
         dtype = plain(promotion.of_strong(types)) if truths else worked(pair(types[0], types[1]))
-        return [op.cast(strong(op, v[name]), dtype) for name in (first, second)]
+        return [strong(op, v[name], dtype) for name in (first, second)]
 
 
 class Binary(_OfTwo):
@@ -238,7 +242,8 @@ def _onnx(self: _OfTwo, lowering: str | Lowering, op: Builder, v: Mapping[str, A
 class Add(Binary, name="add"):
     """The sum."""
 
-    onnx = partialmethod(_onnx, "Add")
+    def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
+        return _onnx(self, "Add", op, v)
 
     def infer(self) -> TensorType:
         outcome = super().infer()
@@ -347,8 +352,8 @@ binary("logaddexp2", "Logaddexp2", real, "log2(2 ** x1 + 2 ** x2).", pairs.logad
 binary("logical_and", "LogicalAnd", logic, "Whether neither is zero.", "And")
 binary("logical_or", "LogicalOr", logic, "Whether one is not zero.", "Or")
 binary("logical_xor", "LogicalXor", logic, "Whether exactly one is not zero.", "Xor")
-binary("maximum", "Maximum", arithmetic, "The larger.", "Max")
-binary("minimum", "Minimum", arithmetic, "The smaller.", "Min")
+binary("maximum", "Maximum", arithmetic, "The larger.", lambda op, a, b, _: maximum(op, a, b))
+binary("minimum", "Minimum", arithmetic, "The smaller.", lambda op, a, b, _: minimum(op, a, b))
 binary("mod", "Mod", remainder, "The remainder, with the sign of the second.", pairs.mod)
 binary("multiply", "Multiply", arithmetic, "The product.", "Mul")
 binary("nextafter", "Nextafter", real, "The next number from the first to the second.", None)
@@ -373,7 +378,7 @@ class Isclose(Operation, name="isclose"):
 
     def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
         dtype = plain(promotion.of_strong((self.x1, self.x2)))
-        a, b = (op.cast(strong(op, v[name]), dtype) for name in ("x1", "x2"))
+        a, b = (strong(op, v[name], dtype) for name in ("x1", "x2"))
         if not is_float(a):
             return equal(op, a, b)
         apart = op.Abs(op.Sub(a, b))

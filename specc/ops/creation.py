@@ -85,14 +85,15 @@ class _Creation(Operation):
     makes_constants = True
 
     def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
-        type_ = self.apply()[0]
         import numpy as np
 
-        numbers = np.asarray(self.elements(type_))
-        return op.constant(np.broadcast_to(numbers, type_.shape), type_.dtype)
+        (made,) = self.apply()
+        shape = [size for size in made.shape if isinstance(size, int)]
+        numbers: Any = np.asarray(self.elements(made.dtype, *shape))
+        return op.constant(np.broadcast_to(numbers, shape), made.dtype)
 
-    def elements(self, made: TensorType) -> Any:
-        """The elements, or one for all of them, for an array of this type."""
+    def elements(self, dtype: str, *shape: int) -> Any:
+        """The elements, or one for all of them."""
         raise NotImplementedError
 
 
@@ -121,12 +122,12 @@ class Arange(_Creation, name="arange"):
         size = length_of_range(start, stop, step, dtype)
         return constants("start" if self.stop is None else "stop", dtype, (size,))
 
-    def elements(self, made: TensorType) -> Any:
+    def elements(self, dtype: str, *shape: int) -> Any:
         import numpy as np
 
         first = 0 if self.stop is None else self.start
         step = 1 if self.step is None else self.step
-        return first + step * np.arange(made.shape[0])
+        return first + step * np.arange(shape[0])
 
 
 def rounded_to_zero(number: float, dtype: str) -> bool:
@@ -168,11 +169,11 @@ class Linspace(_Creation, name="linspace"):
         require_axis("axis", self.axis, 1)
         return constants("num", dtype, (self.num,))
 
-    def elements(self, made: TensorType) -> Any:
+    def elements(self, dtype: str, *shape: int) -> Any:
         import numpy as np
 
         found = np.linspace(self.start, self.stop, self.num, endpoint=self.endpoint)
-        return found if made.is_float else np.floor(found)
+        return found if dtype in FLOAT_DTYPES else np.floor(found)
 
 
 # ------------------------------------------------------------------- of one number
@@ -192,14 +193,14 @@ class _Filled(_Creation):
 class Zeros(_Filled, name="zeros"):
     """A tensor of zeros."""
 
-    def elements(self, made: TensorType) -> Any:
+    def elements(self, dtype: str, *shape: int) -> Any:
         return 0
 
 
 class Ones(_Filled, name="ones"):
     """A tensor of ones."""
 
-    def elements(self, made: TensorType) -> Any:
+    def elements(self, dtype: str, *shape: int) -> Any:
         return 1
 
 
@@ -215,7 +216,7 @@ class Full(_Creation, name="full"):
         require_number(self.fill_value, dtype)
         return constants("shape", dtype, self.shape)
 
-    def elements(self, made: TensorType) -> Any:
+    def elements(self, dtype: str, *shape: int) -> Any:
         return self.fill_value
 
 
@@ -234,7 +235,7 @@ class Tri(_Creation, name="tri"):
         columns = self.N if self.M is None else self.M
         return constants("N", self.dtype or "float32", (self.N, columns))
 
-    def elements(self, made: TensorType) -> Any:
+    def elements(self, dtype: str, *shape: int) -> Any:
         import numpy as np
 
         return np.tri(self.N, self.M, self.k)
@@ -252,7 +253,7 @@ class Eye(Tri, name="eye"):
         if (columns - self.k > self.N) if self.k > 0 else (self.k and self.N + self.k > columns):
             raise Refused(errors.not_together, "k", "M")
 
-    def elements(self, made: TensorType) -> Any:
+    def elements(self, dtype: str, *shape: int) -> Any:
         import numpy as np
 
         return np.eye(self.N, self.M, self.k)
@@ -267,7 +268,7 @@ class Identity(_Creation, name="identity"):
     def infer(self) -> TensorType:
         return constants("n", self.dtype or "float32", (self.n, self.n))
 
-    def elements(self, made: TensorType) -> Any:
+    def elements(self, dtype: str, *shape: int) -> Any:
         import numpy as np
 
         return np.eye(self.n)
@@ -322,7 +323,7 @@ class ConvertToTensor(_Creation, name="convert_to_tensor"):
             require_number(number, dtype)
         return constants("x", dtype, shape)
 
-    def elements(self, made: TensorType) -> Any:
+    def elements(self, dtype: str, *shape: int) -> Any:
         return self.x
 
 

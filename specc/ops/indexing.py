@@ -23,6 +23,7 @@ from specc.ops.lower import (
     flat,
     numbers_only,
     part,
+    plain,
     rank_of,
     worked,
 )
@@ -323,6 +324,8 @@ class _Cumulative(Operation):
         x = v["x"]
         if self.instead_of_nan is not None:
             x = op.typed(numbers_only(op, x, self.x.dtype, self.instead_of_nan), x.type)
+        if self.dtype is not None:
+            x = op.cast(x, plain(self.dtype))
         x, axis = along(op, op.cast(x, worked(self.infer().dtype)), self.axis)
         return self.accumulate(op, x, axis, 1 if self.axis is None else rank_of(self.x))
 

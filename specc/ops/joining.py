@@ -335,14 +335,13 @@ class Repeat(Operation, name="repeat"):
 
     def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
         x, axis = along(op, v["x"], self.axis)
-        counts = self.repeats if isinstance(self.repeats, tuple) else (self.repeats,)
+        counts = list(self.repeats) if isinstance(self.repeats, tuple) else [self.repeats]
         size = self.x.whole_shape[axis] if self.axis is not None else total(self.x.whole_shape)
-        if len(counts) == 1 and isinstance(size, int):
-            counts *= size
         if len(counts) > 1 or isinstance(size, int):
-            places = [index for index, count in enumerate(counts) for _ in range(count)]
+            each = counts * size if len(counts) == 1 and isinstance(size, int) else counts
+            places = [index for index, count in enumerate(each) for _ in range(count)]
             return op.Gather(x, places, axis=axis)
-        if counts[0] == 1:
+        if counts == [1]:
             return x
         # Beside each element its copies, which then come into the same axis.
         sizes: list[int | Value] = sizes_of(op, v["x"]) if self.axis is not None else [-1]

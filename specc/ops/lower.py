@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-from specc.lowering import Builder, NotLowered, Value
+from specc.lowering import Builder, NotLowered, Value, plain, where
+from specc.lowering import worked as worked
 from specc.ops.base import Operation
 from specc.ops.shapes import Shape, total
 from specc.types import FLOAT_DTYPES, Dimension, TensorType
@@ -54,20 +55,13 @@ def _computed(op: Builder, value: Any) -> Any:
 # ----------------------------------------------------------------------- of dtypes
 
 
-def plain(dtype: str) -> str:
-    """The dtype in which numbers are moved about."""
-    return "float32" if dtype == "bfloat16" else dtype
+def strong(op: Builder, operand: Any, dtype: str) -> Value:
+    """An operand in a dtype; Keras makes a tensor of int32 or float32 of a number first."""
+    if not isinstance(operand, int | float):
+        return op.cast(operand, dtype)
+    import numpy as np
 
-
-def worked(dtype: str) -> str:
-    """The dtype in which is computed where Keras says this one.
-
-    Runtimes have int32 and int64 for whole numbers, and little else. What is cast back to fewer
-    bits, or to as many without a sign, is what these would have come to: all wrap around.
-    """
-    if dtype in ("bool", "int8", "int16", "uint8", "uint16"):
-        return "int32"
-    return "int64" if dtype in ("uint32", "uint64") else plain(dtype)
+    return op.constant(np.float32(operand) if isinstance(operand, float) else operand, dtype)
 
 
 def is_float(x: Value) -> bool:
@@ -174,13 +168,14 @@ def reordered(op: Builder, x: Value, order: Sequence[int]) -> Value:
 def reduce(
     op: Builder, operator: str, x: Value, axes: Sequence[int], keepdims: bool = False
 ) -> Value:
-    """A `Reduce...` operator along axes; its axes were an attribute before opset 18."""
-    make = getattr(op, operator)
-    if not axes:  # of a single number
-        return make(x, keepdims=int(keepdims))
-    if op.opset >= 18 or operator == "ReduceSum":
-        return make(x, list(axes), keepdims=int(keepdims))
-    return make(x, axes=list(axes), keepdims=int(keepdims))
+    """A `Reduce...` operator along axes, or of a single number that has none."""
+    taken = (x, list(axes)) if axes else (x,)
+    return getattr(op, operator)(*taken, keepdims=int(keepdims))
+
+
+def complement(op: Builder, x: Value) -> Value:
+    """Whole numbers with every bit turned over."""
+    return op.Sub(op.constant(-1, x.dtype), x)
 
 
 def any_along(op: Builder, x: Value, axes: Sequence[int], keepdims: bool = False) -> Value:
@@ -195,13 +190,6 @@ def all_along(op: Builder, x: Value, axes: Sequence[int], keepdims: bool = False
     return truth(op, found)
 
 
-def where(op: Builder, condition: Value, a: Value | float, b: Value | float) -> Value:
-    """One or the other, of which one at least is no number and has the dtype."""
-    dtype: str = getattr(a, "dtype", "") or getattr(b, "dtype", "")
-    chosen = [x if hasattr(x, "dtype") else op.constant(x, dtype) for x in (a, b)]
-    return op.Where(condition, *chosen, dtype=dtype)
-
-
 def equal(op: Builder, a: Value, b: Value | float) -> Value:
     return op.Equal(a, b, dtype="bool")
 
@@ -212,6 +200,27 @@ def smaller(op: Builder, a: Value, b: Value | float) -> Value:
 
 def larger(op: Builder, a: Value, b: Value | float) -> Value:
     return op.Greater(a, b, dtype="bool")
+
+
+def maximum(op: Builder, a: Value, b: Value | float) -> Value:
+    """The larger one of each two.
+
+    onnxruntime 1.26 compares int64 by their lower 32 bits in `Max`, `Min`, `Clip` and `Relu` on
+    some processors; its comparisons are right. (Its reductions are not, and have no other way.)
+    """
+    return where(op, larger(op, a, b), a, b) if a.dtype == "int64" else op.Max(a, b)
+
+
+def minimum(op: Builder, a: Value, b: Value | float) -> Value:
+    """The smaller one of each two; see `maximum`."""
+    return where(op, smaller(op, a, b), a, b) if a.dtype == "int64" else op.Min(a, b)
+
+
+def kept_between(op: Builder, x: Value, low: Any, high: Any) -> Value:
+    """Each element, kept between two bounds; see `maximum`."""
+    if x.dtype == "int64":
+        return maximum(op, minimum(op, x, int(high)), int(low))
+    return op.Clip(x, low, high)
 
 
 def is_nan(op: Builder, x: Value) -> Value:
@@ -237,7 +246,8 @@ def numbers_only(
 
     if not is_float(x):
         return x
-    end = float(ml_dtypes.finfo(dtype).max)
+    finfo: Any = ml_dtypes.finfo
+    end = float(finfo(dtype).max)
     ends = end if posinf is None else posinf, -end if neginf is None else neginf
     x = where(op, is_nan(op, x), nan, x)
     x = where(op, is_infinite(op, x, negative=False), ends[0], x)

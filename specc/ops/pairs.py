@@ -10,12 +10,16 @@ from collections.abc import Callable
 
 from specc.lowering import Builder, NotLowered, Value
 from specc.ops.lower import (
+    complement,
     equal,
     is_float,
     is_infinite,
     is_nan,
+    kept_between,
     larger,
     log1p,
+    maximum,
+    minimum,
     repeated,
     smaller,
     where,
@@ -101,9 +105,12 @@ def ldexp(op: Builder, a: Value, b: Value, _: str) -> Value:
     return where(op, stays, a, scaled)
 
 
-def logaddexp(op: Builder, a: Value, b: Value, _: str, base: float = math.e) -> Value:
-    """The larger one and what is missing, which cannot overflow."""
-    unit = math.log(base)
+LOG_2 = 0.6931471824645996
+"""The logarithm of 2 as a float32, which TensorFlow makes of it in float64 too."""
+
+
+def logaddexp(op: Builder, a: Value, b: Value, _: str, unit: float = 1.0) -> Value:
+    """The larger one and what is missing, which cannot overflow; `unit` is the base's logarithm."""
     distance = op.Sub(a, b)
     missing = log1p(op, op.Exp(op.Mul(op.Abs(distance), -unit)))
     found = op.Add(op.Max(a, b), op.Mul(missing, 1 / unit))
@@ -111,7 +118,7 @@ def logaddexp(op: Builder, a: Value, b: Value, _: str, base: float = math.e) -> 
 
 
 def logaddexp2(op: Builder, a: Value, b: Value, dtype: str) -> Value:
-    return logaddexp(op, a, b, dtype, base=2.0)
+    return logaddexp(op, a, b, dtype, unit=LOG_2)
 
 
 # ------------------------------------------------------------------------- geometry
@@ -140,11 +147,11 @@ def heaviside(op: Builder, a: Value, b: Value, _: str) -> Value:
 
 
 def fmax(op: Builder, a: Value, b: Value, _: str) -> Value:
-    return _of_numbers(op, a, b, op.Max(a, b))
+    return _of_numbers(op, a, b, maximum(op, a, b))
 
 
 def fmin(op: Builder, a: Value, b: Value, _: str) -> Value:
-    return _of_numbers(op, a, b, op.Min(a, b))
+    return _of_numbers(op, a, b, minimum(op, a, b))
 
 
 def _of_numbers(op: Builder, a: Value, b: Value, found: Value) -> Value:
@@ -177,7 +184,7 @@ def shift(direction: str) -> Lowering:
 
     def lowered(op: Builder, a: Value, b: Value, dtype: str) -> Value:
         bits = int(dtype.removeprefix("u").removeprefix("int"))
-        places = op.cast(op.Clip(b, 0, bits - 1), "uint64")
+        places = op.cast(kept_between(op, b, 0, bits - 1), "uint64")
 
         def moved(x: Value) -> Value:
             wide = op.cast(x, "uint64")
@@ -186,9 +193,8 @@ def shift(direction: str) -> Lowering:
         if direction == "LEFT" or dtype.startswith("u"):
             return moved(a)
         negative = smaller(op, a, 0)
-        turned = op.Sub(op.constant(-1, a.dtype), a)
-        found = moved(where(op, negative, turned, a))
-        return where(op, negative, op.Sub(op.constant(-1, a.dtype), found), found)
+        found = moved(where(op, negative, complement(op, a), a))
+        return where(op, negative, complement(op, found), found)
 
     return lowered
 

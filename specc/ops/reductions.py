@@ -22,6 +22,8 @@ from specc.ops.lower import (
     is_float,
     is_nan,
     known_sizes,
+    maximum,
+    minimum,
     norm,
     rank_of,
     reduce,
@@ -191,7 +193,7 @@ def reduction(
     type(keras_class, (base,), body, name=name, keras_class=keras_class)
 
 
-def _onnx(self: _Reducing, lowering: str | Lowering, op: Builder, v: Mapping[str, Any]) -> Value:
+def _onnx(self: Any, lowering: str | Lowering, op: Builder, v: Mapping[str, Any]) -> Value:
     x = self.cast_for(op, v["x"])
     axes = sample_axes("axis", self.axis, self.x)
     keepdims: bool = getattr(self, "keepdims", False)
@@ -266,8 +268,9 @@ class _Extreme(Reduction):
 
     initial: float | None = arg(Optional(CONSTANT), default=None)
 
-    extreme: ClassVar[str]
-    """Which one: the end of the names of ONNX's operators."""
+    operator: ClassVar[str]
+    """Of ONNX."""
+    of_two: ClassVar[Callable[[Builder, Value, float], Value]]
 
     def infer(self) -> TensorType:
         if self.initial is not None:
@@ -277,20 +280,22 @@ class _Extreme(Reduction):
         return super().infer()
 
     def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
-        found = _onnx(self, f"Reduce{self.extreme}", op, v)
-        return found if self.initial is None else getattr(op, self.extreme)(found, self.initial)
+        found = _onnx(self, self.operator, op, v)
+        return found if self.initial is None else type(self).of_two(op, found, self.initial)
 
 
 class Max(_Extreme, name="max"):
     """The largest element."""
 
-    extreme = "Max"
+    operator = "ReduceMax"
+    of_two = staticmethod(maximum)
 
 
 class Min(_Extreme, name="min"):
     """The smallest element."""
 
-    extreme = "Min"
+    operator = "ReduceMin"
+    of_two = staticmethod(minimum)
 
 
 class Prod(Reduction, name="prod"):
@@ -301,7 +306,8 @@ class Prod(Reduction, name="prod"):
     # Keras says that the result is of this dtype, and computes with another.
     dtype: None = arg(Nothing(), default=None)
 
-    onnx = partialmethod(_onnx, "ReduceProd")
+    def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
+        return _onnx(self, "ReduceProd", op, v)
 
 
 class Average(_Reducing, name="average"):
@@ -312,7 +318,8 @@ class Average(_Reducing, name="average"):
     axis: int | None = arg(Optional(Int()), default=None)
     weights: None = arg(Nothing(), default=None)
 
-    onnx = partialmethod(_onnx, _mean)
+    def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
+        return _onnx(self, _mean, op, v)
 
     def infer(self) -> TensorType:
         return self.reduced(self.axis, keepdims=False)
@@ -322,12 +329,14 @@ class CountNonzero(_Reducing, name="count_nonzero"):
     """How many elements are not zero."""
 
     rule = staticmethod(rules.counts)
-    onnx = partialmethod(_onnx, _count)
 
     axis: int | tuple[int, ...] | None = arg(Optional(Axes()), default=None)
 
     def infer(self) -> TensorType:
         return self.reduced(self.axis, keepdims=False)
+
+    def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
+        return _onnx(self, _count, op, v)
 
 
 class Norm(_Reducing, name="norm"):
@@ -359,67 +368,69 @@ class Norm(_Reducing, name="norm"):
         return norm(op, self.cast_for(op, v["x"]), self.ord, axes, self.keepdims)
 
 
-class _Quantile(Reduction):
-    """Quantiles, at one place."""
-
-    rule = staticmethod(rules.as_float)
-
-    @property
-    def place(self) -> tuple[float, str]:
-        """Which part of the elements is not to be exceeded, and the method."""
-        raise NotImplementedError
-
-    def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
-        axes = sample_axes("axis", self.axis, self.x)
-        count = known_sizes(self.x.whole_shape, axes)
-        if count is None:
-            raise NotLowered(f"`{self.operation_name}` along an axis of unknown size")
-        x = self.cast_for(op, v["x"])
-        rest = [axis for axis in range(rank_of(self.x)) if axis not in axes]
-        row = op.Reshape(reordered(op, x, [*rest, *axes]), [0] * len(rest) + [count])
-        parts = _weighted(*self.place, count)
-        smallest, _ = op.TopK(row, [max(parts) + 1], axis=-1, largest=0, outputs=2)
-        found = None
-        for index, weight in parts.items():
-            one = op.Gather(smallest, op.constant(index, "int64"), axis=-1)
-            one = one if weight == 1 else op.Mul(one, weight)
-            found = one if found is None else op.Add(found, one)
-        assert found is not None
-        if self.x.is_float:
-            found = where(op, any_along(op, is_nan(op, row), [len(rest)]), math.nan, found)
-        return op.Unsqueeze(found, sorted(axes)) if self.keepdims and axes else found
+def _quantile(operation: Any, op: Builder, x: Value, part: float, method: str) -> Value:
+    """What a part of the elements along the axes of an operation does not exceed."""
+    whole: TensorType = operation.x
+    axes = sample_axes("axis", operation.axis, whole)
+    count = known_sizes(whole.whole_shape, axes)
+    if count is None:
+        raise NotLowered(f"`{operation.operation_name}` along an axis of unknown size")
+    rest = [axis for axis in range(rank_of(whole)) if axis not in axes]
+    row = op.Reshape(reordered(op, x, [*rest, *axes]), [0] * len(rest) + [count])
+    weights = _weighted(part, method, count)
+    smallest, _ = op.TopK(row, [max(weights) + 1], axis=-1, largest=0, outputs=2)
+    terms = [
+        op.Mul(op.Gather(smallest, op.constant(place, "int64"), axis=-1), weight)
+        for place, weight in weights.items()
+    ]
+    found = op.Add(*terms) if len(terms) > 1 else terms[0]
+    if whole.is_float:
+        found = where(op, any_along(op, is_nan(op, row), [len(rest)]), math.nan, found)
+    return op.Unsqueeze(found, sorted(axes)) if operation.keepdims and axes else found
 
 
 def _weighted(part: float, method: str, count: int) -> dict[int, float]:
     """Which of so many elements in order make a quantile, with their weights."""
     place = (count - 1) * part
     lower, higher = math.floor(place), math.ceil(place)
+    if lower == higher:
+        return {lower: 1.0}
     if method == "midpoint":
-        return {lower: 0.5, higher: 0.5} if lower < higher else {lower: 1}
-    if method != "linear":
-        return {{"lower": lower, "higher": higher, "nearest": round(place)}[method]: 1}
-    return {lower: higher - place, higher: place - lower} if lower < higher else {lower: 1}
+        return {lower: 0.5, higher: 0.5}
+    if method == "linear":
+        return {lower: higher - place, higher: place - lower}
+    return {{"lower": lower, "higher": higher, "nearest": round(place)}[method]: 1.0}
 
 
-class Median(_Quantile, name="median"):
+class Median(Reduction, name="median"):
     """The median."""
 
-    @property
-    def place(self) -> tuple[float, str]:
-        return 0.5, "linear"
+    rule = staticmethod(rules.as_float)
+
+    def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
+        return _quantile(self, op, self.cast_for(op, v["x"]), 0.5, "linear")
 
 
-class _AtPlace(_Quantile):
+class _AtPlace(_Reducing):
     """Quantiles at a place that an argument says."""
+
+    rule = staticmethod(rules.as_float)
 
     q: float = arg(Float(at_least=0.0, at_most=1.0))
     axis: int | tuple[int, ...] | None = arg(Optional(Axes()), default=None)
     method: str = arg(Choice("linear", "lower", "higher", "midpoint", "nearest"), default="linear")
     keepdims: bool = arg(BOOL, default=False)
 
+    def infer(self) -> TensorType:
+        return self.reduced(self.axis, self.keepdims)
+
+    def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
+        return _quantile(self, op, self.cast_for(op, v["x"]), self.part, self.method)
+
     @property
-    def place(self) -> tuple[float, str]:
-        return rounded(self.q, "float32"), self.method
+    def part(self) -> float:
+        """Which part of the elements is not to be exceeded, as Keras rounds it."""
+        return rounded(self.q, "float32")
 
 
 class Quantile(_AtPlace, name="quantile"):
@@ -432,8 +443,8 @@ class Percentile(_AtPlace, name="percentile"):
     q: float = arg(Float(at_least=0.0, at_most=100.0))
 
     @property
-    def place(self) -> tuple[float, str]:
-        return rounded(rounded(self.q, "float32") / 100, "float32"), self.method
+    def part(self) -> float:
+        return rounded(rounded(self.q, "float32") / 100, "float32")
 
 
 class Moments(Operation, name="moments"):

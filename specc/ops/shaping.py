@@ -389,7 +389,8 @@ class _OfMatrices(Operation):
     @property
     def rest(self) -> list[int]:
         """The other axes."""
-        return [axis for axis in range(rank_of(self.x)) if axis not in self.axes]
+        gone = self.axes
+        return [axis for axis in range(rank_of(self.x)) if axis not in gone]
 
     def others(self) -> list[Dimension]:
         """The sizes of the other axes."""

@@ -15,12 +15,14 @@ from specc.ops import rules
 from specc.ops.base import Operation
 from specc.ops.kinds import CONSTANT, DTYPE, TENSOR
 from specc.ops.lower import (
+    complement,
     equal,
     expm1,
     filled,
     is_float,
     is_infinite,
     is_nan,
+    kept_between,
     log1p,
     numbers_only,
     smaller,
@@ -152,14 +154,14 @@ unary(
     "BitwiseInvert",
     rules.integers,
     "Every bit turned over.",
-    lambda op, x: op.Sub(op.constant(-1, x.dtype), x),
+    complement,
 )
 unary(
     "bitwise_not",
     "BitwiseNot",
     rules.integers,
     "Every bit turned over.",
-    lambda op, x: op.Sub(op.constant(-1, x.dtype), x),
+    complement,
 )
 unary("cbrt", "Cbrt", rules.but(rules.as_float, int64="float64"), "The cube root.", _cbrt)
 unary("ceil", "Ceil", rules.as_float, "The next whole number above.", "Ceil")
@@ -316,7 +318,7 @@ class Clip(Unary, name="clip"):
 
     def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
         # Where the bounds are the wrong way round, the lower one holds for Keras.
-        return op.Clip(self.cast_for(op, v["x"]), self.x_min, max(self.x_min, self.x_max))
+        return kept_between(op, self.cast_for(op, v["x"]), self.x_min, max(self.x_min, self.x_max))
 
 
 class NanToNum(Unary, name="nan_to_num"):
@@ -419,7 +421,7 @@ class SaturateCast(Cast, name="saturate_cast"):
 
     def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
         x = op.cast(v["x"], worked(self.x.dtype))
-        return op.Clip(x, *_common_range(self.x.dtype, self.dtype))
+        return kept_between(op, x, *_common_range(self.x.dtype, self.dtype))
 
 
 def _common_range(own: str, other: str) -> tuple[Any, Any]:
@@ -430,10 +432,13 @@ def _common_range(own: str, other: str) -> tuple[Any, Any]:
     import ml_dtypes
     import numpy as np
 
+    iinfo: Any = ml_dtypes.iinfo
+    finfo: Any = ml_dtypes.finfo
+
     def ends(dtype: str) -> tuple[Any, Any]:
         if dtype == "bool":
             return 0, 1
-        found = ml_dtypes.iinfo(dtype) if dtype in INTEGER_DTYPES else ml_dtypes.finfo(dtype)
+        found = iinfo(dtype) if dtype in INTEGER_DTYPES else finfo(dtype)
         return found.min, found.max
 
     kind: Any = np.dtype(getattr(ml_dtypes, own, own)).type

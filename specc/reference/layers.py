@@ -136,10 +136,11 @@ def describe_class(
 def exports(cls: type[Layer]) -> str:
     """How a layer gets into an ONNX file."""
     native = cls.onnx is not Layer.onnx or cls.passes_on
+    limits = f", {cls.onnx_limits}" if cls.onnx_limits else ""
     if cls.tf2onnx_refuses:
-        return "natively" if native else f"not at all, as {cls.tf2onnx_refuses}"
+        return f"natively{limits}" if native else f"not at all, as {cls.tf2onnx_refuses}"
     by = f"by tf2onnx, {cls.tf2onnx_limits}" if cls.tf2onnx_limits else "by tf2onnx"
-    return f"natively (`--via native`), or {by}" if native else by
+    return f"natively (`--via native`){limits}, or {by}" if native else by
 
 
 def computed_example(layers: Mapping[str, type[Layer]], text: str) -> ExampleInfo:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from specc.graph import Graph, Node, Tensor
+from specc.graph import Graph, Tensor
 from specc.layers.base import Layer
 from specc.semantics.composite import Composite
 
@@ -37,11 +37,12 @@ class Case(NamedTuple):
 def draw_cases(graph: Graph, seed: int) -> Iterator[Case]:
     """Every kind of input at every batch size.
 
-    Integers stay in the range that an Embedding they reach has rows for; an axis with a name
-    has one size wherever the name is used.
+    Integers stay in the range that an Embedding they reach has rows for, or are those that a
+    vocabulary holds, as strings are; an axis with a name has one size wherever the name is used.
     """
     random = np.random.default_rng(seed)
     limits = {tensor: _limit(graph, tensor) for tensor in graph.inputs}
+    known = {tensor: _known(graph, tensor) for tensor in graph.inputs}
     for batch in BATCH_SIZES if graph.batch_size is None else (graph.batch_size,):
         unknown = UNKNOWN_SIZES[batch % 2]
         for kind in KINDS:
@@ -49,7 +50,9 @@ def draw_cases(graph: Graph, seed: int) -> Iterator[Case]:
                 kind,
                 batch,
                 {
-                    tensor.name: _draw(tensor, kind, batch, unknown, limits[tensor], random)
+                    tensor.name: _draw(
+                        tensor, kind, batch, unknown, limits[tensor], known[tensor], random
+                    )
                     for tensor in graph.inputs
                 },
             )
@@ -74,6 +77,7 @@ def _draw(
     batch: int,
     unknown: int,
     limit: int | None,
+    known: list[str | int],
     random: np.random.Generator,
 ) -> Array:
     dtype = tensor.type.dtype
@@ -82,6 +86,10 @@ def _draw(
         return {"zeros": np.zeros(shape, bool), "large": np.ones(shape, bool)}.get(
             kind, random.random(shape) < 0.5
         )
+    if dtype == "string":
+        return _picked(known or ["", "a", "Some words!"], kind, shape, object, random)
+    if known:
+        return _picked(known, kind, shape, dtype, random)
     if not tensor.type.is_float:
         top = (limit or 10) - 1
         integers = random.integers(0, top, shape, endpoint=True)
@@ -95,25 +103,47 @@ def _draw(
     return (random.standard_normal(shape) * scale).astype(dtype)
 
 
-def _limits_of(node: Node, reached: set[Tensor]) -> list[int]:
-    """The limits of a node that takes whole numbers, those of what is inside it included."""
-    layer = node.layer.layer
-    if isinstance(layer, Composite):
-        inside = zip(node.inputs, layer.graph.inputs, strict=True)
-        found = [_limit(layer.graph, inner) for taken, inner in inside if taken in reached]
-        return [limit for limit in found if limit is not None]
-    limit = layer.index_limit if isinstance(layer, Layer) else None
-    return [] if limit is None else [limit]
+def _picked(
+    known: list[str | int], kind: str, shape: tuple[int, ...], dtype: Any, random: Any
+) -> Array:
+    """Some of these everywhere, or the first or the last one alone."""
+    top = len(known) - 1
+    fixed = {"zeros": np.zeros(shape, int), "large": np.full(shape, top)}
+    chosen = fixed.get(kind, random.integers(0, top, shape, endpoint=True))
+    return np.array(known).astype(dtype)[chosen]
 
 
 def _limit(graph: Graph, tensor: Tensor) -> int | None:
     """The number that an integer input must stay below, from the layers that it reaches."""
-    limits: list[int] = []
+    limits = [layer.index_limit for layer in _reached(graph, tensor)]
+    return min([limit for limit in limits if limit is not None], default=None)
+
+
+def _known(graph: Graph, tensor: Tensor) -> list[str | int]:
+    """What the layers that an input reaches know by name, of the input's kind."""
+    kind = str if tensor.type.dtype == "string" else int
+    limit = _limit(graph, tensor)
+    found = [item for layer in _reached(graph, tensor) for item in layer.known_inputs]
+    return [
+        item
+        for item in dict.fromkeys(found)
+        if type(item) is kind and (limit is None or kind is str or int(item) < limit)
+    ]
+
+
+def _reached(graph: Graph, tensor: Tensor) -> Iterator[Layer]:
+    """The layers that take an input that is not of floats, those inside of others included."""
     reached = {tensor}
     for node in graph.nodes:
         if reached.isdisjoint(node.taken):
             continue
-        limits += _limits_of(node, reached)
-        # What is still whole numbers behind a layer, such as Reshape, may be looked up there.
-        reached.update(t for t in node.outputs if not t.type.is_float)
-    return min(limits, default=None)
+        layer = node.layer.layer
+        if isinstance(layer, Layer):
+            yield layer
+        elif isinstance(layer, Composite):
+            for taken, inner in zip(node.inputs, layer.graph.inputs, strict=True):
+                if taken in reached:
+                    yield from _reached(layer.graph, inner)
+        if not (isinstance(layer, Layer) and layer.known_inputs):
+            # What is still whole numbers behind a layer, such as Reshape, may be looked up there.
+            reached.update(t for t in node.outputs if not t.type.is_float)

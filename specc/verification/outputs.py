@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
 
 from specc.backends.keras_model import BuiltModel
-from specc.backends.runtime import Output, Session, captured, open_session
+from specc.backends.runtime import Session, blaming, open_session
+from specc.backends.silence import Output, captured
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
 from specc.files import UsageError
@@ -90,32 +91,15 @@ def open_file(model: onnx.ModelProto, provider: str, file: str) -> Session:
         DeviceError: where the provider asked for is not to be had.
         UsageError: where onnxruntime does not take the model.
     """
-    with _blaming(file):
+    with captured(Output()), blaming(file):  # it logs what it raises
         return open_session(model.SerializeToString(), provider)
-
-
-@contextmanager
-def _blaming(file: str) -> Generator[None]:
-    """Turn what onnxruntime raises into an error that names the file.
-
-    Raises:
-        UsageError: where the file is one that onnxruntime does not open or run.
-    """
-    try:
-        with captured(Output()):  # it logs what it raises
-            yield
-    except UsageError:
-        raise
-    except Exception as error:  # onnxruntime has a class of its own for each of its states
-        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UsageError(f"onnxruntime cannot run {file}: {why}") from error
 
 
 def _run_case(
     graph: Graph, side: Side, session: Session, case: Case, steps: float, seed: int, file: str
 ) -> list[Run]:
     """One run for each output that Keras has numbers for."""
-    with _blaming(file):
+    with captured(Output()), blaming(file):
         found = session.run(case.inputs, session.output_names)
     single = _keras_outputs(side.keras32, case)
     fresh = single if side.fresh32 is side.keras32 else _keras_outputs(side.fresh32, case)
@@ -123,7 +107,8 @@ def _run_case(
     moved = _keras_outputs(side.keras64, nudged(case, seed))
     runs: list[Run] = []
     for index, (name, have) in enumerate(zip(graph.output_names, found.values(), strict=True)):
-        arrays = (single[index], fresh[index], double[index], moved[index])
+        every = (have, single[index], fresh[index], double[index], moved[index])
+        have, *arrays = _numbered(*every)
         samples = _with_numbers(*arrays)
         if not samples.any():
             continue
@@ -141,6 +126,20 @@ def _run_case(
             Run(str(case), side.weights, name, error, relative, allowed, noise, rows, agreeing)
         )
     return runs
+
+
+def _numbered(*arrays: Array) -> tuple[Array, ...]:
+    """Strings as numbers, the same for the same string."""
+    if arrays[0].dtype.kind not in "OSU":
+        return arrays
+    texts = [[s.decode() if isinstance(s, bytes) else s for s in a.ravel()] for a in arrays]
+    numbers = {s: number for number, s in enumerate(dict.fromkeys(chain(*texts)))}
+    return tuple(
+        [
+            np.array([numbers[s] for s in text]).reshape(array.shape)
+            for text, array in zip(texts, arrays, strict=True)
+        ]
+    )
 
 
 def _with_numbers(*arrays: Array) -> Array:

@@ -93,14 +93,13 @@ def layer_reports(graph: Graph, accounting: Accounting) -> list[LayerReport]:
             if not group:
                 continue
             what = ", ".join(p.variable.name for p in group)
-            into = dict.fromkeys(n.split("/", 1)[1] for p in group for n in p.initializers)
-            parts.append(
-                f"{what} kept"
-                if how == "kept"
-                else f"{what} folded into {', '.join(into)}"
-                if how == "folded"
-                else f"{what} dropped, no operation of the exported graph reads them"
-            )
+            if how == "kept":
+                parts.append(f"{what} kept")
+            elif how == "dropped":
+                parts.append(f"{what} dropped, no operation of the exported graph reads them")
+            else:
+                into = dict.fromkeys(name for p in group for name in p.initializers)
+                parts.append(_folded(layer.name, what, list(into), accounting))
         reports.append(
             LayerReport(
                 layer.name,
@@ -116,3 +115,23 @@ def layer_reports(graph: Graph, accounting: Accounting) -> list[LayerReport]:
             )
         )
     return reports
+
+
+def _folded(layer: str, what: str, into: list[str], accounting: Accounting) -> str:
+    """In words, into which initializers variables of a layer went.
+
+    In those of the layer itself, what came in from others is named.
+    """
+    mine = [name for name in into if name.split("/")[0] == layer]
+    if len(mine) < len(into):
+        names = [name.removeprefix(f"{layer}/") for name in into]
+        return f"{what} folded into {', '.join(names)}"
+    sources = {number for name in mine for number in accounting.holdings[name].sources}
+    others = dict.fromkeys(
+        p.variable.layer
+        for number, p in enumerate(accounting.parameters)
+        if number in sources and p.variable.layer != layer
+    )
+    if others:
+        return f"{what} with {', '.join(others)} folded in"
+    return f"{what} folded into {', '.join(name.split('/', 1)[1] for name in mine)}"

@@ -33,7 +33,9 @@ def rounding_steps(graph: Graph) -> float:
 
 
 def _steps(node: Node) -> float:
-    terms = max((prod(v.shape[:-1]) for v in node.layer.variables), default=1)
+    layer = node.layer.layer
+    own = layer.summed if isinstance(layer, Layer) else 1
+    terms = max([own, *[prod(v.shape[:-1]) for v in node.layer.variables]])
     recurrent = any(v.name.endswith("recurrent_kernel") for v in node.layer.variables)
     length = node.inputs[0].type.shape[0] if recurrent else 1
     return 1 + sqrt(terms) * (length if isinstance(length, int) else 16)

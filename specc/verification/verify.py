@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 
 from specc.backends.adopt import adopt
-from specc.backends.export import DEFAULT_OPSET, Exporter, current_weights, exporter_of
-from specc.backends.keras_model import BuiltModel, build_keras, pair_variables
+from specc.backends.export import Exporter, current_weights, origin_of
+from specc.backends.keras_model import BuiltModel, pair_variables
 from specc.backends.keras_objects import refresh_statistics
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
@@ -33,6 +33,7 @@ def verify_onnx(
     seed: int = 0,
     file: str = "the ONNX model",
     exporter: Exporter | None = None,
+    built: BuiltModel | None = None,
 ) -> Report:
     """Compare an ONNX model with a Keras model of the same graph.
 
@@ -44,14 +45,15 @@ def verify_onnx(
         seed: of the inputs and of the randomised weights.
         file: what messages call the ONNX model.
         exporter: one for this graph, where the caller has it already.
+        built: the Keras model paired with the graph, where the caller has that already.
 
     Raises:
         DeviceError: where the provider asked for is not to be had.
         UsageError: where the Keras model is not of this graph, or the file cannot be read.
     """
     model = load_onnx(onnx_model)
-    built = adopt(graph, keras_model)
-    exporter = exporter or Exporter(built, graph.span.source, _opset(model), exporter_of(model))
+    built = built or adopt(graph, keras_model)
+    exporter = exporter or Exporter(built, graph.span.source, *origin_of(model))
     own = current_weights(built)
     expected = exporter.export(own)
     wanted = read_initializers(expected.model)
@@ -65,7 +67,7 @@ def verify_onnx(
         ran_on = str(open_file(model, provider, file).provider)
         outcome = Outcome([], 0, ran_on, [interface])
     else:
-        sides = _sides(graph, built, model, exporter, own, seed)
+        sides = _sides(built, model, exporter, own, seed)
         outcome = compare_outputs(graph, sides, provider, seed, file)
     return Report(
         graph.name,
@@ -117,11 +119,6 @@ def load_onnx(onnx_model: onnx.ModelProto | str | os.PathLike[str]) -> onnx.Mode
     return model
 
 
-def _opset(model: onnx.ModelProto) -> int:
-    versions = [o.version for o in model.opset_import if o.domain in ("", "ai.onnx")]
-    return versions[0] if versions else DEFAULT_OPSET
-
-
 def _compare_interface(
     graph: Graph, expected: onnx.ModelProto, model: onnx.ModelProto, file: str
 ) -> Diagnostic | None:
@@ -164,7 +161,6 @@ def _described(value: onnx.ValueInfoProto) -> str:
 
 
 def _sides(
-    graph: Graph,
     built: BuiltModel,
     model: onnx.ModelProto,
     exporter: Exporter,
@@ -172,8 +168,8 @@ def _sides(
     seed: int,
 ) -> Iterator[Side]:
     """The file with its own weights, then with randomised ones."""
-    keras64 = build_keras(graph, dtype="float64")
-    keras32 = build_keras(graph)
+    keras64 = built.another("float64")
+    keras32 = built.another()
     _assign(keras64, own)
     _assign(keras32, own)
     yield Side("own", model, built, keras32, keras64)

@@ -8,6 +8,7 @@ from typing import Any
 from specc.layers import LAYER_NAMES, find_layer
 from specc.layers.base import Layer
 
+from .oracle import inner_layers
 from .strategies import Case
 
 NOT_YET: set[str] = {
@@ -26,8 +27,44 @@ def unlowered(layer: Layer) -> bool:
 
 
 ARGUMENTS_NOT_YET: dict[str, Callable[[Case], Any]] = {
-    "Dense": lambda case: case.arguments.get("lora_rank") or "activation" in case.arguments,
-    "Embedding": lambda case: case.arguments.get("lora_rank"),
+    # onnxruntime pools no int64, and no other dtype has room for it.
+    **dict.fromkeys(
+        [f"{kind}Pooling{n}D" for kind in ("Max", "AdaptiveMax") for n in (1, 2)],
+        lambda case: case.inputs[0].dtype == "int64",
+    ),
+    # No reduction of uint64 in ONNX's operators as onnxruntime has them.
+    **dict.fromkeys(
+        [f"GlobalMaxPooling{n}D" for n in (1, 2, 3)],
+        lambda case: case.inputs[0].dtype == "uint64",
+    ),
+    # The weights of these depend on the size of the images.
+    "UpSampling2D": lambda case: (
+        case.arguments.get("interpolation", "").lower() in ("bicubic", "lanczos3", "lanczos5")
+        and not all(isinstance(size, int) for size in case.inputs[0].shape)
+    ),
+    "IntegerLookup": lambda case: case.arguments.get("oov_method") == "farmhash",
+    "StringLookup": lambda case: case.arguments.get("num_oov_indices", 1) > 1,
+    "TextVectorization": lambda case: (
+        not (
+            # What is left at opset 18: rows of words as they are, or in lower case.
+            "split" in case.arguments
+            and case.arguments["split"] is None
+            and case.arguments.get("standardize", "") in (None, "lower")
+            and case.arguments.get("ngrams") in (None, 1)
+        )
+    ),
+    "Pipeline": lambda case: any(
+        layer.kind in NOT_YET or layer.kind in ARGUMENTS_NOT_YET
+        for layer in inner_layers(case.arguments)
+    ),
+    "RandomCrop": lambda case: case.make().apply(case.inputs)[0].shape != case.inputs[0].shape,
+    "Resizing": lambda case: (
+        (
+            case.arguments.get("interpolation") in ("area", "bicubic", "lanczos3", "lanczos5")
+            or case.arguments.get("antialias")
+        )
+        and any(not isinstance(size, int) for size in case.inputs[0].shape)
+    ),
     "SpectralNormalization": lambda case: unlowered(case.arguments["layer"]),
     # Keras hands the states on from step to step there.
     "TimeDistributed": lambda case: (
@@ -36,5 +73,70 @@ ARGUMENTS_NOT_YET: dict[str, Callable[[Case], Any]] = {
 }
 """Layers that have one, but not for all arguments: whether a case is one of these."""
 
-UNLIKE_KERAS: dict[str, Callable[[Case], Any]] = {}
-"""Where Keras's own answer is wrong or no answer: whether a case is one of these."""
+
+def _bias_along_steps(case: Case) -> bool:
+    """Whether Keras takes the last axis for that of the channels, which come first.
+
+    It asks which axis of the output is as long as the bias, and the last one first.
+    """
+    layer: Any = case.make()
+    if layer.data_format != "channels_first" or not layer.use_bias:
+        return False
+    (y,) = layer.apply(case.inputs)
+    return y.shape[0] != 1 and y.shape[-1] in (y.shape[0], None)
+
+
+def _bias_along_heads(case: Case) -> bool:
+    """Whether Keras takes the steps for the heads, where both are as many and a head has size 1.
+
+    It adds the bias of a dense layer, which has an axis of heads and one of size 1, along the
+    first axis that is as long.
+    """
+    layer: Any = case.make()
+    if not layer.use_bias:
+        return False
+    sizes = {(len(w.shape), *w.shape) for w in layer.variables(case.inputs, case.call)}
+    heads = {n for rank, n, *rest in sizes if rank == 2 and rest == [1] and n > 1}
+    steps = {case.inputs[0].shape[0], case.call["value"].shape[0]}
+    return bool(heads & steps)
+
+
+UNLIKE_KERAS: dict[str, Callable[[Case], Any]] = {
+    **dict.fromkeys(
+        [
+            *[f"Conv{n}D" for n in (1, 2, 3)],
+            *[f"Conv{n}DTranspose" for n in (1, 2, 3)],
+            *[f"{kind}Conv{n}D" for kind in ("Depthwise", "Separable") for n in (1, 2)],
+        ],
+        _bias_along_steps,
+    ),
+    # onnxruntime makes a scale part of a product of float64, and rounds it to float32 there.
+    "Attention": lambda case: case.dtype == "float64" and case.arguments.get("use_scale"),
+    **dict.fromkeys(("GroupQueryAttention", "MultiHeadAttention"), _bias_along_heads),
+    # Keras multiplies the narrow matrices of LoRA in float32.
+    "Embedding": lambda case: case.dtype == "float64" and case.arguments.get("lora_rank"),
+    # TensorFlow interpolates in float32; what it gives as float64 is no more exact.
+    "UpSampling2D": lambda case: (
+        case.dtype == "float64" and case.arguments.get("interpolation", "nearest") != "nearest"
+    ),
+    # Negative results as unsigned numbers: each machine has its own.
+    **dict.fromkeys(
+        ["GroupNormalization", "LayerNormalization"],
+        lambda case: case.inputs[0].dtype.startswith("uint"),
+    ),
+}
+"""Where Keras's own answer is wrong or no answer, or onnxruntime's is: whether a case is one of
+these."""
+
+SAFE = ("EinsumDense",)
+"""Layers with which TensorFlow ends the process only where shapes do not fit, which specc refuses
+before."""
+
+ROUNDING = ("Resizing",)
+"""Layers that round floats to whole numbers: what lies half way between two may become either."""
+
+IN_FLOAT32 = ("ContrastLimitedAdaptiveHistogramEqualization", "MelSpectrogram", "Resizing")
+"""Layers of which Keras computes in float32 whatever their dtype is."""
+
+RARELY = ("RandomCrop", "TextVectorization")
+"""Layers whose lowering takes so few arguments that hardly any of those drawn is among them."""

@@ -68,6 +68,10 @@ def keras_answer(case: Case) -> KerasAnswer | Exception:
         layer = keras_layer(case)
         outputs = as_list(use(layer, case, lambda x: symbolic_tensor(x, case.batch)))
     except Exception as error:
+        if "is already initialized" in str(error):
+            # Keras still has variables to make of a layer that failed while it was traced.
+            keras.utils.clear_session()
+            return keras_answer(case)
         return error
     symbolic = Answer(
         [tuple(x.shape[1:]) for x in outputs],

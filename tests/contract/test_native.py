@@ -6,7 +6,7 @@ says so (`NotLowered`); the names of those are in `NOT_YET`, and only those may 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import tensorflow as tf
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
@@ -23,14 +24,24 @@ from specc.backends.native.convert import lower
 from specc.diagnostics.place import Refused
 from specc.files import UsageError
 from specc.graph import Graph, GraphLayer, Node, Tensor, Variable, replace_tensors
-from specc.layers import LAYER_NAMES
+from specc.layers import FAMILIES, LAYER_NAMES
 from specc.layers.base import Layer
+from specc.layers.geometry import Resizing
+from specc.layers.images import Images
 from specc.lowering import NotLowered
 from specc.source import Source, Span
 from specc.types import FLOAT_DTYPES, TensorType
 
 from .exceptions import FATAL
-from .native_exceptions import ARGUMENTS_NOT_YET, NOT_YET, UNLIKE_KERAS
+from .native_exceptions import (
+    ARGUMENTS_NOT_YET,
+    IN_FLOAT32,
+    NOT_YET,
+    RARELY,
+    ROUNDING,
+    SAFE,
+    UNLIKE_KERAS,
+)
 from .oracle import inner_layers, on_purpose
 from .strategies import Case, cases, layer_class
 from .test_layers import SEED
@@ -38,9 +49,9 @@ from .test_layers import SEED
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 EXAMPLES, MANY_EXAMPLES = 12, 500
-BATCH = 3
-UNKNOWN = 7
-"""What an unknown size is when the layer runs."""
+BATCH = 9
+UNKNOWN = 8
+"""What an unknown size is when the layer runs; as `BATCH`, none that is drawn."""
 
 WRAPPERS = ("Bidirectional", "RNN", "SpectralNormalization", "StackedRNNCells", "TimeDistributed")
 """Layers of which `on_purpose` knows too little: it holds each layer within to all inputs."""
@@ -131,7 +142,13 @@ def aside(case: Case) -> bool:
     """
     if case.layer in WRAPPERS:
         return any(layer.kind in FATAL for layer in inner_layers(case.arguments))
-    return on_purpose(case) or case.layer in FATAL
+    if case.layer in SAFE:
+        return False
+    # Lookups refuse much on purpose, and what is left is few: they say themselves what it is.
+    refused = on_purpose(case) and case.layer not in FAMILIES["lookup"]
+    # Of the layers in FATAL, these end the process only for what specc refuses.
+    fatal = case.layer in FATAL and not case.layer.startswith("AdaptiveMax")
+    return refused or fatal
 
 
 def check_native(case: Case) -> bool:
@@ -183,6 +200,18 @@ def check_native(case: Case) -> bool:
 
 
 def compare(case: Case, want: Any, truth: Any, have: Any) -> None:
+    # What is not cast to the layer's dtype is rounded to its own in between.
+    rounded = [] if layer_class(case.layer).autocasts else [x for x in case.inputs if x.is_float]
+    agree(case, want, truth, have, [x.dtype for x in rounded])
+
+
+def agree(case: object, want: Any, truth: Any, have: Any, rounded: Sequence[str] = ()) -> None:
+    """Compare an output with Keras's.
+
+    Args:
+        truth: Keras's in float64.
+        rounded: dtypes of floats that values have had in between.
+    """
     assert want.shape == have.shape, f"{case}: {have.shape}, Keras {want.shape}"
     assert want.dtype == have.dtype or want.dtype.kind in "OSU", f"{case}: {have.dtype}"
     if want.dtype.kind in "OSU":
@@ -191,9 +220,12 @@ def compare(case: Case, want: Any, truth: Any, have: Any) -> None:
         return
     a, b, c = wide(want), wide(have), wide(truth)
     if want.dtype.kind in "iub":
-        assert (a == b).all(), f"{case}: {have}, Keras {want}"
+        step = 1 if getattr(case, "layer", None) in ROUNDING else 0
+        assert (np.abs(a - b) <= step).all(), f"{case}: {have}, Keras {want}"
         return
-    epsilon = float(keras_epsilon(want.dtype))
+    epsilon = max(keras_epsilon(d) for d in (want.dtype, *[keras_dtype(d) for d in rounded]))
+    if getattr(case, "layer", None) in IN_FLOAT32:
+        epsilon = max(epsilon, keras_epsilon("float32"))
     with np.errstate(invalid="ignore"):
         scale = float(np.nanmax(np.where(np.isinf(c), 0, np.abs(c)), initial=1.0))
         noise = float(np.nanmax(np.where(np.isinf(c) | np.isnan(c), 0, np.abs(a - c)), initial=0))
@@ -233,8 +265,22 @@ def run_keras(graph: Graph, built: Any, inputs: list[Any]) -> list[Any]:
     if "training" not in made._call_signature.parameters:
         call.pop("training")
     taken = [tensors[x] for x in node.inputs]
-    outputs = made(taken if layer.takes_list else taken[0], **call)
+    if of_images(layer):
+        outputs = tf.function(lambda x: made(x, **call), autograph=False)(taken[0])
+    else:
+        outputs = made(taken if layer.takes_list else taken[0], **call)
     return [as_array(x) for x in keras.tree.flatten(outputs)]
+
+
+def of_images(layer: Layer) -> bool:
+    """Whether Keras casts whole numbers in a graph alone, as a model is run.
+
+    Resizing keeps them, and so does what Keras gives outside of a graph.
+    """
+    inner = getattr(layer, "layers", (layer,))
+    return any(isinstance(one, Images) for one in inner) and not any(
+        isinstance(one, Resizing) for one in inner
+    )
 
 
 def as_array(x: Any) -> Any:
@@ -260,7 +306,8 @@ class NoKernel(Exception):
 def run_onnx(lowered: Any, graph: Graph, arrays: list[Any], inputs: list[Any]) -> list[Any]:
     import onnx_ir as ir
 
-    model = ir.serde.deserialize_model(lowered)
+    shaped = onnx.shape_inference.infer_shapes(lowered, data_prop=True)
+    model = ir.serde.deserialize_model(shaped)
     variables = [v for layer in graph.layers for v in layer.variables]
     bind_weights(model, variables, arrays)
     proto = ir.serde.serialize_model(model)
@@ -299,7 +346,7 @@ def check(name: str, examples: int, drawn_from: str | None = None) -> None:
         compared += check_native(case)
 
     (property_ if drawn_from is None else seed(int(drawn_from))(property_))()
-    if examples > EXAMPLES and name not in NOT_YET:
+    if examples > EXAMPLES and name not in NOT_YET and name not in RARELY:
         assert compared * 20 >= examples, f"only {compared} of {examples} were compared"
 
 

@@ -120,6 +120,10 @@ STRICTER: dict[str, Stricter] = {
         "Keras adds what looks like a bias along another axis than it says, sometimes the same",
         lambda case: str(specc_answer(case)).startswith("('arguments_conflict'"),
     ),
+    "einsum": Stricter(
+        "without an arrow Keras says one order of the axes and computes another",
+        lambda case: "->" not in case.arguments["subscripts"],
+    ),
     "norm": Stricter(
         "an axis twice",
         lambda case: isinstance(axis := case.arguments["axis"], tuple) and len(axis) == 2,

@@ -7,13 +7,15 @@ account of the weights, the names and the verification are the same for both.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import onnx_ir as ir
 
 from specc.backends.native.builder import DTYPES, OnnxBuilder, OnnxValue
 from specc.backends.native.fold_normalization import Fold, plan_folds
-from specc.backends.tf2onnx_graph import LAYER_SCOPE
+from specc.backends.native.passes.pipeline import Change, run_passes
+from specc.backends.scope import LAYER_SCOPE
 from specc.files import UsageError
 from specc.graph import Graph, GraphLayer, Node, Tensor
 from specc.layers.base import Layer
@@ -32,14 +34,15 @@ class Lowered:
 
     model: Any
     """An `onnx.ModelProto`."""
-    folds: list[Fold]
+    changes: list[Change]
 
 
-def lower(graph: Graph, opset: int, *, fold: bool = True) -> Lowered:
+def lower(graph: Graph, opset: int, without: Collection[str] = ()) -> Lowered:
     """Lower a graph.
 
     Args:
-        fold: whether normalizations become part of the layers beside them.
+        without: the passes to leave out; "fold" is the one that makes normalizations part of the
+            layers beside them.
 
     Raises:
         NotLowered: naming the first layer that has no lowering.
@@ -49,7 +52,10 @@ def lower(graph: Graph, opset: int, *, fold: bool = True) -> Lowered:
         raise UsageError(
             f"opset {opset} is not to be had", f"there are {OPSETS[0]} to {OPSETS[-1]}"
         )
-    return _Lowering(graph, opset, plan_folds(graph) if fold else []).run()
+    folds = [] if "fold" in without else plan_folds(graph)
+    model, changes = run_passes(_Lowering(graph, opset, folds).run(), without)
+    folded = [Change("fold", str(fold)) for fold in folds]
+    return Lowered(ir.serde.serialize_model(model), [*folded, *changes])
 
 
 class _Lowering:
@@ -57,11 +63,11 @@ class _Lowering:
         self.graph = graph
         self.op: Any = OnnxBuilder(opset)  # to pyright its operators are attributes of any kind
         self.folds = folds
-        self.values: dict[Tensor, OnnxValue] = {}
+        self.values: dict[Tensor, Any] = {}
         self.weights: dict[GraphLayer, dict[str, OnnxValue]] = {}
         self.number_of = {layer: number for number, layer in enumerate(graph.layers)}
 
-    def run(self) -> Lowered:
+    def run(self) -> ir.Model:
         inputs = [self._input(f"x{i}", tensor) for i, tensor in enumerate(self.graph.inputs)]
         weights = self._weight_inputs()
         for node in self.graph.nodes:
@@ -75,8 +81,7 @@ class _Lowering:
             opset_imports=self.op.opsets,
             name=self.graph.name,
         )
-        model = ir.Model(graph, ir_version=IR_VERSION)
-        return Lowered(ir.serde.serialize_model(model), self.folds)
+        return ir.Model(graph, ir_version=IR_VERSION)
 
     def _input(self, name: str, tensor: Tensor) -> ir.Value:
         value = ir.Value(

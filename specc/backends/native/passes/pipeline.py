@@ -1,0 +1,68 @@
+"""The passes in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import NamedTuple
+
+import onnx
+import onnx_ir as ir
+from onnx_ir.passes import common
+
+from specc.backends.native.passes.clamps import join_clamps
+from specc.backends.native.passes.constants import fold_constants
+from specc.backends.native.passes.layout import sink_transpositions
+from specc.backends.native.passes.padding import fold_padding
+from specc.backends.native.passes.reshapes import join_reshapes
+
+
+class Pass(NamedTuple):
+    """A pass over the graph; what it promises is in the text of its module."""
+
+    name: str
+    """What it is called on the command line: `--no-layout`."""
+    run: Callable[[ir.Model], int]
+    """Changes the model; returns a number of nodes."""
+    did: str
+    """What was done, after the number."""
+
+
+PASSES = (
+    Pass("constants", fold_constants, "operators on constants carried out"),
+    Pass("layout", lambda m: sink_transpositions(m.graph), "transpositions cancelled"),
+    Pass("reshapes", lambda m: join_reshapes(m.graph), "reshapes joined or dropped"),
+    Pass("padding", lambda m: fold_padding(m.graph), "paddings left to convolutions"),
+    Pass("clamps", lambda m: join_clamps(m.graph), "nodes joined into bounds"),
+)
+
+
+class Change(NamedTuple):
+    """What a pass did."""
+
+    pass_name: str
+    text: str
+
+
+def run_passes(model: ir.Model, without: Collection[str] = ()) -> tuple[ir.Model, list[Change]]:
+    """A model after the passes, with the shapes of its values: each pass gives those of what it
+    makes, so that they are inferred but once.
+
+    Args:
+        without: the names of passes to leave out.
+    """
+    changes: list[Change] = []
+    model = with_shapes(model)
+    for step in PASSES:
+        if step.name in without:
+            continue
+        number = step.run(model)
+        if number:
+            changes.append(Change(step.name, f"{number} {step.did}"))
+    common.RemoveUnusedNodesPass()(model)
+    return model, changes
+
+
+def with_shapes(model: ir.Model) -> ir.Model:
+    """A model in which the shapes are known that can be inferred."""
+    proto = ir.serde.serialize_model(model)
+    return ir.serde.deserialize_model(onnx.shape_inference.infer_shapes(proto, data_prop=True))

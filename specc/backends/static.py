@@ -1,0 +1,159 @@
+"""Values that depend on weights and constants alone, worked out when they are asked for.
+
+What an exporter leaves in the graph that reads nothing but weights is carried out once and for
+all: floating point in float64, and what merely moves numbers about in the dtype that it has.
+Nothing is computed before somebody wants the numbers, so that a model is written tensor by tensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx.reference
+import onnx_ir as ir
+
+from specc.records import fresh, record
+
+Array = np.ndarray[Any, Any]
+
+LAYOUT_OPERATORS = {"Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity"}
+"""What moves numbers about and changes none: a weight behind these is kept, not folded."""
+
+SHARED_SIZE = 65_536
+"""Results up to this many elements are kept for others that need them: scales, statistics."""
+
+
+@record
+class Static:
+    """A value that is known while exporting."""
+
+    value: ir.Value
+    sources: frozenset[int]
+    """Which variables it is computed from, by number."""
+    layout_only: bool
+    """Whether it holds the numbers of one variable, in whatever layout."""
+    read: Callable[[], Array] | None = None
+    """The numbers of a weight or a constant."""
+    node: ir.Node | None = None
+    """What makes it, where it is neither."""
+    operands: list[Static | None] = fresh(default_factory=list["Static | None"])
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        assert self.value.shape is not None
+        return self.value.shape.numpy()
+
+
+class Evaluator:
+    """Works out static values."""
+
+    def __init__(self, opsets: dict[str, int]) -> None:
+        self._opsets = opsets
+        self._shared: dict[ir.Value, Array] = {}
+
+    def array(self, static: Static) -> Array:
+        """The numbers, in the dtype of the graph."""
+        dtype = static.value.dtype
+        assert dtype is not None
+        return np.asarray(self._compute(static), dtype.numpy(), order="C")
+
+    def _compute(self, static: Static) -> Array:
+        if static.read is not None:
+            return static.read()
+        known = self._shared.get(static.value)
+        if known is not None:
+            return known
+        node = static.node
+        assert node is not None
+        inputs = [None if x is None else self._compute(x) for x in static.operands]
+        if node.op_type not in LAYOUT_OPERATORS and node.op_type != "Cast":
+            inputs = [_wide(x) for x in inputs]
+        results = evaluate(node, inputs, self._opsets)
+        for output, result in zip(node.outputs, results, strict=True):
+            if result.size <= SHARED_SIZE:
+                self._shared[output] = result
+        return results[static.value.index() or 0]
+
+
+def _wide(x: Array | None) -> Array | None:
+    return x.astype(np.float64) if x is not None and x.dtype.kind in "fV" else x
+
+
+def evaluate(node: ir.Node, inputs: Sequence[Array | None], opsets: dict[str, int]) -> list[Array]:
+    """The outputs of one node."""
+    rule = RULES.get(node.op_type) if not node.domain else None
+    if rule is not None:
+        return [np.asarray(rule(node, *inputs))]
+    return _by_reference(node, inputs, opsets)
+
+
+def _by_reference(
+    node: ir.Node, inputs: Sequence[Array | None], opsets: dict[str, int]
+) -> list[Array]:
+    proto = ir.serde.serialize_node(node)
+    given = {f"i{number}": array for number, array in enumerate(inputs) if array is not None}
+    proto.input[:] = [f"i{number}" if x is not None else "" for number, x in enumerate(inputs)]
+    undefined = onnx.TensorProto.UNDEFINED
+    one_node = onnx.helper.make_graph(
+        [proto],
+        "one_node",
+        [onnx.helper.make_tensor_value_info(name, undefined, None) for name in given],
+        [onnx.helper.make_tensor_value_info(name, undefined, None) for name in proto.output],
+    )
+    imports = [onnx.helper.make_opsetid(domain, version) for domain, version in opsets.items()]
+    evaluator = onnx.reference.ReferenceEvaluator(
+        onnx.helper.make_model(one_node, opset_imports=imports)
+    )
+    results: Any = evaluator.run(None, given)
+    return [np.asarray(result) for result in results]
+
+
+def _reshape(_: ir.Node, x: Array, shape: Array) -> Array:
+    sizes = [x.shape[i] if n == 0 else int(n) for i, n in enumerate(shape)]
+    return x.reshape(sizes)
+
+
+def _transpose(node: ir.Node, x: Array) -> Array:
+    perm = node.attributes.get("perm")
+    return x.transpose(perm.as_ints() if perm else None)
+
+
+def _div(_: ir.Node, a: Array, b: Array) -> Array:
+    """The quotient; of whole numbers it is cut, and not rounded down as Python's is."""
+    if a.dtype.kind == "f":
+        return a / b
+    return np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))
+
+
+def _squeeze(_: ir.Node, x: Array, axes: Array | None = None) -> Array:
+    return np.squeeze(x, None if axes is None else tuple(int(n) for n in axes))
+
+
+def _concat(node: ir.Node, *xs: Array) -> Array:
+    return np.concatenate(xs, node.attributes["axis"].as_int())
+
+
+RULES: dict[str, Callable[..., Array]] = {
+    "Add": lambda _, a, b: a + b,
+    "Concat": _concat,
+    "Div": _div,
+    "Identity": lambda _, x: x,
+    "MatMul": lambda _, a, b: a @ b,
+    "Mul": lambda _, a, b: a * b,
+    "Neg": lambda _, x: -x,
+    "Reciprocal": lambda _, x: 1 / x,
+    "Reshape": _reshape,
+    "Sqrt": lambda _, x: np.sqrt(x),
+    "Squeeze": _squeeze,
+    "Sub": lambda _, a, b: a - b,
+    "Transpose": _transpose,
+    "Unsqueeze": lambda _, x, axes: np.expand_dims(x, tuple(int(n) for n in axes)),
+}
+"""What weights mostly go through, by NumPy; the rest is for ONNX's reference evaluator."""

@@ -1,0 +1,84 @@
+"""An ONNX file that appears only where it has been verified."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any, NamedTuple
+
+from specc.backends.export import DEFAULT_OPSET, CurrentWeights, Exporter
+from specc.backends.keras_model import BuiltModel
+from specc.backends.native.passes.pipeline import Change
+from specc.backends.write import data_beside, needs_data_file
+from specc.files import replacing
+from specc.source import Source
+from specc.verification.report import Report
+from specc.verification.verify import verify_onnx
+
+
+class VerifiedExport(NamedTuple):
+    """What came of an export."""
+
+    report: Report
+    changes: list[Change]
+    fallen_back: str | None
+    """Why tf2onnx did it, where the native exporter was asked for."""
+
+
+def export_verified(
+    built: BuiltModel,
+    source: Source,
+    target: str,
+    weights: dict[str, Any] | None = None,
+    *,
+    opset: int = DEFAULT_OPSET,
+    via: str = "native",
+    without: Collection[str] = (),
+    external_data: bool = False,
+    provider: str = "auto",
+    say: Callable[[str], None] = lambda _: None,
+) -> VerifiedExport:
+    """Export a Keras model of a graph, check and verify the file, and give it its name.
+
+    Where the report is bad, the path is as it was before.
+
+    Args:
+        weights: what the manifest says of where they are from.
+        external_data: write the weights to a file beside the model's, as is done in any case
+            with more than 2 GB of them.
+        say: told what is being done.
+
+    Raises:
+        UsageError, DeviceError: where a file cannot be written, or the provider is not to be had.
+    """
+    graph = built.graph
+    say(f"converting {graph.name} to ONNX")
+    exporter = Exporter(built, source, opset, via, without)
+    exported = exporter.export(CurrentWeights(built), weights)
+    exported.check()
+    try:
+        with data_beside(target) as data, replacing(target) as temporary:
+            outside = external_data or needs_data_file(exported.tensors)
+            exported.write(temporary, data if outside else None)
+            say(f"verifying {graph.name}")
+            report = verify_onnx(
+                graph,
+                built.keras_model,
+                temporary,
+                provider=provider,
+                file=target,
+                exporter=exporter,
+                built=built,
+            )
+            if not report.ok:
+                raise _Refused(report)
+    except _Refused as refused:
+        report = refused.report
+    return VerifiedExport(report, exporter.changes, exporter.fallen_back)
+
+
+class _Refused(Exception):
+    """Leaves the block that writes a file, so that the file does not appear."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(report)
+        self.report = report
