@@ -99,11 +99,13 @@ OPERATOR_ACTIVATIONS: dict[str, tuple[str, float | None, float | None]] = {
     "linear": ("Affine", 1.0, 0.0),
     "relu": ("Relu", None, None),
     "sigmoid": ("Sigmoid", None, None),
-    "softplus": ("Softplus", None, None),
     "softsign": ("Softsign", None, None),
     "tanh": ("Tanh", None, None),
 }
-"""What the operators call Keras's activations, with alpha and beta where they take them."""
+"""What the operators call Keras's activations, with alpha and beta where they take them.
+
+Not softplus: onnxruntime's is infinite from 89 on within these operators.
+"""
 
 
 def has_operators(reading: Reading) -> bool:
@@ -164,7 +166,7 @@ def by_operators(
         starts = [reading.states_of(level) for reading in readings]
         y, hidden, *more = _operator(op, y, readings, level, starts, kept.lengths if kept else None)
         for direction, start in enumerate(starts):
-            last = [op.Gather(s, op.constant(direction, "int64"), axis=0) for s in (hidden, *more)]
+            last = [_of_direction(op, s, direction, len(readings)) for s in (hidden, *more)]
             states[direction] += kept.states(last, start) if kept else last
     if len(readings) == 1:
         output = op.Transpose(op.Squeeze(y, [1]), perm=[1, 0, 2])
@@ -211,6 +213,13 @@ def _by_direction(op: Builder, each: Sequence[Value | None]) -> Value | None:
     """An input of the operator, of those of its directions."""
     parts = [op.Unsqueeze(x, [0]) for x in each if x is not None]
     return op.Concat(*parts, axis=0) if len(parts) > 1 else parts[0] if parts else None
+
+
+def _of_direction(op: Builder, state: Value, direction: int, directions: int) -> Value:
+    """The inverse of `_by_direction`."""
+    if directions == 1:
+        return op.Squeeze(state, [0])
+    return op.Gather(state, op.constant(direction, "int64"), axis=0)
 
 
 def _activations(cell: Gates, directions: int) -> dict[str, Any]:
