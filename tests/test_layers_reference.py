@@ -162,7 +162,7 @@ def test_exports() -> None:
     assert exports(Refused) == "not at all, as tf2onnx has no such thing"
     assert exports(Limited) == "by tf2onnx, but for this"
     assert exports(Native) == "natively"
-    assert exports(Both) == "natively (`--via native`), or by tf2onnx, but for this"
+    assert exports(Both) == "natively, or by tf2onnx, but for this (`--via tf2onnx`)"
 
 
 @pytest.mark.slow

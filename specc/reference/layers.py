@@ -140,7 +140,7 @@ def exports(cls: type[Layer]) -> str:
     if cls.tf2onnx_refuses:
         return f"natively{limits}" if native else f"not at all, as {cls.tf2onnx_refuses}"
     by = f"by tf2onnx, {cls.tf2onnx_limits}" if cls.tf2onnx_limits else "by tf2onnx"
-    return f"natively (`--via native`){limits}, or {by}" if native else by
+    return f"natively{limits}, or {by} (`--via tf2onnx`)" if native else by
 
 
 def computed_example(layers: Mapping[str, type[Layer]], text: str) -> ExampleInfo:
