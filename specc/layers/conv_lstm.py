@@ -61,6 +61,8 @@ class ConvLSTM1D(OverTime):
     Example: float32[5, 16, 3] -> ConvLSTM1D(4, 3) -> float32[14, 4]
     """
 
+    copies_train = True
+
     call_arguments: ClassVar[dict[str, Kind]] = {
         "initial_state": TENSORS,
         "mask": TENSOR,

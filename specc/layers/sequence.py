@@ -169,6 +169,10 @@ class OverTime(Layer):
 
     category = "recurrent"
 
+    copies_train: ClassVar[bool] = False
+    """Whether a copy that Keras makes by the configuration, as Bidirectional does, is trainable
+    although the layer is not."""
+
     return_sequences: bool
     return_state: bool
     go_backwards: bool

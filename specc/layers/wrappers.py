@@ -121,7 +121,12 @@ class Bidirectional(Handing):
 
     def inner_variables(self, x: TensorType, **_: Any) -> Weights:
         forward = variables_within(self.layer, [x], prefix="forward/")
-        return (*forward, *variables_within(self.backward, [x], prefix="backward/"))
+        backward = variables_within(self.backward, [x], prefix="backward/")
+        if self.layer.copies_train:
+            forward = tuple([weight._replace(trainable=True) for weight in forward])
+            if self.backward_layer is None:
+                backward = tuple([weight._replace(trainable=True) for weight in backward])
+        return (*forward, *backward)
 
     def onnx(
         self,

@@ -13,8 +13,8 @@ from specc.layers.base import TensorArgument
 from specc.layers.merging import promoted
 from specc.types import DTYPES, Dimension, TensorType
 
-from .oracle import symbolic_tensor
-from .strategies import BATCH, layer_class
+from .oracle import agree, symbolic_tensor
+from .strategies import BATCH, Case, layer_class
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -179,3 +179,15 @@ def test_query_mask_in_the_call() -> None:
     mask = keras.ops.convert_to_tensor([[True, True, False, False]] * BATCH)
     plain, masked = layer(x, value=x), layer(x, value=x, query_mask=mask)
     assert keras.ops.all(keras.ops.equal(plain, masked))
+
+
+@pytest.mark.parametrize("inner", ["ConvLSTM1D", "LSTM"])
+@pytest.mark.parametrize("trainable", [True, False])
+def test_layers_that_bidirectional_copies(inner: str, trainable: bool) -> None:
+    """Keras's copy of a ConvLSTM that is not trained would be trained."""
+    cls = layer_class(inner)
+    arguments = {"filters": 1, "kernel_size": 1} if inner == "ConvLSTM1D" else {"units": 2}
+    layer = cls(trainable=trainable, **arguments)
+    x = TensorType("float32", (4, 4, 4) if inner == "ConvLSTM1D" else (4, 4))
+    assert agree(Case("Bidirectional", {"layer": layer}, [x], True))
+    assert agree(Case("Bidirectional", {"layer": layer}, [x], False))
