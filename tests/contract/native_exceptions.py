@@ -7,6 +7,7 @@ from typing import Any
 
 from specc.layers import LAYER_NAMES, find_layer
 from specc.layers.base import Layer
+from specc.types import TensorType
 
 from .oracle import inner_layers
 from .strategies import Case
@@ -19,10 +20,10 @@ NOT_YET: set[str] = {
 """Layers without any lowering: those whose class has none."""
 
 
-def unlowered(layer: Layer) -> bool:
-    """Whether a layer within another one has no lowering for its arguments."""
+def unlowered(layer: Layer, inputs: list[TensorType]) -> bool:
+    """Whether a layer within another one has no lowering for its arguments and inputs."""
     skip = ARGUMENTS_NOT_YET.get(layer.kind)
-    case = Case(layer.kind, layer.given, [], layer.trainable)
+    case = Case(layer.kind, layer.given, inputs, layer.trainable)
     return layer.kind in NOT_YET or bool(skip and skip(case))
 
 
@@ -65,10 +66,11 @@ ARGUMENTS_NOT_YET: dict[str, Callable[[Case], Any]] = {
         )
         and any(not isinstance(size, int) for size in case.inputs[0].shape)
     ),
-    "SpectralNormalization": lambda case: unlowered(case.arguments["layer"]),
+    "SpectralNormalization": lambda case: unlowered(case.arguments["layer"], case.inputs),
     # Keras hands the states on from step to step there.
     "TimeDistributed": lambda case: (
-        unlowered(case.arguments["layer"]) or getattr(case.arguments["layer"], "stateful", False)
+        unlowered(case.arguments["layer"], [x.with_shape(*x.shape[1:]) for x in case.inputs])
+        or getattr(case.arguments["layer"], "stateful", False)
     ),
 }
 """Layers that have one, but not for all arguments: whether a case is one of these."""
