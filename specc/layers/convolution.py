@@ -85,7 +85,11 @@ class Conv1D(Windowed):
         return adapted(self.with_bias(self.filters, Weight("kernel", shape)), self.lora_rank)
 
     def convolve(self, op: Builder, x: Value, type_: TensorType, w: Values) -> Value:
-        return self.conv(op, x, type_, merged(op, w, "kernel"), w.get("bias"), self.groups)
+        # Other layers of Keras leave `lora_alpha` aside; these do not.
+        rank = self.lora_rank or 1
+        alpha = rank if self.lora_alpha is None else self.lora_alpha
+        kernel = merged(op, w, "kernel", alpha / rank)
+        return self.conv(op, x, type_, kernel, w.get("bias"), self.groups)
 
     def folds_before(self, x: TensorType, has_offset: bool) -> int | None:
         return None if self.lora_rank else super().folds_before(x, has_offset)
