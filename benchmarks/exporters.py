@@ -182,7 +182,7 @@ def run(words: list[str]) -> dict[str, Any]:
     )
     if done.returncode:
         return {"failed": last_line(done.stderr) or f"status {done.returncode}"}
-    return json.loads(last_line(done.stdout) or "{}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
 
 
 def last_line(text: str) -> str:
