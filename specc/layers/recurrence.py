@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol
 
-from specc.lowering import Builder, Value, Values
+from specc.lowering import Builder, NotLowered, Value, Values
 
 
 class Steps(Protocol):
@@ -70,6 +70,8 @@ class Reading(NamedTuple):
     """Those before the first step; None is zeros."""
     reverse: bool
     """Whether it starts at the end."""
+    unrolled: bool = False
+    """Whether Keras makes no loop of it."""
 
     @property
     def stack(self) -> Sequence[tuple[Gates, Values]]:
@@ -117,6 +119,15 @@ def has_operators(reading: Reading) -> bool:
     )
 
 
+def _refuse_turned_mask(readings: Sequence[Reading], *, masked_zeros: bool) -> None:
+    """Refuse what Keras does for masked steps that put out zeros, when it unrolls from the end.
+
+    It puts the zeros where steps are masked that are as far from the other end.
+    """
+    if masked_zeros and any(reading.reverse and reading.unrolled for reading in readings):
+        raise NotLowered("`unroll` from the end, with zeros for masked steps")
+
+
 def one_operator(first: Reading, second: Reading) -> bool:
     """Whether two readings are the two directions of one operator."""
     return (
@@ -157,6 +168,7 @@ def by_operators(
             sequences and masks, two readings can do nothing else.
     """
     kept = Unmasked(op, x.mask) if x.mask is not None else None
+    _refuse_turned_mask(readings, masked_zeros=sequences and zero_masked and x.mask is not None)
     y = op.cast(kept.moved(x) if kept else x, readings[0].stack[0][1]["kernel"].dtype)
     y = op.Transpose(y, perm=[1, 0, 2])
     states: list[list[Value]] = [[] for _ in readings]
@@ -327,6 +339,7 @@ def by_scan(
         shapes: of an output and of the states.
         sequences, zero_masked: as for `by_operators`.
     """
+    _refuse_turned_mask([reading], masked_zeros=sequences and zero_masked and mask is not None)
     cell, w = reading.cell, reading.cell.step_weights(op, reading.w)
     taken = cell.onnx_input(op, x, w)
     blank, *first = (_zeros(op, x, shape, taken.dtype) for shape in shapes)

@@ -229,7 +229,7 @@ class RNN(Recurrent):
     ) -> Reading:
         # The cell may compute in another dtype.
         given = None if states is None else computed(op, self.step, as_list(states))
-        return Reading(self.step, computed(op, self.step, w), given, reverse)
+        return Reading(self.step, computed(op, self.step, w), given, reverse, self.unroll)
 
     def inner_variables(self, x: TensorType, **_: Any) -> Weights:
         return variables_within(self.step, [x.with_shape(*x.shape[1:])])

@@ -249,7 +249,7 @@ class Recurrent(OverTime, Handing):
     def reading(
         self, op: Builder, w: Values, states: Value | Sequence[Value] | None, reverse: bool
     ) -> Reading:
-        return Reading(self, w, as_list(states), reverse)
+        return Reading(self, w, as_list(states), reverse, self.unroll)
 
     def read(self, op: Builder, x: Value, reading: Reading, *, zero_masked: bool) -> Read:
         sequences = self.return_sequences

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
-from specc.layers.arguments import BOOL, Choice, Int, Kind, Nothing, Optional, Wrapped, arg
+from specc.layers.arguments import (
+    BOOL,
+    Choice,
+    Int,
+    Kind,
+    Nothing,
+    Optional,
+    Wrapped,
+    arg,
+    is_tuple,
+)
 from specc.layers.base import (
     TENSOR,
     TENSORS,
@@ -318,6 +328,8 @@ class TimeDistributed(Layer):
         if getattr(self.layer, "stateful", False):
             raise NotLowered("a stateful layer within `TimeDistributed`")
         steps, *each = x.type.shape
+        if _mixes_samples(self.layer, len(each)):
+            raise NotLowered("a layer within `TimeDistributed` that works along the batch")
         sizes = [n if isinstance(n, int) else op.size(x, axis) for axis, n in enumerate(each, 2)]
         samples = op.typed(op.reshape(x, [-1, *sizes]), x.type.with_shape(*each))
         (y,) = lower_layer(op, self.layer, [samples], w)
@@ -326,3 +338,13 @@ class TimeDistributed(Layer):
             n if isinstance(n, int) else op.size(y, axis) for axis, n in enumerate(y.type.shape, 1)
         ]
         return op.reshape(y, [-1, time, *sizes])
+
+
+def _mixes_samples(layer: Layer, rank: int) -> bool:
+    """Whether an axis that a layer names is that of the batch; `rank` does not count it."""
+    named: Any = getattr(layer, "axis", None)
+    axes = named if is_tuple(named) else (named,)
+    inner = [getattr(layer, name) for name in layer.signature]
+    return any(isinstance(axis, int) and axis % (rank + 1) == 0 for axis in axes) or any(
+        isinstance(one, Layer) and _mixes_samples(one, rank) for one in inner
+    )

@@ -7,7 +7,7 @@ from typing import Any
 
 from specc.layers import LAYER_NAMES, find_layer
 from specc.layers.base import Layer
-from specc.types import TensorType
+from specc.layers.images import Images
 
 from .oracle import inner_layers
 from .strategies import Case
@@ -20,11 +20,29 @@ NOT_YET: set[str] = {
 """Layers without any lowering: those whose class has none."""
 
 
-def unlowered(layer: Layer, inputs: list[TensorType]) -> bool:
-    """Whether a layer within another one has no lowering for its arguments and inputs."""
-    skip = ARGUMENTS_NOT_YET.get(layer.kind)
-    case = Case(layer.kind, layer.given, inputs, layer.trainable)
-    return layer.kind in NOT_YET or bool(skip and skip(case))
+def within(case: Case) -> Case:
+    """The layer within another one, with the inputs that reach it."""
+    layer: Layer = case.arguments["layer"]
+    steps = case.layer == "TimeDistributed"
+    inputs = [x.with_shape(*x.shape[1:]) if steps else x for x in case.inputs]
+    return Case(layer.kind, layer.given, inputs, layer.trainable, dtype=layer.dtype)
+
+
+def unlowered(case: Case) -> bool:
+    """Whether a layer has no lowering for its arguments and inputs."""
+    skip = ARGUMENTS_NOT_YET.get(case.layer)
+    return case.layer in NOT_YET or bool(skip and skip(case))
+
+
+def unlike_keras(case: Case) -> bool:
+    """Whether a case is one where Keras and the lowering differ on purpose."""
+    unlike = UNLIKE_KERAS.get(case.layer)
+    return bool(unlike and unlike(case))
+
+
+def _zeros_unrolled(case: Case) -> bool:
+    needed = ("go_backwards", "unroll", "zero_output_for_mask")
+    return "mask" in case.call and all(case.arguments.get(name) for name in needed)
 
 
 ARGUMENTS_NOT_YET: dict[str, Callable[[Case], Any]] = {
@@ -66,11 +84,17 @@ ARGUMENTS_NOT_YET: dict[str, Callable[[Case], Any]] = {
         )
         and any(not isinstance(size, int) for size in case.inputs[0].shape)
     ),
-    "SpectralNormalization": lambda case: unlowered(case.arguments["layer"], case.inputs),
-    # Keras hands the states on from step to step there.
+    "SpectralNormalization": lambda case: unlowered(within(case)),
+    # Keras hands the states on from step to step there, or works along the batch of each.
     "TimeDistributed": lambda case: (
-        unlowered(case.arguments["layer"], [x.with_shape(*x.shape[1:]) for x in case.inputs])
+        unlowered(within(case))
         or getattr(case.arguments["layer"], "stateful", False)
+        or getattr(case.arguments["layer"], "axis", -1) != -1
+    ),
+    # From the end Keras puts the zeros for masked steps where others are masked.
+    **dict.fromkeys(("GRU", "LSTM", "RNN", "SimpleRNN"), _zeros_unrolled),
+    "Bidirectional": lambda case: any(
+        getattr(layer, "unroll", False) for layer in inner_layers(case.arguments)
     ),
 }
 """Layers that have one, but not for all arguments: whether a case is one of these."""
@@ -122,11 +146,19 @@ UNLIKE_KERAS: dict[str, Callable[[Case], Any]] = {
         case.dtype == "float64" and case.arguments.get("interpolation", "nearest") != "nearest"
     ),
     # Negative results as unsigned numbers: each machine has its own.
-    "GroupNormalization": lambda case: case.inputs[0].dtype.startswith("uint"),
+    **dict.fromkeys(
+        ["GroupNormalization", "SpectralNormalization"],
+        lambda case: case.inputs[0].dtype.startswith("uint"),
+    ),
     # So here; and onnxruntime takes the variance for a difference of two means, of which nothing
     # may be left where there is no epsilon.
     "LayerNormalization": lambda case: (
         case.inputs[0].dtype.startswith("uint") or case.arguments.get("epsilon") == 0
+    ),
+    # Keras leaves out the casts of the layer within.
+    "TimeDistributed": lambda case: (
+        unlike_keras(within(case))
+        or (isinstance(case.arguments["layer"], Images) and not case.inputs[0].is_float)
     ),
 }
 """Where Keras's own answer is wrong or no answer, or onnxruntime's is: whether a case is one of

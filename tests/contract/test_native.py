@@ -34,13 +34,13 @@ from specc.types import FLOAT_DTYPES, TensorType
 
 from .exceptions import FATAL
 from .native_exceptions import (
-    ARGUMENTS_NOT_YET,
     IN_FLOAT32,
     NOT_YET,
     RARELY,
     ROUNDING,
     SAFE,
-    UNLIKE_KERAS,
+    unlike_keras,
+    unlowered,
 )
 from .oracle import inner_layers, on_purpose
 from .strategies import Case, cases, layer_class
@@ -159,12 +159,10 @@ def check_native(case: Case, opset: int = OPSETS[0]) -> bool:
     try:
         lowered = lower(graph, opset).model
     except NotLowered as reason:
-        skip = ARGUMENTS_NOT_YET.get(case.layer)
-        if case.layer in NOT_YET or (skip and skip(case)):
+        if unlowered(case):
             return False
         raise AssertionError(f"{case}: {reason}") from reason
-    unlike = UNLIKE_KERAS.get(case.layer)
-    if unlike is not None and unlike(case):
+    if unlike_keras(case):
         return False
     try:
         built = build_keras(graph, seed=1)
