@@ -166,8 +166,9 @@ REQUIRED_VALUES: dict[str, Any] = {
 
 
 SHARED = (
-    *("__init__", "activation_functions", "api", "arguments", "base", "heads", "images", "layouts"),
-    *("lora", "lower", "names", "refused", "resize", "scores", "sequence", "windowed"),
+    *("__init__", "activation_functions", "api", "arguments", "base", "categories", "clahe"),
+    *("gates", "heads", "images", "layouts", "lora", "lower", "names", "recurrence", "refused"),
+    *("resize", "scores", "sequence", "spectra", "vocabulary", "windowed"),
 )
 """Modules of the package that are no families."""
 
