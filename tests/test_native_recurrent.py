@@ -38,7 +38,7 @@ def attributes(model: onnx.ModelProto, operator: str) -> dict[str, Any]:
         ("LSTM(4, go_backwards=True)", ["Transpose", "LSTM", "Squeeze"]),
         (
             "GRU(4, go_backwards=True, return_sequences=True)",
-            ["Transpose", "GRU", "Squeeze", "Transpose", "Slice"],
+            ["Transpose", "GRU", "Squeeze", "Slice", "Transpose"],
         ),
         (
             "RNN([LSTMCell(4), GRUCell(5)], return_sequences=True)",
