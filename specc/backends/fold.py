@@ -8,7 +8,6 @@ from names or values.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import onnx_ir as ir
 
-from specc.backends.scope import LAYER_SCOPE
+from specc.backends.scope import layer_number
 from specc.backends.static import LAYOUT_OPERATORS, Evaluator, Static
 from specc.graph import Variable
 from specc.records import record
@@ -31,9 +30,6 @@ class Parameter:
     """kept (its numbers are in the file), folded (what was computed from them is) or dropped."""
     initializers: list[str]
     """The initializers that hold it, or what it was folded into."""
-
-
-SCOPE = re.compile(re.escape(LAYER_SCOPE) + r"(\d+)")
 
 
 class Holding(NamedTuple):
@@ -275,9 +271,9 @@ class _Names:
         sources = [self._variables[number] for number in sorted(static.sources)]
         if static.layout_only:
             return sources[0].path
-        scope = SCOPE.search(user.name or "")
-        number = int(scope[1]) if scope else len(self._layers)
-        layer = self._layers[number] if number < len(self._layers) else sources[0].layer
+        number = layer_number(user.name)
+        known = number is not None and number < len(self._layers)
+        layer = self._layers[number or 0] if known else sources[0].layer
         own = [variable for variable in sources if variable.layer == layer]
         if not own:
             layer, own = sources[0].layer, [v for v in sources if v.layer == sources[0].layer]

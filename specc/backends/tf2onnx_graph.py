@@ -8,13 +8,12 @@ keeps account, and the conversion needs no more memory than the graph itself.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from specc.backends.frameworks import import_keras, import_tensorflow
 from specc.backends.keras_model import BuiltModel, pair_variables, run_graph
-from specc.backends.scope import LAYER_SCOPE
+from specc.backends.scope import LAYER_SCOPE, layer_number
 from specc.files import UsageError
 from specc.graph import GraphLayer, Node
 
@@ -78,9 +77,9 @@ def _refuse_unknown_operators(built: BuiltModel, model: Any, opset: int) -> None
         if node.domain in ("", "ai.onnx") and onnx.defs.has(node.op_type, opset):
             continue
         unknown[node.op_type] = None
-        number = re.search(re.escape(LAYER_SCOPE) + r"(\d+)", f"{node.name} {node.output[0]}")
-        if number:
-            layer = built.graph.layers[int(number[1])]
+        number = layer_number(f"{node.name} {node.output[0]}")
+        if number is not None:
+            layer = built.graph.layers[number]
             places[f" in `{layer.name}` ({layer.span})"] = None
     if unknown:
         raise UsageError(

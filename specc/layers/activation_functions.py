@@ -56,10 +56,6 @@ def _log_sigmoid(op: Builder, x: Value) -> Value:
     return op.Neg(op.Softplus(op.Neg(x)))
 
 
-def _mish(op: Builder, x: Value) -> Value:
-    return op.Mish(x) if op.opset >= 18 else op.Mul(x, op.Tanh(op.Softplus(x)))
-
-
 def _silu(op: Builder, x: Value) -> Value:
     return op.Mul(x, op.Sigmoid(x))
 
@@ -118,7 +114,7 @@ FUNCTIONS: dict[str, Callable[[Builder, Value], Value]] = {
     "linear": lambda _, x: x,
     "log_sigmoid": _log_sigmoid,
     "log_softmax": lambda op, x: op.LogSoftmax(x, axis=-1),
-    "mish": _mish,
+    "mish": lambda op, x: op.Mish(x),
     "relu": relu,
     "relu6": _relu6,
     "selu": lambda op, x: op.Selu(x, alpha=SELU_ALPHA, gamma=SELU_GAMMA),

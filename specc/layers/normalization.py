@@ -167,7 +167,7 @@ class LayerNormalization(Layer):
         wide = at_least_float32(op, self, x)
         # Keras gives the weights the sizes of the axes in ascending order, without turning them.
         spread = {name: op.reshape(op.cast(v, wide.dtype), known) for name, v in w.items()}
-        if op.opset >= 17 and len(axes) == len(known) == rank - axes[0]:
+        if len(axes) == len(known) == rank - axes[0]:
             gamma, beta = gamma_and_beta(op, spread, known, wide.dtype)
             y = op.LayerNormalization(wide, gamma, beta, axis=axes[0], epsilon=self.epsilon)
         else:
@@ -285,11 +285,8 @@ class RMSNormalization(Layer):
         axes = list(range(-len(self.axes()), 0))
         wide = at_least_float32(op, self, x)
         scale = op.cast(w["scale"], wide.dtype)
-        if op.opset >= 23:
-            y = op.RMSNormalization(wide, scale, axis=axes[0], epsilon=self.epsilon)
-        else:
-            square = op.ReduceMean(op.Mul(wide, wide), axes, keepdims=1)
-            y = op.Mul(op.Div(wide, op.Sqrt(op.Add(square, self.epsilon))), scale)
+        square = op.ReduceMean(op.Mul(wide, wide), axes, keepdims=1)
+        y = op.Mul(op.Div(wide, op.Sqrt(op.Add(square, self.epsilon))), scale)
         return op.cast(y, x.dtype)
 
 

@@ -242,8 +242,7 @@ def apart(
     if count == 1:
         return (x,)
     if sizes is None:
-        number = count if op.opset >= 18 else None
-        return op.Split(x, axis=axis, num_outputs=number, outputs=count)
+        return op.Split(x, axis=axis, num_outputs=count, outputs=count)
     return op.Split(x, vector(op, sizes), axis=axis, outputs=count)
 
 

@@ -91,8 +91,7 @@ class Glu(Operation, name="glu"):
         return result(self.x.dtype, replaced(shape, axis, half))
 
     def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
-        number = 2 if op.opset >= 18 else None
-        kept, gate = op.Split(v["x"], axis=self.axis, num_outputs=number, outputs=2)
+        kept, gate = op.Split(v["x"], axis=self.axis, num_outputs=2, outputs=2)
         return op.Mul(kept, op.Sigmoid(gate))
 
 

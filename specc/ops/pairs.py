@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from specc.lowering import Builder, NotLowered, Value
+from specc.lowering import Builder, Value
 from specc.ops.lower import (
     complement,
     equal,
@@ -165,11 +165,9 @@ def _of_numbers(op: Builder, a: Value, b: Value, found: Value) -> Value:
 
 
 def bitwise(operator: str) -> Lowering:
-    """An operator on bits, which there are since opset 18."""
+    """An operator on bits."""
 
     def lowered(op: Builder, a: Value, b: Value, _: str) -> Value:
-        if op.opset < 18:
-            raise NotLowered(f"`{operator}` before opset 18")
         return getattr(op, operator)(a, b)
 
     return lowered

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import onnx
 
-from specc.backends.export import LAYER_KEY
 from specc.backends.keras_model import BuiltModel, run_graph
+from specc.backends.onnx_names import LAYER_KEY
 from specc.backends.runtime import open_session
 from specc.graph import GraphLayer
 from specc.verification.inputs import Case
-from specc.verification.tolerance import least_scale, rounding_steps, tolerance
+from specc.verification.tolerance import gates, rounding_steps, tolerance
 
 Array = np.ndarray[Any, Any]
 
@@ -39,7 +39,7 @@ def first_difference(
     inputs = [case.inputs[tensor.name] for tensor in built.graph.inputs]
     keras_values = run_graph(built.graph, layers, inputs, inference=True)
     visible = _all_values(model, case, provider)
-    steps = rounding_steps(built.graph)
+    steps, sigmoids = rounding_steps(built.graph), gates(built.graph)
     agreeing: str | None = None
     for node in built.graph.nodes:
         candidates = visible.get(node.layer.name, [])
@@ -48,8 +48,8 @@ def first_difference(
         if not alike:
             continue
         error = min(_error(want, array) for array in alike)
-        scale = float(np.max(np.abs(want[~np.isnan(want)]), initial=least_scale(built.graph)))
-        if not error <= tolerance(steps, scale):
+        scale = float(np.max(np.abs(want[~np.isnan(want)]), initial=0.0))
+        if not error <= tolerance(steps, scale, gates=sigmoids):
             return Parting(node.layer, error, agreeing)
         agreeing = node.layer.name
     return None

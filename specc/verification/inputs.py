@@ -138,12 +138,12 @@ def _reached(graph: Graph, tensor: Tensor) -> Iterator[Layer]:
         if reached.isdisjoint(node.taken):
             continue
         layer = node.layer.layer
-        if isinstance(layer, Layer):
-            yield layer
-        elif isinstance(layer, Composite):
+        if isinstance(layer, Composite):
             for taken, inner in zip(node.inputs, layer.graph.inputs, strict=True):
                 if taken in reached:
                     yield from _reached(layer.graph, inner)
+        elif isinstance(layer, Layer):
+            yield layer
         if not (isinstance(layer, Layer) and layer.known_inputs):
             # What is still whole numbers behind a layer, such as Reshape, may be looked up there.
             reached.update(t for t in node.outputs if not t.type.is_float)

@@ -20,7 +20,7 @@ from specc.graph import Graph
 from specc.verification.attribute import first_difference
 from specc.verification.inputs import Case, draw_cases, nudged
 from specc.verification.report import Run
-from specc.verification.tolerance import least_scale, rounding_steps, tolerance
+from specc.verification.tolerance import gates, rounding_steps, tolerance
 
 Array = np.ndarray[Any, Any]
 
@@ -119,7 +119,7 @@ def _run_case(
         noise = _largest_difference(truth, again)
         scale = float(np.max(np.abs(truth), initial=0.0))
         sensitivity = _largest_difference(truth, beside)
-        allowed = tolerance(steps, max(scale, least_scale(graph)), sensitivity, noise)
+        allowed = tolerance(steps, scale, sensitivity, noise, gates(graph))
         rows, agreeing = _ranked_alike(want, have, allowed)
         relative = error / scale if scale else error
         runs.append(

@@ -16,6 +16,9 @@ NOISE = 4.0
 """How many times Keras's own rounding error another runtime may be off."""
 
 SIGMOIDS = ("sigmoid", "silu", "swish")
+SIGMOID_ERROR = 1.5 * EPSILON
+"""How far onnxruntime's sigmoid may be off, however small the result: it is as exact as float32 is
+near 1, and 0 from about -18 on. A closed gate lets through that much of what it should not."""
 
 FLOOR = 1e-20
 """What is always allowed: an output that is nothing else than numbers this small has underflowed
@@ -36,18 +39,20 @@ def _steps(node: Node) -> float:
     layer = node.layer.layer
     own = layer.summed if isinstance(layer, Layer) else 1
     terms = max([own, *[prod(v.shape[:-1]) for v in node.layer.variables]])
-    recurrent = any(v.name.endswith("recurrent_kernel") for v in node.layer.variables)
-    length = node.inputs[0].type.shape[0] if recurrent else 1
-    return 1 + sqrt(terms) * (length if isinstance(length, int) else 16)
+    return 1 + sqrt(terms) * _times(node)
 
 
-def least_scale(graph: Graph) -> float:
-    """The size of numbers whose rounding may be seen in outputs, however small these are.
+def _times(node: Node) -> int:
+    """How often a layer does its work: a recurrent one for each time step."""
+    if not any(v.name.endswith("recurrent_kernel") for v in node.layer.variables):
+        return 1
+    length = node.inputs[0].type.shape[0]
+    return length if isinstance(length, int) else 16
 
-    onnxruntime's sigmoid is as exact as float32 is near 1. So what a closed gate lets through
-    is off by as much, beside which it may be nothing.
-    """
-    return float(any(_has_sigmoid(node.layer.layer) for node in graph.nodes))
+
+def gates(graph: Graph) -> int:
+    """How many sigmoids stand on the way through a model, one for each time step of a layer."""
+    return sum(_times(node) for node in graph.nodes if _has_sigmoid(node.layer.layer))
 
 
 def _has_sigmoid(thing: Any) -> bool:
@@ -62,17 +67,23 @@ def _has_sigmoid(thing: Any) -> bool:
 
 
 def tolerance(
-    steps: float, scale: float, sensitivity: float = 0.0, keras_noise: float = 0.0
+    steps: float,
+    scale: float,
+    sensitivity: float = 0.0,
+    keras_noise: float = 0.0,
+    gates: int = 0,
 ) -> float:
     """The largest absolute difference that rounding explains.
 
     Args:
         steps: `rounding_steps` of the model.
-        scale: the largest absolute value of the output, or `least_scale` where it is larger.
+        scale: the largest absolute value of the output.
         sensitivity: how far the output moves, computed in float64, when every input is moved
             by one rounding: a model that amplifies that amplifies its own roundings too, as a
             softmax over large numbers does.
         keras_noise: the largest difference between Keras in float32 and in float64 on the
             same inputs.
+        gates: `gates` of the model.
     """
-    return steps * (EPSILON * scale + sensitivity) + NOISE * keras_noise + FLOOR
+    rounding = steps * (EPSILON * scale + sensitivity) + NOISE * keras_noise
+    return rounding + gates * SIGMOID_ERROR + FLOOR

@@ -15,7 +15,6 @@ import onnx
 import onnxruntime
 import pytest
 import tensorflow as tf
-from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from specc.backends.fold import bind_weights
@@ -32,6 +31,7 @@ from specc.lowering import NotLowered
 from specc.source import Source, Span
 from specc.types import FLOAT_DTYPES, TensorType
 
+from .drawing import SEED, enough, hold
 from .exceptions import FATAL
 from .native_exceptions import (
     IN_FLOAT32,
@@ -44,7 +44,6 @@ from .native_exceptions import (
 )
 from .oracle import inner_layers, on_purpose
 from .strategies import Case, cases, layer_class
-from .test_layers import SEED
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -329,23 +328,10 @@ def run_onnx(lowered: Any, graph: Graph, arrays: list[Any], inputs: list[Any]) -
 
 
 def check(name: str, examples: int, drawn_from: str | None = None) -> None:
-    compared = 0
-
-    @settings(
-        max_examples=examples,
-        derandomize=drawn_from is None,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(native_cases(layer_class(name)), st.sampled_from(OPSETS))
-    def property_(case: Case, opset: int) -> None:
-        nonlocal compared
-        compared += check_native(case, opset)
-
-    (property_ if drawn_from is None else seed(int(drawn_from))(property_))()
+    drawn = st.tuples(native_cases(layer_class(name)), st.sampled_from(OPSETS))
+    compared = hold(lambda case: check_native(*case), drawn, examples, drawn_from)
     if examples > EXAMPLES and name not in NOT_YET and name not in RARELY:
-        assert compared * 20 >= examples, f"only {compared} of {examples} were compared"
+        enough(compared, examples)
 
 
 @pytest.mark.parametrize("name", LAYER_NAMES)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from specc.diagnostics.place import Refused
 from specc.types import TensorType
 
+from .drawing import enough, hold
 from .strategies import Case, cases, layer_class
 from .test_native import EXAMPLES, MANY_EXAMPLES, check_native
 
@@ -55,23 +55,9 @@ def stretched(draw: st.DrawFn, sizes: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def check(name: str, examples: int) -> None:
-    compared = 0
-
-    @settings(
-        max_examples=examples,
-        derandomize=True,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(masked_cases(name))
-    def property_(case: Case) -> None:
-        nonlocal compared
-        compared += check_native(case)
-
-    property_()
+    compared = hold(check_native, masked_cases(name), examples)
     if examples > EXAMPLES:
-        assert compared * 20 >= examples, f"only {compared} of {examples} were compared"
+        enough(compared, examples)
 
 
 @pytest.mark.parametrize("name", LAYERS)

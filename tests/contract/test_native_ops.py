@@ -13,7 +13,6 @@ import keras
 import numpy as np
 import onnx_ir as ir
 import pytest
-from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from specc.backends.native.builder import DTYPES, OnnxBuilder, OnnxValue
@@ -26,7 +25,7 @@ from specc.ops.base import Operation
 from specc.ops.lower import lower_operation
 from specc.types import BATCH, TensorType
 
-from .test_layers import SEED
+from .drawing import SEED, enough, hold
 from .test_native import NOWHERE, NoKernel, agree, run_onnx
 from .test_ops import SUBSTITUTES, Case, as_list, cases, creations, is_type, mapped, operation_class
 
@@ -240,26 +239,11 @@ class Lowered:
 
 
 def check(name: str, examples: int, drawn_from: str | None = None) -> None:
-    compared = 0
-
-    @settings(
-        max_examples=examples,
-        derandomize=drawn_from is None,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(
-        cases(name) if name not in FAMILIES["creation"] else made_cases(name),
-        st.sampled_from(OPSETS),
-    )
-    def property_(case: Case, opset: int) -> None:
-        nonlocal compared
-        compared += check_native(case, opset)
-
-    (property_ if drawn_from is None else seed(int(drawn_from))(property_))()
+    drawn = cases(name) if name not in FAMILIES["creation"] else made_cases(name)
+    with_opset = st.tuples(drawn, st.sampled_from(OPSETS))
+    compared = hold(lambda case: check_native(*case), with_opset, examples, drawn_from)
     if examples > EXAMPLES and name not in NOT_YET:
-        assert compared * 20 >= examples, f"only {compared} of {examples} were compared"
+        enough(compared, examples)
 
 
 def made_cases(name: str) -> Any:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, TypeGuard
 import keras
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import specc.ops
@@ -42,6 +42,8 @@ from specc.ops.binary import bits, whole_numbers
 from specc.ops.promotion import WEAK_FLOAT, WEAK_INT, promoted
 from specc.source import Source, Span
 from specc.types import BATCH, DTYPES, Dimension, TensorType
+
+from .drawing import enough, hold
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -620,22 +622,7 @@ def agree(case: Case) -> bool:
 
 
 def check(name: str, examples: int) -> None:
-    accepted = 0
-
-    @settings(
-        max_examples=examples,
-        derandomize=True,
-        deadline=None,
-        database=None,
-        suppress_health_check=[HealthCheck(check) for check in HealthCheck],
-    )
-    @given(cases(name))
-    def property_(case: Case) -> None:
-        nonlocal accepted
-        accepted += agree(case)
-
-    property_()
-    assert accepted * 20 >= examples, f"only {accepted} of {examples} examples were accepted"
+    enough(hold(agree, cases(name), examples), examples)
 
 
 @pytest.mark.parametrize("name", OF_TENSORS)

@@ -85,9 +85,6 @@ class OnnxBuilder:
         **attributes: Any,
     ) -> Any:
         """An operator applied; see `specc.lowering.Builder`."""
-        if op_type in AXES_ONCE_ATTRIBUTES and self.opset < 18 and len(inputs) == 2:
-            attributes["axes"] = list(inputs[1])
-            inputs = inputs[:1]
         first = next((x.dtype for x in inputs if isinstance(x, OnnxValue)), dtype or "float32")
         operands = [self._operand(x, first) for x in inputs]
         given = {
@@ -230,12 +227,6 @@ def _float_attributes(op_type: str, domain: str, opset: int) -> frozenset[str]:
     kinds = (onnx.defs.OpSchema.AttrType.FLOAT, onnx.defs.OpSchema.AttrType.FLOATS)
     return frozenset([n for n, a in schema.attributes.items() if a.type in kinds])
 
-
-AXES_ONCE_ATTRIBUTES = {
-    f"Reduce{kind}"
-    for kind in ("L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "SumSquare")
-}
-"""The reductions whose axes became an input with opset 18; those of ReduceSum did earlier."""
 
 DOMAINS = {"ai.onnx.ml": 3, "com.microsoft": 1}
 """The versions of other domains."""

@@ -120,10 +120,9 @@ class _Lowering:
 
     def _output(self, name: str, tensor: Tensor) -> ir.Value:
         self.op.scope = name
-        # A node of its own, so that the value is named even where it is an input, or two outputs.
         value = self.op.cast(self.values[tensor], tensor.type.dtype)
-        taken = value.value.producer() is None or value.value.name in self._output_names()
-        if taken:
+        if value.value.producer() is None or value.value.name in self._output_names():
+            # An input, or an output already: it needs a second name.
             value = self.op.Identity(value)
         value.value.name = name
         value.value.type = ir.TensorType(DTYPES[tensor.type.dtype])

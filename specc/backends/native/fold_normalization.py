@@ -30,13 +30,12 @@ class Fold:
     into: Node
     before: bool
     """Whether the normalization stands before the layer, and not after it."""
+    axis: int
+    """The axis of the scale, the batch axis being 0."""
 
     def __str__(self) -> str:
         layer = self.normalization.layer
         return f"{layer.name} {layer.params.total:,} -> folded into {self.into.layer.name}"
-
-    axis: int
-    """The axis of the scale, the batch axis being 0."""
 
 
 def plan_folds(graph: Graph) -> list[Fold]:
