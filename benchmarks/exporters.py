@@ -197,15 +197,18 @@ def compare(source: str, files: dict[str, str]) -> None:
     import onnx
     import onnxruntime
 
-    from specc.backends.from_keras import in_dtype
+    from specc.backends.from_keras import from_keras
+    from specc.backends.keras_model import build_keras, pair_variables
 
     model = keras.saving.load_model(source, compile=False)
-    wide = in_dtype(model, "float64")
-    wide.set_weights(model.get_weights())
+    built = from_keras(model)
+    wide = build_keras(built.graph, dtype="float64")
+    for (_, own), (_, other) in zip(pair_variables(built), pair_variables(wide), strict=True):
+        other.assign(own)
     x = inputs_for(model, 2)
-    truth = np.asarray(wide(x, training=False))
+    truth = np.asarray(wide.keras_model(x, training=False))
     single = float(np.abs(np.asarray(model(x, training=False)) - truth).max())
-    del wide
+    del wide, built
     found: dict[str, dict[str, Any]] = {}
     sessions: dict[str, Any] = {}
     options = onnxruntime.SessionOptions()

@@ -18,7 +18,9 @@ import onnxruntime
 import pytest
 
 from specc.backends.export import CurrentWeights, Exporter
-from specc.backends.from_keras import from_keras, in_dtype
+from specc.backends.from_keras import from_keras
+from specc.backends.keras_model import build_keras, pair_variables
+from specc.backends.keras_objects import refresh_statistics
 
 pytestmark = pytest.mark.usefixtures("keras_backend")
 
@@ -56,9 +58,11 @@ def check(name: str, folder: Path) -> str:
     (x,) = model.inputs
     image = random.random((1, *[n or 224 for n in x.shape[1:]]), np.float32) * 255
     single = np.asarray(model(image, training=False), np.float64)
-    wide = in_dtype(model, "float64")
-    wide.set_weights(model.get_weights())
-    truth = np.asarray(wide(image, training=False))
+    wide = build_keras(built.graph, dtype="float64")
+    for (_, variable), array in zip(pair_variables(wide), CurrentWeights(built), strict=True):
+        variable.assign(array)
+    refresh_statistics(wide.keras_model)
+    truth = np.asarray(wide.keras_model(image, training=False))
     session = onnxruntime.InferenceSession(str(folder / "m.onnx"))
     (found,) = session.run(None, {session.get_inputs()[0].name: image})
     scale = float(np.abs(truth).max())

@@ -40,37 +40,7 @@ def from_keras(keras_model: Any, name: str | None = None) -> BuiltModel:
             another kind.
     """
     source = Source(name or keras_model.name, "")
-    return BuiltModel(_graph_of(keras_model, Span(source, 0, 0)), keras_model, read=True)
-
-
-def in_dtype(keras_model: Any, dtype: str) -> Any:
-    """A model like this one, fresh weights included, that computes in another dtype.
-
-    Args:
-        dtype: such as "float64"; it takes the place of float32 wherever a layer has that.
-    """
-    import_keras()
-    config = _with_dtype(keras_model.get_config(), dtype)
-    return type(keras_model).from_config(config, custom_objects=_classes_of(keras_model))
-
-
-def _with_dtype(value: Any, dtype: str) -> Any:
-    if isinstance(value, dict):
-        entries = cast("dict[str, Any]", value)
-        return {
-            key: dtype
-            if entry == "float32" and key in ("dtype", "name")
-            else _with_dtype(entry, dtype)
-            for key, entry in entries.items()
-        }
-    if isinstance(value, list | tuple):
-        items: list[Any] = [_with_dtype(item, dtype) for item in cast("list[Any]", value)]
-        return items if isinstance(value, list) else tuple(items)
-    return value
-
-
-def _classes_of(keras_model: Any) -> dict[str, Any]:
-    return {type(layer).__name__: type(layer) for layer in keras_model._flatten_layers()}
+    return BuiltModel(_graph_of(keras_model, Span(source, 0, 0)), keras_model)
 
 
 def _graph_of(keras_model: Any, span: Span) -> Graph:
@@ -280,6 +250,11 @@ class LayerScale(Layer):
     def onnx(self, op: Builder, x: Value, w: Values) -> Value:
         return op.Mul(x, w["gamma"])
 
+    def keras_layer(self) -> Any:
+        from keras.src.applications.convnext import LayerScale as Made
+
+        return Made
+
 
 class StochasticDepth(Layer):
     """Drops blocks of ConvNeXt in training; at inference it hands its input on.
@@ -293,6 +268,11 @@ class StochasticDepth(Layer):
 
     def infer(self, x: TensorType) -> TensorType:
         return x
+
+    def keras_layer(self) -> Any:
+        from keras.src.applications.convnext import StochasticDepth as Made
+
+        return Made
 
 
 class CustomScaleLayer(Layer):
@@ -311,6 +291,11 @@ class CustomScaleLayer(Layer):
 
     def onnx(self, op: Builder, x: list[Value], w: Values) -> Value:
         return op.Add(x[0], op.Mul(x[1], self.scale))
+
+    def keras_layer(self) -> Any:
+        from keras.src.applications.inception_resnet_v2 import CustomScaleLayer as Made
+
+        return Made
 
 
 APPLICATIONS: dict[str, type[Layer]] = {

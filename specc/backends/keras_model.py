@@ -28,8 +28,6 @@ class BuiltModel:
     tensors: dict[Tensor, Any] = fresh(default_factory=dict[Tensor, Any])
     """The symbolic Keras tensor of each tensor of the graph; empty for a model that was not
     built here."""
-    read: bool = False
-    """Whether the graph was read from the model, and not from a spec."""
 
     def keras_layer(self, layer: GraphLayer) -> Any:
         return self.keras_model.get_layer(layer.name)
@@ -41,18 +39,6 @@ class BuiltModel:
             layer: construct(keras, layer) if layer.is_operation else self.keras_layer(layer)
             for layer in self.graph.layers
         }
-
-    def another(self, dtype: str | None = None) -> BuiltModel:
-        """A second Keras model of the same graph, with weights of its own.
-
-        Args:
-            dtype: of every layer, such as "float64"; what it is in this one otherwise.
-        """
-        if not self.read:
-            return build_keras(self.graph, dtype=dtype)
-        from specc.backends.from_keras import in_dtype
-
-        return BuiltModel(self.graph, in_dtype(self.keras_model, dtype or "float32"), read=True)
 
 
 def build_keras(graph: Graph, *, seed: int | None = None, dtype: str | None = None) -> BuiltModel:

@@ -51,8 +51,16 @@ def _times(node: Node) -> int:
 
 
 def gates(graph: Graph) -> int:
-    """How many sigmoids stand on the way through a model, one for each time step of a layer."""
-    return sum(_times(node) for node in graph.nodes if _has_sigmoid(node.layer.layer))
+    """How many sigmoids stand on the way through a model, those of each time step of a layer."""
+    return sum(_times(node) * _sigmoids(node) for node in graph.nodes)
+
+
+def _sigmoids(node: Node) -> int:
+    """How many sigmoids one step of a layer has at most: as many as it has matrices."""
+    if not _has_sigmoid(node.layer.layer):
+        return 0
+    recurrent = [v.shape for v in node.layer.variables if v.name.endswith("recurrent_kernel")]
+    return max([shape[-1] // shape[-2] for shape in recurrent], default=1)
 
 
 def _has_sigmoid(thing: Any) -> bool:

@@ -11,7 +11,7 @@ import onnx
 
 from specc.backends.adopt import adopt
 from specc.backends.export import Exporter, current_weights, origin_of
-from specc.backends.keras_model import BuiltModel, pair_variables
+from specc.backends.keras_model import BuiltModel, build_keras, pair_variables
 from specc.backends.keras_objects import refresh_statistics
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
@@ -168,8 +168,8 @@ def _sides(
     seed: int,
 ) -> Iterator[Side]:
     """The file with its own weights, then with randomised ones."""
-    keras64 = built.another("float64")
-    keras32 = built.another()
+    keras64 = build_keras(built.graph, dtype="float64")
+    keras32 = build_keras(built.graph)
     _assign(keras64, own)
     _assign(keras32, own)
     yield Side("own", model, built, keras32, keras64)
