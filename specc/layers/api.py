@@ -53,6 +53,7 @@ from specc.layers.base import (
     variables_within,
     window_output,
 )
+from specc.lowering import Builder, NotLowered, Value, Values
 from specc.types import Dimension, TensorType
 
 __all__ = [
@@ -105,6 +106,11 @@ __all__ = [
     "spatial_axis",
     "split_channels",
     "window_output",
+    # the layer in ONNX
+    "Builder",
+    "NotLowered",
+    "Value",
+    "Values",
     # layers inside a layer
     "apply_within",
     "variables_within",

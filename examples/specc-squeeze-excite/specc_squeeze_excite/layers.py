@@ -6,11 +6,14 @@ from typing import Any
 
 from specc.layers.api import (
     ACTIVATION,
+    Builder,
     Float,
     Int,
     Layer,
     Refused,
     TensorType,
+    Value,
+    Values,
     Weight,
     Weights,
     apply_within,
@@ -43,6 +46,9 @@ class LayerScale(Layer):
 
     def weights(self, x: TensorType) -> Weights:
         return (Weight("gamma", (known_size(x, -1),)),)
+
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        return op.Mul(x, w["gamma"])
 
     def keras_layer(self) -> Any:
         from specc_squeeze_excite.keras_layers import LayerScale
