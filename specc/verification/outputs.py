@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 
 from specc.backends.keras_model import BuiltModel
+from specc.backends.native.tensors import Place
 from specc.backends.runtime import Session, blaming, open_session
 from specc.backends.silence import Output, captured
 from specc.diagnostics.diagnostic import Diagnostic
@@ -36,6 +37,8 @@ class Side(NamedTuple):
     """One built from the spec. Where that is another model, its difference to `keras64` is
     rounding and nothing else, whatever `keras32` may be."""
     keras64: BuiltModel
+    expected: dict[str, Place]
+    """Where the outputs of layers stand in a sound file."""
 
 
 class Outcome(NamedTuple):
@@ -198,7 +201,7 @@ def _ranked_alike(want: Array, have: Array, allowed: float) -> tuple[int, int]:
 
 def _trace(graph: Graph, side: Side, case: Case, run: Run, provider: str, file: str) -> Diagnostic:
     """The error for a failing case: the first layer that parts ways, by name and line."""
-    parting = first_difference(side.keras32, side.model, case, provider)
+    parting = first_difference(side.keras32, side.model, side.expected, case, provider)
     where = f"{case}, {side.weights} weights"
     if parting is None:
         span = graph.outputs[graph.output_names.index(run.output)].span
@@ -211,4 +214,5 @@ def _trace(graph: Graph, side: Side, case: Case, run: Run, provider: str, file: 
         where,
         parting.last_agreeing,
         f"output `{run.output}` is off by {run.max_abs_error:.2g}, allowed {run.allowed:.2g}",
+        parting.joined,
     )

@@ -13,6 +13,7 @@ from specc.backends.adopt import adopt
 from specc.backends.export import Exporter, current_weights, origin_of
 from specc.backends.keras_model import BuiltModel, build_keras, pair_variables
 from specc.backends.keras_objects import refresh_statistics
+from specc.backends.native.tensors import Place, read
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
 from specc.files import UsageError, reason
@@ -67,7 +68,8 @@ def verify_onnx(
         ran_on = str(open_file(model, provider, file).provider)
         outcome = Outcome([], 0, ran_on, [interface])
     else:
-        sides = _sides(built, model, exporter, own, seed)
+        places = read(expected.model)
+        sides = _sides(built, model, exporter, own, seed, places)
         outcome = compare_outputs(graph, sides, provider, seed, file)
     return Report(
         graph.name,
@@ -166,13 +168,14 @@ def _sides(
     exporter: Exporter,
     own: list[Array],
     seed: int,
+    places: dict[str, Place],
 ) -> Iterator[Side]:
     """The file with its own weights, then with randomised ones."""
     keras64 = build_keras(built.graph, dtype="float64")
     keras32 = build_keras(built.graph)
     _assign(keras64, own)
     _assign(keras32, own)
-    yield Side("own", model, built, keras32, keras64)
+    yield Side("own", model, built, keras32, keras64, places)
     randomised = randomise(own, [v.name for v in exporter.variables], seed)
     _assign(keras32, randomised)
     _assign(keras64, randomised)
@@ -187,7 +190,7 @@ def _sides(
         new = values[initializer.name]
         if new.dims == initializer.dims and new.data_type == initializer.data_type:
             initializer.CopyFrom(new)
-    yield Side("randomised", replaced, keras32, keras32, keras64)
+    yield Side("randomised", replaced, keras32, keras32, keras64, places)
 
 
 def _assign(built: BuiltModel, arrays: list[Array]) -> None:
