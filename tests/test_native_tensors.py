@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 from verification.subjects import SPECS
 
@@ -13,7 +14,7 @@ import specc
 from specc.backends.adopt import adopt
 from specc.backends.export import Exporter, current_weights
 from specc.backends.keras_model import run_graph
-from specc.backends.native.tensors import read, tensor_names
+from specc.backends.native.tensors import mark, moved, read, tensor_names, write_down
 from specc.backends.runtime import open_session
 from specc.verification.inputs import draw_cases
 
@@ -76,3 +77,22 @@ def test_what_a_file_says_of_its_values(
     assert checked > len(names) / 2 or without == ()
     last = names[model.graph.outputs[0]]
     assert last in places
+
+
+def test_a_value_that_moves_twice() -> None:
+    """`Transpose(Transpose(third, q), p)` as one transposition, by NumPy."""
+    array = np.arange(24).reshape(2, 3, 4)
+    p, q = (1, 2, 0), (2, 1, 0)
+    first, second, third = (ir.Value(name=name) for name in ("first", "second", "third"))
+    node = ir.Node("", "Identity", [], outputs=[third])
+    model = ir.Model(ir.Graph([], [], nodes=[node]), ir_version=8)
+    mark(ir.Model(ir.Graph([], [], nodes=[ir.Node("", "Identity", [], outputs=[first])]),
+                  ir_version=8), {"first": ["dense"]})  # fmt: skip
+    moved(first, second, p)
+    moved(second, third, q)
+    write_down(model)
+    (place,) = read(ir.serde.serialize_model(model)).values()
+    assert place.value == "third"
+    assert place.perm is not None
+    expected = array.transpose(q).transpose(p)
+    np.testing.assert_array_equal(array.transpose(place.perm), expected)
