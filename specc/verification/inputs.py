@@ -61,14 +61,18 @@ def draw_cases(graph: Graph, seed: int) -> Iterator[Case]:
 def nudged(case: Case, seed: int) -> Case:
     """The same inputs, each floating-point number moved up or down by one float32 rounding."""
     random = np.random.default_rng(seed)
-    epsilon = float(np.finfo(np.float32).eps)
-    moved: dict[str, Array] = {}
-    for name, array in case.inputs.items():
-        if array.dtype.kind == "f":
-            sign = random.choice((-1.0, 1.0), array.shape)
-            array = array.astype(np.float64) * (1 + epsilon * sign)
-        moved[name] = array
-    return case._replace(inputs=moved)
+    return case._replace(
+        inputs={
+            name: moved(array, random) if array.dtype.kind == "f" else array
+            for name, array in case.inputs.items()
+        }
+    )
+
+
+def moved(array: Array, random: np.random.Generator) -> Array:
+    """Each number in float64, up or down by one float32 rounding."""
+    sign = random.choice((-1.0, 1.0), array.shape)
+    return np.asarray(array.astype(np.float64) * (1 + float(np.finfo(np.float32).eps) * sign))
 
 
 def _draw(

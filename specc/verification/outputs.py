@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from specc.diagnostics.errors import artifacts as errors
 from specc.files import UsageError
 from specc.graph import Graph
 from specc.verification.attribute import first_difference
+from specc.verification.differences import largest_difference, numbered, with_numbers
 from specc.verification.inputs import Case, draw_cases, nudged
 from specc.verification.report import Run
 from specc.verification.tolerance import gates, rounding_steps, tolerance
@@ -63,7 +63,7 @@ def compare_outputs(
         DeviceError: where the provider asked for is not to be had.
         UsageError: where onnxruntime or Keras cannot run the model at all.
     """
-    steps = rounding_steps(graph)
+    steps = rounding_steps(graph.nodes)
     runs: list[Run] = []
     undefined = 0
     ran_on = ""
@@ -111,51 +111,24 @@ def _run_case(
     runs: list[Run] = []
     for index, (name, have) in enumerate(zip(graph.output_names, found.values(), strict=True)):
         every = (have, single[index], fresh[index], double[index], moved[index])
-        have, *arrays = _numbered(*every)
-        samples = _with_numbers(*arrays)
+        have, *arrays = numbered(*every)
+        samples = with_numbers(*arrays)
         if not samples.any():
             continue
         want, again, truth, beside = (array[samples] for array in arrays)
         if len(have) == len(samples):
             have = have[samples]
-        error = _largest_difference(want, have)
-        noise = _largest_difference(truth, again)
+        error = largest_difference(want, have)
+        noise = largest_difference(truth, again)
         scale = float(np.max(np.abs(truth), initial=0.0))
-        sensitivity = _largest_difference(truth, beside)
-        allowed = tolerance(steps, scale, sensitivity, noise, gates(graph))
+        sensitivity = largest_difference(truth, beside)
+        allowed = tolerance(steps, scale, sensitivity, noise, gates(graph.nodes))
         rows, agreeing = _ranked_alike(want, have, allowed)
         relative = error / scale if scale else error
         runs.append(
             Run(str(case), side.weights, name, error, relative, allowed, noise, rows, agreeing)
         )
     return runs
-
-
-def _numbered(*arrays: Array) -> tuple[Array, ...]:
-    """Strings as numbers, the same for the same string."""
-    if arrays[0].dtype.kind not in "OSU":
-        return arrays
-    texts = [[s.decode() if isinstance(s, bytes) else s for s in a.ravel()] for a in arrays]
-    numbers = {s: number for number, s in enumerate(dict.fromkeys(chain(*texts)))}
-    return tuple(
-        [
-            np.array([numbers[s] for s in text]).reshape(array.shape)
-            for text, array in zip(texts, arrays, strict=True)
-        ]
-    )
-
-
-def _with_numbers(*arrays: Array) -> Array:
-    """Which samples of a batch Keras computes without a NaN.
-
-    Some models are undefined for some inputs, such as a mean over a text that is all padding.
-    """
-    defined = np.ones(len(arrays[0]), bool)
-    for array in arrays:
-        if array.dtype.kind in "fV":
-            per_sample = array.reshape(len(array), -1).astype(np.float64)
-            defined &= ~np.isnan(per_sample).any(axis=1)
-    return defined
 
 
 def _keras_outputs(built: BuiltModel, case: Case) -> list[Array]:
@@ -168,16 +141,6 @@ def _keras_outputs(built: BuiltModel, case: Case) -> list[Array]:
         raise UsageError(f"Keras cannot run `{built.graph.name}` on this machine: {why}") from error
     every = outputs if isinstance(outputs, list | tuple) else [outputs]
     return [np.asarray(output) for output in every]
-
-
-def _largest_difference(want: Array, have: Array) -> float:
-    """NaN where either side has one: NaN never passes. Equal infinities agree."""
-    if want.shape != have.shape:
-        return float("nan")
-    a, b = want.astype(np.float64), have.astype(np.float64)
-    with np.errstate(invalid="ignore"):
-        difference = np.where((a == b) & np.isinf(a), 0.0, np.abs(a - b))
-    return float(np.max(difference, initial=0.0))
 
 
 def _ranked_alike(want: Array, have: Array, allowed: float) -> tuple[int, int]:
@@ -201,7 +164,9 @@ def _ranked_alike(want: Array, have: Array, allowed: float) -> tuple[int, int]:
 
 def _trace(graph: Graph, side: Side, case: Case, run: Run, provider: str, file: str) -> Diagnostic:
     """The error for a failing case: the first layer that parts ways, by name and line."""
-    parting = first_difference(side.keras32, side.model, side.expected, case, provider)
+    parting = first_difference(
+        side.keras32, side.keras64, side.model, side.expected, case, provider
+    )
     where = f"{case}, {side.weights} weights"
     if parting is None:
         span = graph.outputs[graph.output_names.index(run.output)].span
