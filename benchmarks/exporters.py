@@ -8,8 +8,8 @@
 
 Each export is a process of its own, which loads the model and exports one of a single layer first,
 so that time and peak memory are those of the export alone: without the libraries that are loaded
-once (`first s` has them), and beyond the loaded model. Errors are those of onnxruntime against Keras in
-float64, on the same inputs. Latencies are medians of interleaved rounds on one thread.
+once (`first s` has them), and beyond the loaded model. Errors are those of onnxruntime against
+Keras in float64, on the same inputs. Latencies are medians of interleaved rounds on one thread.
 """
 
 from __future__ import annotations
