@@ -25,6 +25,7 @@ from specc.files import UsageError
 
 if TYPE_CHECKING:
     from specc.backends.keras_model import BuiltModel
+    from specc.backends.native.precision import Precision
     from specc.source import Source
     from specc.verification.verified_export import VerifiedExport
 
@@ -48,7 +49,9 @@ EXAMPLES = """examples:
   specc export --onnx specs/bn_after.spec --weights trained.keras
   specc export --onnx specs/bn_after.spec --explain    what was folded, and into what
   specc export --onnx model.keras                    a Keras model without a spec
-  specc export --onnx specs/bn_after.spec --via tf2onnx"""
+  specc export --onnx specs/bn_after.spec --via tf2onnx
+  specc export --onnx specs/bn_after.spec --precision float16    half as large, for GPUs
+  specc export --onnx specs/bn_after.spec --precision float16 --io same"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -76,6 +79,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="native",
         help="the exporter: specc's own, in which each layer lowers itself, or tf2onnx, which also "
         "does what the first one does not know (default: native)",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=("float16", "bfloat16"),
+        help="compute in this type, and store the weights in it; what would lose too much stays "
+        "float32",
+    )
+    parser.add_argument(
+        "--io",
+        choices=("float32", "same"),
+        help="with --precision: the type of inputs and outputs of floats, float32 or the same as "
+        "inside (default: float32)",
     )
     for name, text in PASSES.items():
         parser.add_argument(
@@ -119,6 +134,15 @@ def run(options: argparse.Namespace) -> int:
     if not paths:
         raise UsageError(
             f"there are no specs under `{SPECS}/`", "name one: `specc export --onnx SPEC`"
+        )
+    if options.io and not options.precision:
+        raise UsageError(
+            "--io says what a file of lower precision takes and gives",
+            "add `--precision float16` or `--precision bfloat16`",
+        )
+    if options.precision and options.via != "native":
+        raise UsageError(
+            "--precision is for specc's own exporter, not for tf2onnx", "leave out `--via tf2onnx`"
         )
     written: list[str] = []
     exports: list[tuple[str, VerifiedExport]] = []
@@ -220,6 +244,12 @@ def _job_of_file(path: str, options: argparse.Namespace) -> Job:
     return Job(os.path.splitext(os.path.basename(path))[0], pair, None)
 
 
+def _precision(options: argparse.Namespace) -> Precision | None:
+    from specc.backends.native.precision import Precision
+
+    return Precision(options.precision, options.io or "float32") if options.precision else None
+
+
 def export_model(job: Job, target: str, options: argparse.Namespace) -> VerifiedExport:
     """Export one model; its file appears only where the report is good."""
     from specc.verification.verified_export import export_verified
@@ -234,6 +264,7 @@ def export_model(job: Job, target: str, options: argparse.Namespace) -> Verified
             opset=options.opset,
             via=options.via,
             without=options.without,
+            precision=_precision(options),
             external_data=options.external_data,
             provider=options.provider,
             say=say,

@@ -58,10 +58,12 @@ def draw_cases(graph: Graph, seed: int) -> Iterator[Case]:
             )
 
 
-def nudged(case: Case, seed: int) -> Case:
-    """The same inputs, each floating-point number moved up or down by one float32 rounding."""
+EPSILON = float(np.finfo(np.float32).eps)
+
+
+def nudged(case: Case, seed: int, epsilon: float = EPSILON) -> Case:
+    """The same inputs, each floating-point number moved up or down by one rounding of float32."""
     random = np.random.default_rng(seed)
-    epsilon = float(np.finfo(np.float32).eps)
     moved: dict[str, Array] = {}
     for name, array in case.inputs.items():
         if array.dtype.kind == "f":

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from specc.backends.export import DEFAULT_OPSET, CurrentWeights, Exporter
 from specc.backends.keras_model import BuiltModel
 from specc.backends.native.passes.pipeline import Change
+from specc.backends.native.precision import Precision
 from specc.backends.write import data_beside, needs_data_file
 from specc.files import replacing
 from specc.source import Source
@@ -33,6 +34,7 @@ def export_verified(
     opset: int = DEFAULT_OPSET,
     via: str = "native",
     without: Collection[str] = (),
+    precision: Precision | None = None,
     external_data: bool = False,
     provider: str = "auto",
     say: Callable[[str], None] = lambda _: None,
@@ -43,6 +45,7 @@ def export_verified(
 
     Args:
         weights: what the manifest says of where they are from.
+        precision: a lower one than the spec's.
         external_data: write the weights to a file beside the model's, as is done in any case
             with more than 2 GB of them.
         say: told what is being done.
@@ -52,7 +55,7 @@ def export_verified(
     """
     graph = built.graph
     say(f"converting {graph.name} to ONNX")
-    exporter = Exporter(built, source, opset, via, without)
+    exporter = Exporter(built, source, opset, via, without, precision)
     exported = exporter.export(CurrentWeights(built), weights)
     exported.check()
     try:

@@ -8,18 +8,29 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx.numpy_helper
+import onnx_ir as ir
 
 from specc.backends.adopt import adopt
 from specc.backends.export import Exporter, current_weights, origin_of
 from specc.backends.keras_model import BuiltModel, build_keras, pair_variables
 from specc.backends.keras_objects import refresh_statistics
+from specc.backends.native.precision import round_to
+from specc.backends.native.precision_rules import LOWER
+from specc.backends.native.widened import widened
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
 from specc.files import UsageError, reason
 from specc.graph import Graph
+from specc.verification.lowered import LowOutcome, LowSide, round_weights
 from specc.verification.outputs import Outcome, Side, compare_outputs, open_file
-from specc.verification.parameters import compare_parameters, layer_reports, read_initializers
-from specc.verification.report import Report
+from specc.verification.parameters import (
+    compare_constants,
+    compare_parameters,
+    layer_reports,
+    read_initializers,
+)
+from specc.verification.report import LowReport, Report
 
 Array = np.ndarray[Any, Any]
 
@@ -56,10 +67,10 @@ def verify_onnx(
     exporter = exporter or Exporter(built, graph.span.source, *origin_of(model))
     own = current_weights(built)
     expected = exporter.export(own)
-    wanted = read_initializers(expected.model)
-    diagnostics = compare_parameters(
-        graph, expected.accounting, wanted, read_initializers(model), file
-    )
+    wanted, found = read_initializers(expected.model), read_initializers(model)
+    diagnostics = compare_parameters(graph, expected.accounting, wanted, found, file)
+    if exporter.precision is not None:
+        diagnostics += compare_constants(graph, expected.accounting, wanted, found, file)
     if not expected.accounting.closes:
         diagnostics.append(errors.sum_does_not_close(graph.span, graph.name))
     interface = _compare_interface(graph, expected.model, model, file)
@@ -77,6 +88,9 @@ def verify_onnx(
         expected.accounting,
         layer_reports(graph, expected.accounting),
         _one_error_each(diagnostics, outcome.diagnostics),
+        lower=None
+        if expected.lowered is None or exporter.precision is None
+        else LowReport(exporter.precision, expected.lowered, outcome.low or LowOutcome()),
     )
 
 
@@ -167,27 +181,51 @@ def _sides(
     own: list[Array],
     seed: int,
 ) -> Iterator[Side]:
-    """The file with its own weights, then with randomised ones."""
+    """The file with its own weights, then with randomised ones.
+
+    A file of lower precision is compared as its twin in float32 first, with the weights as they
+    are before rounding: what is wrong there is no matter of rounding.
+    """
     keras64 = build_keras(built.graph, dtype="float64")
     keras32 = build_keras(built.graph)
+    lower = LOWER[exporter.precision.to] if exporter.precision else None
+    rounded = build_keras(built.graph) if lower is not None else None
+
+    def side(weights: str, file: onnx.ModelProto, arrays: list[Array], *keras: BuiltModel) -> Side:
+        if lower is None or rounded is None:
+            return Side(weights, file, *keras)
+        _assign(rounded, round_weights(arrays, lower))
+        exact = read_initializers(exporter.export(arrays).exact.model)
+        twin = widened(file, lower, exact)
+        return Side(weights, twin, *keras, low=LowSide(file, rounded, lower, twin))
+
     _assign(keras64, own)
     _assign(keras32, own)
-    yield Side("own", model, built, keras32, keras64)
+    yield side("own", model, own, built, keras32, keras64)
     randomised = randomise(own, [v.name for v in exporter.variables], seed)
     _assign(keras32, randomised)
     _assign(keras64, randomised)
     replaced = onnx.ModelProto()
     replaced.CopyFrom(model)
     exported = exporter.export(randomised)
-    values = {i.name: i for i in exported.model.graph.initializer}
+    values = {i.name: i for i in exported.exact.model.graph.initializer}
     for initializer in replaced.graph.initializer:
         # Only parameters: the constants of the file are the file's own, and under test.
         if initializer.name not in exported.accounting.holdings:
             continue
         new = values[initializer.name]
+        if lower is not None and initializer.data_type == lower:
+            new = _rounded(new, lower)
         if new.dims == initializer.dims and new.data_type == initializer.data_type:
             initializer.CopyFrom(new)
-    yield Side("randomised", replaced, keras32, keras32, keras64)
+    yield side("randomised", replaced, randomised, keras32, keras32, keras64)
+
+
+def _rounded(tensor: onnx.TensorProto, lower: ir.DataType) -> onnx.TensorProto:
+    array = round_to(onnx.numpy_helper.to_array(tensor), lower)
+    return onnx.TensorProto(
+        dims=tensor.dims, data_type=int(lower), name=tensor.name, raw_data=array.tobytes()
+    )
 
 
 def _assign(built: BuiltModel, arrays: list[Array]) -> None:

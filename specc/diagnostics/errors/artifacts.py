@@ -127,6 +127,36 @@ def never_a_number(where: Span, output: str, weights: str) -> Diagnostic:
     )
 
 
+def never_in_range(where: Span, output: str, weights: str) -> Diagnostic:
+    return Diagnostic(
+        "E0611",
+        f"the output `{output}` is beyond the range of the type for every input that was tried",
+        Label(where, f"with the {weights} weights"),
+        help="export in float32, or with `--precision bfloat16`, whose range is float32's",
+    )
+
+
+def lowered_differs(
+    where: Span, output: str, file: str, to: str, error: float, allowed: float, case: str
+) -> Diagnostic:
+    return Diagnostic(
+        "E0612",
+        f"the output `{output}` of {file} is not Keras's, {to}'s rounding allowed for",
+        Label(where, f"off by {error:.2g}, allowed {allowed:.2g}"),
+        notes=[f"with {case}", "in float32 the same graph agrees with Keras"],
+        help="export in float32; if the file is as specc wrote it, please report it",
+    )
+
+
+def constant_differs(where: Span, name: str, file: str) -> Diagnostic:
+    return Diagnostic(
+        "E0613",
+        f"the constant `{name}` in {file} is not what the exporter writes",
+        Label(where),
+        help="export again: the file has been changed, or is of another version of specc",
+    )
+
+
 def layer_not_of_keras(where: Span, kind: str) -> Diagnostic:
     return Diagnostic(
         "E0620",
