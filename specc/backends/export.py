@@ -189,9 +189,10 @@ class Exporter:
         lowered = lower_precision(exact.skeleton, exact.tensors, precision)
         if not lowered.nodes:
             raise UsageError(
-                f"nothing in `{self._graph.name}` computes in float32, so that nothing can be "
-                f"{precision.to}",
-                "leave out `--precision`",
+                f"`{self._graph.name}` has nothing that would be better off in {precision.to}",
+                "leave out `--precision`"
+                if precision.io == "same"
+                else "leave out `--precision`, or add `--io same`",
             )
         return Exported(lowered.skeleton, lowered.tensors, exact.accounting, lowered, exact)
 
@@ -207,6 +208,8 @@ class Origin(NamedTuple):
     via: str
     without: tuple[str, ...]
     precision: Precision | None
+    quantized: dict[str, Any] | None
+    """What the manifest says of weights in 8 bits."""
 
 
 def origin_of(model: onnx.ModelProto) -> Origin:
@@ -219,6 +222,7 @@ def origin_of(model: onnx.ModelProto) -> Origin:
         "native" if content.get("exporter") == "native" else "tf2onnx",
         tuple([str(name) for name in without]) if isinstance(without, list) else (),
         _precision_of(content.get("precision")),
+        content["quantized"] if isinstance(content.get("quantized"), dict) else None,
     )
 
 

@@ -11,6 +11,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from specc.api import Model
+from specc.cli.reduction import (
+    add_reduction_options,
+    check_reduction,
+    precision_of,
+    quantization_of,
+)
 from specc.cli.select import (
     add_model_option,
     add_output_option,
@@ -25,7 +31,6 @@ from specc.files import UsageError
 
 if TYPE_CHECKING:
     from specc.backends.keras_model import BuiltModel
-    from specc.backends.native.precision import Precision
     from specc.source import Source
     from specc.verification.verified_export import VerifiedExport
 
@@ -51,7 +56,13 @@ EXAMPLES = """examples:
   specc export --onnx model.keras                    a Keras model without a spec
   specc export --onnx specs/bn_after.spec --via tf2onnx
   specc export --onnx specs/bn_after.spec --precision float16    half as large, for GPUs
-  specc export --onnx specs/bn_after.spec --precision float16 --io same"""
+  specc export --onnx specs/bn_after.spec --precision float16 --io same
+  specc export --onnx specs/bn_after.spec --quantize int8        weights in 8 bits
+  specc export --onnx specs/bn_after.spec --weights trained.keras --quantize int8 \\
+               --calibrate train.npz --evaluate test.npz        ranges and accuracy from samples
+
+Files of samples are .npz with an array for each input, by its name, and perhaps `labels`; or .npy
+where there is one input."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -80,18 +91,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="the exporter: specc's own, in which each layer lowers itself, or tf2onnx, which also "
         "does what the first one does not know (default: native)",
     )
-    parser.add_argument(
-        "--precision",
-        choices=("float16", "bfloat16"),
-        help="compute in this type, and store the weights in it; what would lose too much stays "
-        "float32",
-    )
-    parser.add_argument(
-        "--io",
-        choices=("float32", "same"),
-        help="with --precision: the type of inputs and outputs of floats, float32 or the same as "
-        "inside (default: float32)",
-    )
+    add_reduction_options(parser)
     for name, text in PASSES.items():
         parser.add_argument(
             f"--no-{name}",
@@ -135,15 +135,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(
             f"there are no specs under `{SPECS}/`", "name one: `specc export --onnx SPEC`"
         )
-    if options.io and not options.precision:
-        raise UsageError(
-            "--io says what a file of lower precision takes and gives",
-            "add `--precision float16` or `--precision bfloat16`",
-        )
-    if options.precision and options.via != "native":
-        raise UsageError(
-            "--precision is for specc's own exporter, not for tf2onnx", "leave out `--via tf2onnx`"
-        )
+    check_reduction(options)
     written: list[str] = []
     exports: list[tuple[str, VerifiedExport]] = []
     failures: list[Diagnostic] = []
@@ -244,12 +236,6 @@ def _job_of_file(path: str, options: argparse.Namespace) -> Job:
     return Job(os.path.splitext(os.path.basename(path))[0], pair, None)
 
 
-def _precision(options: argparse.Namespace) -> Precision | None:
-    from specc.backends.native.precision import Precision
-
-    return Precision(options.precision, options.io or "float32") if options.precision else None
-
-
 def export_model(job: Job, target: str, options: argparse.Namespace) -> VerifiedExport:
     """Export one model; its file appears only where the report is good."""
     from specc.verification.verified_export import export_verified
@@ -264,7 +250,8 @@ def export_model(job: Job, target: str, options: argparse.Namespace) -> Verified
             opset=options.opset,
             via=options.via,
             without=options.without,
-            precision=_precision(options),
+            precision=precision_of(options),
+            quantization=quantization_of(options),
             external_data=options.external_data,
             provider=options.provider,
             say=say,

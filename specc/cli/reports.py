@@ -12,6 +12,8 @@ from specc.verification.report import LowReport, Report, Run, closest_of, larges
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from specc.verification.quantized import QuantizedReport
+
     from specc.backends.native.passes.pipeline import Change
 
 
@@ -25,8 +27,9 @@ def print_report(report: Report, outcome: str, *, layers: bool = False) -> None:
     low = report.lower
     runs = report.runs if low is None else low.outcome.runs
     on = f"onnxruntime ({report.provider})"
+    made_of = ", before quantizing" if report.quantized else ""
     console.print(
-        f"  outputs     {len(runs)} runs agree with Keras on {on}",
+        f"  outputs     {len(runs)} runs agree with Keras on {on}{made_of}",
         f"              batch {batches}; {', '.join(KINDS)} inputs; own and randomised weights",
         sep="\n",
     )
@@ -55,6 +58,8 @@ def print_report(report: Report, outcome: str, *, layers: bool = False) -> None:
     if account.copies:
         parts.append(f"+ {account.copies:,} copies")
     console.print(f"  parameters  {' '.join(parts)} = {account.onnx_total:,} in ONNX")
+    if report.quantized is not None:
+        _print_quantized(console, report.quantized)
     if layers:
         _print_layers(console, report)
 
@@ -87,6 +92,31 @@ def _print_lower(console: Console, report: Report, low: LowReport) -> None:
             f"  range       {outcome.beyond:,} of {outcome.samples:,} samples go beyond {to}'s, the "
             f"first {outcome.first_beyond}"
         )
+
+
+def _print_quantized(console: Console, found: QuantizedReport) -> None:
+    console.print(
+        f"  {found.to:<11} {found.elements:,} of them quantized, each the nearest its scale allows; "
+        f"{found.scales:,} scales and zero points"
+    )
+    asked = "not judged" if found.min_snr is None else f"{found.min_snr:g} dB asked for"
+    for figure in found.figures:
+        parts = [f"at most {figure.max_abs_error:.1e} off"]
+        if figure.snr is not None:
+            parts = [f"{figure.snr:.1f} dB above the noise ({asked})", *parts]
+        if figure.rows:
+            share = f"{figure.rows_agreeing:,} of {figure.rows:,}"
+            parts.append(f"arg-max the same in {share} rows")
+        name = f"{figure.output}: " if len(found.figures) > 1 else ""
+        console.print(f"              {name}{', '.join(parts)}", soft_wrap=True)
+    console.print(f"              {found.mode}; on {found.count:,} samples of {found.samples}")
+    if found.min_snr is None:
+        console.print(
+            "              its ranges are those of samples: give some by `--evaluate FILE`"
+        )
+    if found.accuracy is not None:
+        before, after = found.accuracy
+        console.print(f"  accuracy    {before:.2%} in float32, {after:.2%} in {found.to}")
 
 
 def print_changes(changes: list[Change]) -> None:

@@ -117,7 +117,9 @@ class LowOutcome:
                 continue
             kept = defined & representable(side.lower, truth, *rough)
             if kept.any():
-                new = self._judged(side, case, weights, name, exact, kept, have, truth, beside, rough)
+                new = self._judged(
+                    side, case, weights, name, exact, kept, have, truth, beside, rough
+                )
                 if not new.ok:
                     layer = overflowing_layer(side, case, provider)
                     if layer is None:
@@ -229,7 +231,9 @@ def open_low(side: LowSide, provider: str, file: str) -> LowSession:
                 if is_float16:
                     raise
             else:
-                return LowSession(session, dict.fromkeys(low, lower), dict.fromkeys(low, lower), False)
+                return LowSession(
+                    session, dict.fromkeys(low, lower), dict.fromkeys(low, lower), False
+                )
         twin = widened(side.model, side.lower, rounding=True)
         session = open_session(twin.SerializeToString(), provider)
         single = np.dtype(np.float32)
@@ -247,9 +251,7 @@ def rounded_answers(side: LowSide, case: Case, seed: int) -> list[list[Array]]:
     graph = side.keras.graph
     if graph.batch_size is not None or not all(t.type.batched for t in graph.inputs):
         return [_rounded(side, one) for one in cases]
-    stacked = {
-        name: np.concatenate([one.inputs[name] for one in cases]) for name in case.inputs
-    }
+    stacked = {name: np.concatenate([one.inputs[name] for one in cases]) for name in case.inputs}
     answers = _rounded(side, case._replace(inputs=stacked))
     if any(len(answer) != case.batch * DRAWS for answer in answers):
         return [_rounded(side, one) for one in cases]
@@ -260,9 +262,7 @@ def rounded_answers(side: LowSide, case: Case, seed: int) -> list[list[Array]]:
 def _rounded(side: LowSide, case: Case) -> list[Array]:
     graph = side.keras.graph
     given = [case.inputs[tensor.name] for tensor in graph.inputs]
-    inputs = [
-        _round(x.astype(np.float32), side.lower) if x.dtype.kind == "f" else x for x in given
-    ]
+    inputs = [_round(x.astype(np.float32), side.lower) if x.dtype.kind == "f" else x for x in given]
 
     def rounded(value: Any) -> Any:
         array = np.asarray(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -110,8 +111,14 @@ def _ordinal(array: Array) -> Array:
     return np.where(bits < 0, -(bits & 0x7FFF), bits)
 
 
-def layer_reports(graph: Graph, accounting: Accounting) -> list[LayerReport]:
-    """Each layer's parameters, before and after."""
+def layer_reports(
+    graph: Graph, accounting: Accounting, in_8_bits: Collection[str] = ()
+) -> list[LayerReport]:
+    """Each layer's parameters, before and after.
+
+    Args:
+        in_8_bits: the initializers that are stored so.
+    """
     reports: list[LayerReport] = []
     for layer in graph.layers:
         own = [p for p in accounting.parameters if p.variable.layer == layer.name]
@@ -128,6 +135,10 @@ def layer_reports(graph: Graph, accounting: Accounting) -> list[LayerReport]:
             else:
                 into = dict.fromkeys(name for p in group for name in p.initializers)
                 parts.append(_folded(layer.name, what, list(into), accounting))
+        whole = [n.split("/", 1)[1] for n in accounting.holdings
+                 if n in in_8_bits and n.split("/")[0] == layer.name]  # fmt: skip
+        if whole:
+            parts.append(f"{', '.join(whole)} quantized")
         reports.append(
             LayerReport(
                 layer.name,

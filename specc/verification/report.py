@@ -11,6 +11,7 @@ from specc.records import fresh, record
 if TYPE_CHECKING:
     from specc.backends.native.precision import Lowered, Precision
     from specc.verification.lowered import LowOutcome
+    from specc.verification.quantized import QuantizedReport
 
 
 @record
@@ -95,6 +96,8 @@ class Report:
     """What is wrong, the layer at fault first."""
     lower: LowReport | None = None
     """Of a file of lower precision; `runs` are those of its twin in float32 then."""
+    quantized: QuantizedReport | None = None
+    """Of a file with weights in 8 bits; `runs` are those of the model it was made of then."""
 
     @property
     def ok(self) -> bool:
@@ -129,6 +132,7 @@ class Report:
             "max_rel_error": _number(self.max_rel_error),
             "runs": [run_as_json(run) for run in self.runs],
             **({"lower": self.lower.as_json()} if self.lower else {}),
+            **({"quantized": self.quantized.as_json()} if self.quantized else {}),
             "params": {
                 "keras": account.keras_total,
                 "kept": account.kept,

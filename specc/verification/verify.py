@@ -18,6 +18,7 @@ from specc.backends.keras_objects import refresh_statistics
 from specc.backends.native.precision import round_to
 from specc.backends.native.precision_rules import LOWER
 from specc.backends.native.widened import widened
+from specc.backends.quantize import Stored
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
 from specc.files import UsageError, reason
@@ -30,6 +31,7 @@ from specc.verification.parameters import (
     layer_reports,
     read_initializers,
 )
+from specc.verification.quantized import MIN_SNR, compare_weights, judge
 from specc.verification.report import LowReport, Report
 
 Array = np.ndarray[Any, Any]
@@ -45,6 +47,8 @@ def verify_onnx(
     file: str = "the ONNX model",
     exporter: Exporter | None = None,
     built: BuiltModel | None = None,
+    samples: str | None = None,
+    min_snr: float = MIN_SNR,
 ) -> Report:
     """Compare an ONNX model with a Keras model of the same graph.
 
@@ -57,40 +61,60 @@ def verify_onnx(
         file: what messages call the ONNX model.
         exporter: one for this graph, where the caller has it already.
         built: the Keras model paired with the graph, where the caller has that already.
+        samples: a file of samples to judge weights in 8 bits with.
+        min_snr: what has to be left of outputs with such weights, in dB.
 
     Raises:
         DeviceError: where the provider asked for is not to be had.
-        UsageError: where the Keras model is not of this graph, or the file cannot be read.
+        UsageError: where the Keras model is not of this graph, or a file cannot be read.
     """
     model = load_onnx(onnx_model)
     built = built or adopt(graph, keras_model)
-    exporter = exporter or Exporter(built, graph.span.source, *origin_of(model))
+    origin = origin_of(model)
+    exporter = exporter or Exporter(
+        built, graph.span.source, origin.opset, origin.via, origin.without, origin.precision
+    )
     own = current_weights(built)
     expected = exporter.export(own)
-    wanted, found = read_initializers(expected.model), read_initializers(model)
-    diagnostics = compare_parameters(graph, expected.accounting, wanted, found, file)
-    if exporter.precision is not None:
-        diagnostics += compare_constants(graph, expected.accounting, wanted, found, file)
+    wanted = read_initializers(expected.model)
+    whole: dict[str, Stored] = {}
+    if origin.quantized is not None:
+        diagnostics, whole = compare_weights(graph, expected.accounting, wanted, model, file)
+    else:
+        found = read_initializers(model)
+        diagnostics = compare_parameters(graph, expected.accounting, wanted, found, file)
+        if exporter.precision is not None:
+            diagnostics += compare_constants(graph, expected.accounting, wanted, found, file)
     if not expected.accounting.closes:
         diagnostics.append(errors.sum_does_not_close(graph.span, graph.name))
+    quantized = None
     interface = _compare_interface(graph, expected.model, model, file)
     if interface is not None:
         ran_on = str(open_file(model, provider, file).provider)
         outcome = Outcome([], 0, ran_on, [interface])
     else:
-        sides = _sides(built, model, exporter, own, seed)
+        # Of weights in 8 bits, what they were made of is compared with Keras.
+        compared = model if origin.quantized is None else expected.model
+        sides = _sides(built, compared, exporter, own, seed)
         outcome = compare_outputs(graph, sides, provider, seed, file)
+        if origin.quantized is not None and not outcome.diagnostics:
+            quantized, lost = judge(
+                graph, expected.model, model, origin.quantized, whole, samples, min_snr,
+                provider=provider, seed=seed, file=file,
+            )  # fmt: skip
+            outcome.diagnostics.extend(lost)
     return Report(
         graph.name,
         outcome.provider,
         outcome.runs,
         outcome.undefined,
         expected.accounting,
-        layer_reports(graph, expected.accounting),
+        layer_reports(graph, expected.accounting, set(whole)),
         _one_error_each(diagnostics, outcome.diagnostics),
         lower=None
         if expected.lowered is None or exporter.precision is None
         else LowReport(exporter.precision, expected.lowered, outcome.low or LowOutcome()),
+        quantized=quantized,
     )
 
 

@@ -71,9 +71,7 @@ class Lowered(NamedTuple):
     type, with how many."""
 
 
-def lower_precision(
-    skeleton: onnx.ModelProto, tensors: Tensors, precision: Precision
-) -> Lowered:
+def lower_precision(skeleton: onnx.ModelProto, tensors: Tensors, precision: Precision) -> Lowered:
     """Lower a model.
 
     Args:
@@ -107,7 +105,9 @@ def lower_precision(
         round_tensor(t, lower) if stored[t.name] == lower and t.dtype != lower else t
         for t in tensors
     ]
-    return Lowered(proto, rounded, plan.lowered, plan.casts, dict(sorted(plan.kept.items())), beyond)
+    return Lowered(
+        proto, rounded, plan.lowered, plan.casts, dict(sorted(plan.kept.items())), beyond
+    )
 
 
 def round_tensor(tensor: ir.TensorProtocol, lower: ir.DataType) -> ir.TensorProtocol:
@@ -515,5 +515,3 @@ def _is_whole(dtype: ir.DataType) -> bool:
 
 def _short(dtype: ir.DataType | None) -> str:
     return "float32" if dtype == FLOAT or dtype is None else dtype.name.lower()
-
-

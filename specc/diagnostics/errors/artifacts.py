@@ -157,6 +157,43 @@ def constant_differs(where: Span, name: str, file: str) -> Diagnostic:
     )
 
 
+def quantized_differs(
+    where: Span,
+    name: str,
+    file: str,
+    index: Sequence[int],
+    found: float,
+    expected: float,
+    step: float,
+    count: str,
+) -> Diagnostic:
+    place = f"[{', '.join(str(i) for i in index)}]"
+    return Diagnostic(
+        "E0614",
+        f"`{name}` in {file} is not what Keras has, rounded to 8 bits",
+        Label(
+            where,
+            f"{place} stands for {found:.7g} in the file and is {expected:.7g} in Keras; "
+            f"half a step is {step / 2:.2g}",
+        ),
+        notes=[count],
+        help="export again, or give the weights it was exported from: `--weights FILE.keras`",
+    )
+
+
+def quantized_too_far(
+    where: Span, output: str, file: str, found: float, asked: float, case: str
+) -> Diagnostic:
+    return Diagnostic(
+        "E0615",
+        f"the output `{output}` of {file} has lost too much in 8 bits",
+        Label(where, f"{found:.1f} dB above the noise, {asked:g} are asked for"),
+        notes=[case],
+        help="`--calibrate` with samples like those to come, `--precision float16`, or another "
+        "`--min-snr`",
+    )
+
+
 def layer_not_of_keras(where: Span, kind: str) -> Diagnostic:
     return Diagnostic(
         "E0620",
