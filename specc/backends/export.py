@@ -17,6 +17,8 @@ from specc.backends.fold import Accounting, bind_weights
 from specc.backends.keras_model import BuiltModel, pair_variables
 from specc.backends.native.convert import ir_version, lower
 from specc.backends.native.passes.pipeline import Change
+from specc.backends.native.precision import Lowered, Precision, lower_precision
+from specc.backends.native.precision_rules import LOWER
 from specc.backends.onnx_names import name_interface, name_values, sort_nodes
 from specc.backends.tf2onnx_graph import convert
 from specc.backends.write import DataFile, needs_data_file, with_tensors, write_model
@@ -39,7 +41,13 @@ class Exported:
         skeleton: onnx.ModelProto,
         tensors: list[ir.TensorProtocol],
         accounting: Accounting,
+        lowered: Lowered | None = None,
+        exact: Exported | None = None,
     ) -> None:
+        self.lowered = lowered
+        """What became of it in a lower precision, where that was asked for."""
+        self.exact: Exported = exact or self
+        """The same in the precision that the spec has."""
         self.skeleton = skeleton
         """The model without its parameters."""
         self.tensors = tensors
@@ -96,6 +104,7 @@ class Exporter:
         opset: int = DEFAULT_OPSET,
         via: str = "native",
         without: Collection[str] = (),
+        precision: Precision | None = None,
     ) -> None:
         """Convert.
 
@@ -103,6 +112,7 @@ class Exporter:
             via: "native", each layer lowering itself, or "tf2onnx"; where a layer has no
                 lowering yet, tf2onnx does it after all.
             without: the native exporter's passes to leave out.
+            precision: a lower one, which the native exporter alone has.
 
         Raises:
             UsageError: where that way does not write the opset, or cannot convert the model.
@@ -111,6 +121,7 @@ class Exporter:
         self._source = source
         self._opset = opset
         self._without = without
+        self.precision = precision
         self._variables = [variable for variable, _ in pair_variables(built)]
         self.fallen_back: str | None = None
         """Why tf2onnx did it, where "native" was asked for."""
@@ -124,6 +135,12 @@ class Exporter:
                 return
             except NotLowered as reason:
                 self.fallen_back, self.via = str(reason), "tf2onnx"
+        if precision is not None:
+            why = f", and {self.fallen_back}" if self.fallen_back else ""
+            raise UsageError(
+                f"{precision.to} is for files of specc's own exporter{why}",
+                "leave out `--precision`, or `--via tf2onnx` where that is given",
+            )
         self._converted = _with_shapes(convert(built, opset))
 
     @property
@@ -161,10 +178,23 @@ class Exporter:
             opset=self._opset,
             exporter=self.via,
             without=sorted(self._without),
+            **({"precision": self.precision._asdict()} if self.precision else {}),
             onnx={"params": accounting.onnx_total, "constants": accounting.constants},
         )
         model.metadata_props[MANIFEST_KEY] = json.dumps(content)
-        return Exported(*_without_parameters(model, set(accounting.holdings)), accounting)
+        exact = Exported(*_without_parameters(model, set(accounting.holdings)), accounting)
+        return exact if self.precision is None else self._lowered(exact, self.precision)
+
+    def _lowered(self, exact: Exported, precision: Precision) -> Exported:
+        lowered = lower_precision(exact.skeleton, exact.tensors, precision)
+        if not lowered.nodes:
+            raise UsageError(
+                f"`{self._graph.name}` has nothing that would be better off in {precision.to}",
+                "leave out `--precision`"
+                if precision.io == "same"
+                else "leave out `--precision`, or add `--io same`",
+            )
+        return Exported(lowered.skeleton, lowered.tensors, exact.accounting, lowered, exact)
 
 
 def _with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -177,6 +207,9 @@ class Origin(NamedTuple):
     opset: int
     via: str
     without: tuple[str, ...]
+    precision: Precision | None
+    quantized: dict[str, Any] | None
+    """What the manifest says of weights in 8 bits."""
 
 
 def origin_of(model: onnx.ModelProto) -> Origin:
@@ -188,7 +221,15 @@ def origin_of(model: onnx.ModelProto) -> Origin:
         versions[0] if versions else DEFAULT_OPSET,
         "tf2onnx" if content.get("exporter") == "tf2onnx" else "native",
         tuple([str(name) for name in without]) if isinstance(without, list) else (),
+        _precision_of(content.get("precision")),
+        content["quantized"] if isinstance(content.get("quantized"), dict) else None,
     )
+
+
+def _precision_of(said: Any) -> Precision | None:
+    if not isinstance(said, dict) or said.get("to") not in LOWER:
+        return None
+    return Precision(said["to"], "same" if said.get("io") == "same" else "float32")
 
 
 def _without_parameters(

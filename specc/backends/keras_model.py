@@ -143,6 +143,7 @@ def run_graph(
     scope: Callable[[Node], AbstractContextManager[Any]] = lambda _: nullcontext(),
     *,
     inference: bool = False,
+    after: Callable[[Any], Any] = lambda x: x,
 ) -> dict[Tensor, Any]:
     """Call each Keras layer on what the graph gives it; the values of every tensor.
 
@@ -150,6 +151,7 @@ def run_graph(
 
     Args:
         scope: a context in which the layer of a node is called.
+        after: what becomes of each value that a layer gives.
         inference: call every layer with `training=False`, as Keras's `predict` does, also
             those whose call in the spec says `training=True`, or that train unless told.
     """
@@ -157,6 +159,7 @@ def run_graph(
     for node in graph.nodes:
         with scope(node):
             results = call_node(node, values, layers, inference=inference)
+        results = [after(x) for x in results]
         values.update(zip(node.outputs, results, strict=True))
     return values
 

@@ -11,6 +11,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from specc.api import Model
+from specc.cli.reduction import (
+    add_reduction_options,
+    check_reduction,
+    precision_of,
+    quantization_of,
+)
 from specc.cli.select import (
     add_model_option,
     add_output_option,
@@ -48,7 +54,15 @@ EXAMPLES = """examples:
   specc export --onnx specs/bn_after.spec --weights trained.keras
   specc export --onnx specs/bn_after.spec --explain    what was folded, and into what
   specc export --onnx model.keras                    a Keras model without a spec
-  specc export --onnx specs/bn_after.spec --via tf2onnx"""
+  specc export --onnx specs/bn_after.spec --via tf2onnx
+  specc export --onnx specs/bn_after.spec --precision float16    half as large, for GPUs
+  specc export --onnx specs/bn_after.spec --precision float16 --io same
+  specc export --onnx specs/bn_after.spec --quantize int8        weights in 8 bits
+  specc export --onnx specs/bn_after.spec --weights trained.keras --quantize int8 \\
+               --calibrate train.npz --evaluate test.npz        ranges and accuracy from samples
+
+Files of samples are .npz with an array for each input, by its name, and perhaps `labels`; or .npy
+where there is one input."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -77,6 +91,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="the exporter: specc's own, in which each layer lowers itself, or tf2onnx, which also "
         "does what the first one does not know (default: native)",
     )
+    add_reduction_options(parser)
     for name, text in PASSES.items():
         parser.add_argument(
             f"--no-{name}",
@@ -120,6 +135,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(
             f"there are no specs under `{SPECS}/`", "name one: `specc export --onnx SPEC`"
         )
+    check_reduction(options)
     written: list[str] = []
     exports: list[tuple[str, VerifiedExport]] = []
     failures: list[Diagnostic] = []
@@ -234,6 +250,8 @@ def export_model(job: Job, target: str, options: argparse.Namespace) -> Verified
             opset=options.opset,
             via=options.via,
             without=options.without,
+            precision=precision_of(options),
+            quantization=quantization_of(options),
             external_data=options.external_data,
             provider=options.provider,
             say=say,

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 
 from specc.cli.tables import WIDTH
 from specc.verification.inputs import BATCH_SIZES, KINDS
-from specc.verification.report import Report
+from specc.verification.report import LowReport, Report, Run, closest_of, largest
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from specc.verification.quantized import QuantizedReport
+
     from specc.backends.native.passes.pipeline import Change
 
 
@@ -20,24 +24,29 @@ def print_report(report: Report, outcome: str, *, layers: bool = False) -> None:
     console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
     console.print(f"[bold]{report.model}[/]: {outcome}")
     batches = ", ".join(str(size) for size in BATCH_SIZES)
+    low = report.lower
+    runs = report.runs if low is None else low.outcome.runs
+    on = f"onnxruntime ({report.provider})"
+    made_of = ", before quantizing" if report.quantized else ""
     console.print(
-        f"  outputs     {len(report.runs)} runs agree with Keras on onnxruntime "
-        f"({report.provider})",
+        f"  outputs     {len(runs)} runs agree with Keras on {on}{made_of}",
         f"              batch {batches}; {', '.join(KINDS)} inputs; own and randomised weights",
         sep="\n",
     )
-    closest = report.closest_call
-    if closest is not None:
+    if low is not None and low.outcome.emulated:
         console.print(
-            f"  difference  at most {report.max_abs_error:.1e}, "
-            f"relative {report.max_rel_error:.1e}; "
-            f"closest call {closest.max_abs_error:.1e} of {closest.allowed:.1e} allowed"
+            f"              onnxruntime has no kernels for {low.precision.to} here: each value of",
+            "              the type was computed in float32 and rounded to it",
+            sep="\n",
         )
+    _print_difference(console, "difference", runs)
     if report.undefined:
         console.print(f"  undefined   {report.undefined} runs in which Keras itself gives NaN")
-    rows = sum(run.rows for run in report.runs)
+    if low is not None:
+        _print_lower(console, report, low)
+    rows = sum(run.rows for run in runs)
     if rows:
-        agreeing = sum(run.rows_agreeing for run in report.runs)
+        agreeing = sum(run.rows_agreeing for run in runs)
         console.print(f"  arg-max     {agreeing:,} of {rows:,} rows agree")
     account = report.params
     parts = [f"{account.keras_total:,} in Keras"]
@@ -49,8 +58,65 @@ def print_report(report: Report, outcome: str, *, layers: bool = False) -> None:
     if account.copies:
         parts.append(f"+ {account.copies:,} copies")
     console.print(f"  parameters  {' '.join(parts)} = {account.onnx_total:,} in ONNX")
+    if report.quantized is not None:
+        _print_quantized(console, report.quantized)
     if layers:
         _print_layers(console, report)
+
+
+def _print_difference(console: Console, title: str, runs: list[Run]) -> None:
+    closest = closest_of(runs)
+    if closest is not None:
+        console.print(
+            f"  {title:<11} at most {largest([run.max_abs_error for run in runs]):.1e}, "
+            f"relative {largest([run.max_rel_error for run in runs]):.1e}; "
+            f"closest call {closest.max_abs_error:.1e} of {closest.allowed:.1e} allowed"
+        )
+
+
+def _print_lower(console: Console, report: Report, low: LowReport) -> None:
+    """How much of the file is in the lower type, and what is not."""
+    _print_difference(console, "in float32", report.runs)
+    lowered, to = low.lowered, low.precision.to
+    kept = ", ".join(f"{n} {name}" if n > 1 else name for name, n in lowered.kept.items())
+    nodes = f"{lowered.nodes} of {lowered.nodes + sum(lowered.kept.values())} nodes"
+    casts = "1 Cast" if lowered.casts == 1 else f"{lowered.casts} Casts"
+    console.print(f"  {to:<11} {nodes}, {casts}" + (f"; in float32: {kept}" if kept else ""))
+    for name, count in lowered.beyond.items():
+        console.print(
+            f"              {name} stays float32: {count:,} of its numbers are beyond {to}'s range"
+        )
+    outcome = low.outcome
+    if outcome.beyond:
+        console.print(
+            f"  range       {outcome.beyond:,} of {outcome.samples:,} samples go beyond {to}'s, the "
+            f"first {outcome.first_beyond}"
+        )
+
+
+def _print_quantized(console: Console, found: QuantizedReport) -> None:
+    console.print(
+        f"  {found.to:<11} {found.elements:,} of them quantized, each the nearest its scale allows; "
+        f"{found.scales:,} scales and zero points"
+    )
+    asked = "not judged" if found.min_snr is None else f"{found.min_snr:g} dB asked for"
+    for figure in found.figures:
+        parts = [f"at most {figure.max_abs_error:.1e} off"]
+        if figure.snr is not None:
+            parts = [f"{figure.snr:.1f} dB above the noise ({asked})", *parts]
+        if figure.rows:
+            share = f"{figure.rows_agreeing:,} of {figure.rows:,}"
+            parts.append(f"arg-max the same in {share} rows")
+        name = f"{figure.output}: " if len(found.figures) > 1 else ""
+        console.print(f"              {name}{', '.join(parts)}", soft_wrap=True)
+    console.print(f"              {found.mode}; on {found.count:,} samples of {found.samples}")
+    if found.min_snr is None:
+        console.print(
+            "              its ranges are those of samples: give some by `--evaluate FILE`"
+        )
+    if found.accuracy is not None:
+        before, after = found.accuracy
+        console.print(f"  accuracy    {before:.2%} in float32, {after:.2%} in {found.to}")
 
 
 def print_changes(changes: list[Change]) -> None:

@@ -8,6 +8,7 @@ import os
 from typing import Any, cast
 
 from specc.api import Model
+from specc.cli.reduction import MIN_SNR, add_judging_options
 from specc.cli.select import (
     OUTPUT_DIRECTORY,
     add_model_option,
@@ -43,6 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add_seed_option(parser, "the inputs drawn")
     add_provider_option(parser)
+    add_judging_options(parser)
     parser.add_argument("--layers", action="store_true", help="show each layer's parameters")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
@@ -74,6 +76,8 @@ def run(options: argparse.Namespace) -> int:
             provider=options.provider,
             seed=options.seed,
             file=path,
+            samples=options.evaluate or _samples_of(manifest),
+            min_snr=MIN_SNR if options.min_snr is None else options.min_snr,
         )
     if options.json:
         print(json.dumps(report.as_json(), indent=2))
@@ -84,6 +88,20 @@ def run(options: argparse.Namespace) -> int:
 
     print_report(report, f"{path} agrees with Keras", layers=options.layers)
     return 0
+
+
+def _samples_of(manifest: dict[str, Any]) -> str | None:
+    """The file that weights in 8 bits were calibrated with, where it is still what it was."""
+    from specc.backends.weights import describe_file
+
+    said = manifest.get("quantized")
+    recorded = cast("dict[str, Any]", said).get("samples") if isinstance(said, dict) else None
+    if not isinstance(recorded, dict):
+        return None
+    entry = cast("dict[str, Any]", recorded)
+    path = str(entry.get("file"))
+    same = os.path.isfile(path) and describe_file(path)["sha256"] == entry.get("sha256")
+    return path if same else None
 
 
 def _keras_model(model: Model, manifest: dict[str, Any], weights: str | None, path: str) -> Any:

@@ -171,7 +171,10 @@ def _dtype(value: Value, file: str) -> str:
     element = value.type.removeprefix("tensor(").removesuffix(")")
     if value.type != f"tensor({element})" or element not in ELEMENT_TYPES:
         raise UsageError(
-            f"`{value.name}` of `{file}` is a {value.type}, for which numpy has no array"
+            f"`{value.name}` of `{file}` is a {value.type}, for which numpy has no array",
+            "`specc export --precision bfloat16` with `--io float32` takes and gives float32"
+            if element == "bfloat16"
+            else None,
         )
     return ELEMENT_TYPES[element]
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from specc.api import Port
 from specc.backends.runtime import Session, blaming, open_session
-from specc.files import UsageError
+from specc.files import DeviceError, UsageError
 from specc.inference.interface import Array, Interface, Rows, read_interface
 from specc.inference.interface import cast as cast_to
 from specc.manifest import read_manifest
@@ -213,8 +213,31 @@ def open_model(path: str, provider: str = "auto", **options: Any) -> Session:
         raise UsageError(
             f"`{path}` is a spec, not an ONNX file", f"`specc export --onnx {path}` writes one"
         )
-    with blaming(f"`{path}`"):
-        return open_session(path, provider, **options)
+    try:
+        with blaming(f"`{path}`"):
+            return open_session(path, provider, **options)
+    except DeviceError:
+        raise
+    except UsageError as error:
+        if not _is_bfloat16(path):
+            raise
+        raise UsageError(
+            f"`{path}` computes in bfloat16, for which onnxruntime has no kernels here: {error}",
+            "`--provider cuda` where there is a GPU, or a file of `--precision float16`",
+        ) from None
+
+
+def _is_bfloat16(path: str) -> bool:
+    """Whether a file that onnxruntime does not open says that it is one of bfloat16."""
+    import onnx
+
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except Exception:  # whatever it is, it is no model
+        return False
+    content = read_manifest({entry.key: entry.value for entry in model.metadata_props})
+    said = content.get("precision")
+    return isinstance(said, dict) and cast("dict[str, Any]", said).get("to") == "bfloat16"
 
 
 def read_labels(manifest: Mapping[str, Any], interface: Interface) -> dict[str, tuple[str, ...]]:

@@ -1,16 +1,21 @@
-"""How far arrays are apart."""
+"""Outputs of two runtimes side by side."""
 
 from __future__ import annotations
 
+import re
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
+from specc.backends.keras_model import BuiltModel
+from specc.files import UsageError
+from specc.verification.inputs import Case
+
 Array = np.ndarray[Any, Any]
 
 
-def numbered(*arrays: Array) -> tuple[Array, ...]:
+def as_numbers(*arrays: Array) -> tuple[Array, ...]:
     """Strings as numbers, the same for the same string."""
     if arrays[0].dtype.kind not in "OSU":
         return arrays
@@ -24,7 +29,7 @@ def numbered(*arrays: Array) -> tuple[Array, ...]:
     )
 
 
-def with_numbers(*arrays: Array) -> Array:
+def defined_samples(*arrays: Array) -> Array:
     """Which samples of a batch Keras computes without a NaN.
 
     Some models are undefined for some inputs, such as a mean over a text that is all padding.
@@ -37,6 +42,18 @@ def with_numbers(*arrays: Array) -> Array:
     return defined
 
 
+def keras_outputs(built: BuiltModel, case: Case) -> list[Array]:
+    inputs = [case.inputs[tensor.name] for tensor in built.graph.inputs]
+    try:
+        outputs = built.keras_model(inputs if len(inputs) > 1 else inputs[0], training=False)
+    except Exception as error:  # TensorFlow has no kernel for some layers on some devices
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        why = re.sub(r"\x1b\[[0-9;]*m|\{\{.*?\}\} ?", "", " ".join(lines[:2]))
+        raise UsageError(f"Keras cannot run `{built.graph.name}` on this machine: {why}") from error
+    every = outputs if isinstance(outputs, list | tuple) else [outputs]
+    return [np.asarray(output) for output in every]
+
+
 def largest_difference(want: Array, have: Array) -> float:
     """NaN where either side has one: NaN never passes. Equal infinities agree."""
     if want.shape != have.shape:
@@ -45,3 +62,22 @@ def largest_difference(want: Array, have: Array) -> float:
     with np.errstate(invalid="ignore"):
         difference = np.where((a == b) & np.isinf(a), 0.0, np.abs(a - b))
     return float(np.max(difference, initial=0.0))
+
+
+def ranked_alike(want: Array, have: Array, allowed: float) -> tuple[int, int]:
+    """How many rows have an arg-max, and in how many it is the same.
+
+    A row whose two largest values are too close to tell counts as the same; an output that is
+    one number wide has no arg-max.
+    """
+    if want.ndim < 2 or want.shape[-1] < 2:
+        return 0, 0
+    rows = int(np.prod(want.shape[:-1]))
+    if want.shape != have.shape:
+        return rows, 0
+    a = want.reshape(-1, want.shape[-1]).astype(np.float64)
+    b = have.reshape(-1, want.shape[-1])
+    top = np.sort(a, axis=-1)
+    with np.errstate(invalid="ignore"):
+        undecided = top[:, -1] - top[:, -2] <= 2 * allowed
+    return rows, int(np.sum((a.argmax(-1) == b.argmax(-1)) | undecided))

@@ -58,21 +58,24 @@ def draw_cases(graph: Graph, seed: int) -> Iterator[Case]:
             )
 
 
-def nudged(case: Case, seed: int) -> Case:
-    """The same inputs, each floating-point number moved up or down by one float32 rounding."""
+EPSILON = float(np.finfo(np.float32).eps)
+
+
+def nudged(case: Case, seed: int, epsilon: float = EPSILON) -> Case:
+    """The same inputs, each floating-point number moved up or down by one rounding of float32."""
     random = np.random.default_rng(seed)
     return case._replace(
         inputs={
-            name: moved(array, random) if array.dtype.kind == "f" else array
+            name: moved(array, random, epsilon) if array.dtype.kind == "f" else array
             for name, array in case.inputs.items()
         }
     )
 
 
-def moved(array: Array, random: np.random.Generator) -> Array:
-    """Each number in float64, up or down by one float32 rounding."""
+def moved(array: Array, random: np.random.Generator, epsilon: float = EPSILON) -> Array:
+    """Each number in float64, up or down by one rounding of float32."""
     sign = random.choice((-1.0, 1.0), array.shape)
-    return np.asarray(array.astype(np.float64) * (1 + float(np.finfo(np.float32).eps) * sign))
+    return np.asarray(array.astype(np.float64) * (1 + epsilon * sign))
 
 
 def _draw(

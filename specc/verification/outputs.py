@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -15,11 +14,17 @@ from specc.backends.runtime import Session, blaming, open_session
 from specc.backends.silence import Output, captured
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
-from specc.files import UsageError
 from specc.graph import Graph
 from specc.verification.attribute import first_difference
-from specc.verification.differences import largest_difference, numbered, with_numbers
+from specc.verification.differences import (
+    as_numbers,
+    defined_samples,
+    keras_outputs,
+    largest_difference,
+    ranked_alike,
+)
 from specc.verification.inputs import Case, draw_cases, nudged
+from specc.verification.lowered import Exactly, LowOutcome, LowSide
 from specc.verification.report import Run
 from specc.verification.tolerance import gates, rounding_steps, tolerance
 
@@ -39,6 +44,8 @@ class Side(NamedTuple):
     keras64: BuiltModel
     expected: dict[str, Place]
     """Where the outputs of layers stand in a sound file."""
+    low: LowSide | None = None
+    """The file, where it is of a lower precision; `model` is its twin in float32 then."""
 
 
 class Outcome(NamedTuple):
@@ -49,6 +56,17 @@ class Outcome(NamedTuple):
     """Comparisons that could not be made: Keras itself gives NaN for these inputs."""
     provider: str
     diagnostics: list[Diagnostic]
+    low: LowOutcome | None = None
+
+
+class Answers(NamedTuple):
+    """What Keras gives for a case, by output."""
+
+    single: list[Array]
+    fresh: list[Array]
+    double: list[Array]
+    moved: list[Array]
+    """In float64, with each input moved by one rounding."""
 
 
 def compare_outputs(
@@ -64,27 +82,49 @@ def compare_outputs(
         UsageError: where onnxruntime or Keras cannot run the model at all.
     """
     steps = rounding_steps(graph.nodes)
-    runs: list[Run] = []
-    undefined = 0
-    ran_on = ""
+    found = Outcome([], 0, "", [])
+    low = LowOutcome()
     for side in sides:
         session = open_file(side.model, provider, file)
-        ran_on = str(session.provider)
+        found = found._replace(provider=str(session.provider))
+        if side.low is not None:
+            found = found._replace(low=low)
+            low.open(side.low, provider, file)
         compared: set[str] = set()
         for case in draw_cases(graph, seed):
-            new = _run_case(graph, side, session, case, steps, seed, file)
-            runs += new
-            undefined += len(graph.outputs) - len(new)
-            compared |= {run.output for run in new}
+            answers = _answers(side, case, seed)
+            new = _run_case(graph, side, session, case, answers, steps, file)
+            found.runs.extend(new)
+            found = found._replace(undefined=found.undefined + len(graph.outputs) - len(new))
             failed = next((run for run in new if not run.ok), None)
             if failed is not None:
-                found = _trace(graph, side, case, failed, provider, file)
-                return Outcome(runs, undefined, ran_on, [found])
+                found.diagnostics.append(_trace(graph, side, case, failed, provider, file))
+                return found
+            if side.low is not None:
+                exact = Exactly(
+                    answers.double,
+                    keras_outputs(side.keras64, nudged(case, seed, side.low.epsilon)),
+                    {run.output: run.allowed for run in new},
+                    seed,
+                )
+                new, error = low.run(side.low, case, side.weights, exact, provider, file)
+                if error is not None:
+                    found.diagnostics.append(error)
+                    return found
+            compared |= {run.output for run in new}
         for name, tensor in zip(graph.output_names, graph.outputs, strict=True):
             if name not in compared:
-                found = errors.never_a_number(tensor.span, name, side.weights)
-                return Outcome(runs, undefined, ran_on, [found])
-    return Outcome(runs, undefined, ran_on, [])
+                never = errors.never_a_number if side.low is None else errors.never_in_range
+                found.diagnostics.append(never(tensor.span, name, side.weights))
+                return found
+    return found
+
+
+def _answers(side: Side, case: Case, seed: int) -> Answers:
+    single = keras_outputs(side.keras32, case)
+    fresh = single if side.fresh32 is side.keras32 else keras_outputs(side.fresh32, case)
+    double = keras_outputs(side.keras64, case)
+    return Answers(single, fresh, double, keras_outputs(side.keras64, nudged(case, seed)))
 
 
 def open_file(model: onnx.ModelProto, provider: str, file: str) -> Session:
@@ -99,20 +139,22 @@ def open_file(model: onnx.ModelProto, provider: str, file: str) -> Session:
 
 
 def _run_case(
-    graph: Graph, side: Side, session: Session, case: Case, steps: float, seed: int, file: str
+    graph: Graph,
+    side: Side,
+    session: Session,
+    case: Case,
+    answers: Answers,
+    steps: float,
+    file: str,
 ) -> list[Run]:
     """One run for each output that Keras has numbers for."""
     with captured(Output()), blaming(file):
         found = session.run(case.inputs, session.output_names)
-    single = _keras_outputs(side.keras32, case)
-    fresh = single if side.fresh32 is side.keras32 else _keras_outputs(side.fresh32, case)
-    double = _keras_outputs(side.keras64, case)
-    moved = _keras_outputs(side.keras64, nudged(case, seed))
     runs: list[Run] = []
     for index, (name, have) in enumerate(zip(graph.output_names, found.values(), strict=True)):
-        every = (have, single[index], fresh[index], double[index], moved[index])
-        have, *arrays = numbered(*every)
-        samples = with_numbers(*arrays)
+        every = (have, *(answer[index] for answer in answers))
+        have, *arrays = as_numbers(*every)
+        samples = defined_samples(*arrays)
         if not samples.any():
             continue
         want, again, truth, beside = (array[samples] for array in arrays)
@@ -123,43 +165,12 @@ def _run_case(
         scale = float(np.max(np.abs(truth), initial=0.0))
         sensitivity = largest_difference(truth, beside)
         allowed = tolerance(steps, scale, sensitivity, noise, gates(graph.nodes))
-        rows, agreeing = _ranked_alike(want, have, allowed)
+        rows, agreeing = ranked_alike(want, have, allowed)
         relative = error / scale if scale else error
         runs.append(
             Run(str(case), side.weights, name, error, relative, allowed, noise, rows, agreeing)
         )
     return runs
-
-
-def _keras_outputs(built: BuiltModel, case: Case) -> list[Array]:
-    inputs = [case.inputs[tensor.name] for tensor in built.graph.inputs]
-    try:
-        outputs = built.keras_model(inputs if len(inputs) > 1 else inputs[0], training=False)
-    except Exception as error:  # TensorFlow has no kernel for some layers on some devices
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        why = re.sub(r"\x1b\[[0-9;]*m|\{\{.*?\}\} ?", "", " ".join(lines[:2]))
-        raise UsageError(f"Keras cannot run `{built.graph.name}` on this machine: {why}") from error
-    every = outputs if isinstance(outputs, list | tuple) else [outputs]
-    return [np.asarray(output) for output in every]
-
-
-def _ranked_alike(want: Array, have: Array, allowed: float) -> tuple[int, int]:
-    """How many rows have an arg-max, and in how many it is the same.
-
-    A row whose two largest values are too close to tell counts as the same; an output that is
-    one number wide has no arg-max.
-    """
-    if want.ndim < 2 or want.shape[-1] < 2:
-        return 0, 0
-    rows = int(np.prod(want.shape[:-1]))
-    if want.shape != have.shape:
-        return rows, 0
-    a = want.reshape(-1, want.shape[-1]).astype(np.float64)
-    b = have.reshape(-1, want.shape[-1])
-    top = np.sort(a, axis=-1)
-    with np.errstate(invalid="ignore"):
-        undecided = top[:, -1] - top[:, -2] <= 2 * allowed
-    return rows, int(np.sum((a.argmax(-1) == b.argmax(-1)) | undecided))
 
 
 def _trace(graph: Graph, side: Side, case: Case, run: Run, provider: str, file: str) -> Diagnostic:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -76,14 +77,48 @@ def compare_parameters(
     return diagnostics
 
 
+def compare_constants(
+    graph: Graph,
+    accounting: Accounting,
+    expected: dict[str, Array],
+    found: dict[str, Array],
+    file: str,
+) -> list[Diagnostic]:
+    """What differs between the other initializers: those of a lower precision are rounded ones."""
+    diagnostics: list[Diagnostic] = []
+    for name, want in expected.items():
+        if name in accounting.holdings:
+            continue
+        have = found.get(name)
+        if have is None:
+            diagnostics.append(errors.parameter_missing(graph.span, name, file))
+        elif want.dtype != have.dtype or want.tobytes() != have.tobytes():
+            diagnostics.append(errors.constant_differs(graph.span, name, file))
+    return diagnostics
+
+
 def _different(want: Array, have: Array, ulps: int) -> Array:
-    if ulps == 0 or want.dtype.kind != "f":
+    if ulps == 0 or want.dtype.kind not in "fV":
         return np.asarray(want != have)  # NaN differs from everything, itself included
+    if want.dtype.itemsize == 2:
+        return np.asarray((want != want) | (np.abs(_ordinal(want) - _ordinal(have)) > ulps))
     return ~(np.abs(want - have) <= ulps * np.spacing(np.abs(want)))
 
 
-def layer_reports(graph: Graph, accounting: Accounting) -> list[LayerReport]:
-    """Each layer's parameters, before and after."""
+def _ordinal(array: Array) -> Array:
+    """The place of each number among all of a type of two bytes: neighbours differ by one."""
+    bits = np.asarray(array, order="C").view(np.int16).astype(np.int32)
+    return np.where(bits < 0, -(bits & 0x7FFF), bits)
+
+
+def layer_reports(
+    graph: Graph, accounting: Accounting, in_8_bits: Collection[str] = ()
+) -> list[LayerReport]:
+    """Each layer's parameters, before and after.
+
+    Args:
+        in_8_bits: the initializers that are stored so.
+    """
     reports: list[LayerReport] = []
     for layer in graph.layers:
         own = [p for p in accounting.parameters if p.variable.layer == layer.name]
@@ -100,6 +135,10 @@ def layer_reports(graph: Graph, accounting: Accounting) -> list[LayerReport]:
             else:
                 into = dict.fromkeys(name for p in group for name in p.initializers)
                 parts.append(_folded(layer.name, what, list(into), accounting))
+        whole = [n.split("/", 1)[1] for n in accounting.holdings
+                 if n in in_8_bits and n.split("/")[0] == layer.name]  # fmt: skip
+        if whole:
+            parts.append(f"{', '.join(whole)} quantized")
         reports.append(
             LayerReport(
                 layer.name,

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from specc.backends.fold import Accounting
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.records import fresh, record
+
+if TYPE_CHECKING:
+    from specc.backends.native.precision import Lowered, Precision
+    from specc.verification.lowered import LowOutcome
+    from specc.verification.quantized import QuantizedReport
 
 
 @record
@@ -48,6 +53,34 @@ class LayerReport:
 
 
 @record
+class LowReport:
+    """What became of a model in a lower precision."""
+
+    precision: Precision
+    lowered: Lowered
+    outcome: LowOutcome
+
+    def as_json(self) -> dict[str, Any]:
+        outcome = self.outcome
+        return {
+            **self.precision._asdict(),
+            "nodes": self.lowered.nodes,
+            "casts": self.lowered.casts,
+            "in_float32": self.lowered.kept,
+            "parameters_in_float32": self.lowered.beyond,
+            "emulated": outcome.emulated,
+            "samples": outcome.samples,
+            "beyond_range": outcome.beyond,
+            "first_beyond_range": outcome.first_beyond,
+            "runs": [run_as_json(run) for run in outcome.runs],
+        }
+
+
+def run_as_json(run: Run) -> dict[str, Any]:
+    return {key: _number(value) for key, value in vars(run).items()}
+
+
+@record
 class Report:
     """The outcome of a verification."""
 
@@ -61,6 +94,10 @@ class Report:
     layers: list[LayerReport]
     diagnostics: list[Diagnostic] = fresh(default_factory=list[Diagnostic])
     """What is wrong, the layer at fault first."""
+    lower: LowReport | None = None
+    """Of a file of lower precision; `runs` are those of its twin in float32 then."""
+    quantized: QuantizedReport | None = None
+    """Of a file with weights in 8 bits; `runs` are those of the model it was made of then."""
 
     @property
     def ok(self) -> bool:
@@ -69,25 +106,17 @@ class Report:
     @property
     def max_abs_error(self) -> float:
         """The largest difference to Keras over all runs; NaN where any value is NaN."""
-        return _largest([run.max_abs_error for run in self.runs])
+        return largest([run.max_abs_error for run in self.runs])
 
     @property
     def max_rel_error(self) -> float:
         """The same relative to the largest absolute value of each output."""
-        return _largest([run.max_rel_error for run in self.runs])
+        return largest([run.max_rel_error for run in self.runs])
 
     @property
     def closest_call(self) -> Run | None:
         """The run that came nearest to what is allowed, or went furthest beyond."""
-        return max(
-            self.runs,
-            key=lambda run: (
-                float("inf")
-                if run.max_abs_error != run.max_abs_error
-                else run.max_abs_error / (run.allowed or 1e-300)
-            ),
-            default=None,
-        )
+        return closest_of(self.runs)
 
     def as_json(self) -> dict[str, Any]:
         """The report as JSON-serialisable data."""
@@ -101,9 +130,9 @@ class Report:
             "undefined": self.undefined,
             "max_abs_error": _number(self.max_abs_error),
             "max_rel_error": _number(self.max_rel_error),
-            "runs": [
-                {key: _number(value) for key, value in vars(run).items()} for run in self.runs
-            ],
+            "runs": [run_as_json(run) for run in self.runs],
+            **({"lower": self.lower.as_json()} if self.lower else {}),
+            **({"quantized": self.quantized.as_json()} if self.quantized else {}),
             "params": {
                 "keras": account.keras_total,
                 "kept": account.kept,
@@ -129,7 +158,21 @@ class Report:
         }
 
 
-def _largest(values: list[float]) -> float:
+def closest_of(runs: list[Run]) -> Run | None:
+    """The run that came nearest to what is allowed, or went furthest beyond."""
+    return max(
+        runs,
+        key=lambda run: (
+            float("inf")
+            if run.max_abs_error != run.max_abs_error
+            else run.max_abs_error / (run.allowed or 1e-300)
+        ),
+        default=None,
+    )
+
+
+def largest(values: list[float]) -> float:
+    """NaN where any is NaN."""
     return float("nan") if any(v != v for v in values) else max(values, default=0.0)
 
 

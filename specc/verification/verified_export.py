@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
-from specc.backends.export import DEFAULT_OPSET, CurrentWeights, Exporter
+from specc.backends.export import DEFAULT_OPSET, CurrentWeights, Exported, Exporter
 from specc.backends.keras_model import BuiltModel
 from specc.backends.native.passes.pipeline import Change
+from specc.backends.native.precision import Precision
+from specc.backends.quantize import Quantization, quantize
+from specc.backends.weights import describe_file
 from specc.backends.write import data_beside, needs_data_file
 from specc.files import replacing
+from specc.manifest import MANIFEST_KEY
 from specc.source import Source
+from specc.verification.quantized import MIN_SNR, samples_for
 from specc.verification.report import Report
 from specc.verification.verify import verify_onnx
 
@@ -33,6 +39,8 @@ def export_verified(
     opset: int = DEFAULT_OPSET,
     via: str = "native",
     without: Collection[str] = (),
+    precision: Precision | None = None,
+    quantization: Quantization | None = None,
     external_data: bool = False,
     provider: str = "auto",
     say: Callable[[str], None] = lambda _: None,
@@ -43,6 +51,8 @@ def export_verified(
 
     Args:
         weights: what the manifest says of where they are from.
+        precision: a lower one than the spec's.
+        quantization: how to store the weights in 8 bits.
         external_data: write the weights to a file beside the model's, as is done in any case
             with more than 2 GB of them.
         say: told what is being done.
@@ -52,9 +62,12 @@ def export_verified(
     """
     graph = built.graph
     say(f"converting {graph.name} to ONNX")
-    exporter = Exporter(built, source, opset, via, without)
+    exporter = Exporter(built, source, opset, via, without, precision)
     exported = exporter.export(CurrentWeights(built), weights)
     exported.check()
+    if quantization is not None:
+        say(f"quantizing {graph.name}")
+        exported = quantized_export(exported, quantization)
     try:
         with data_beside(target) as data, replacing(target) as temporary:
             outside = external_data or needs_data_file(exported.tensors)
@@ -68,12 +81,32 @@ def export_verified(
                 file=target,
                 exporter=exporter,
                 built=built,
+                samples=quantization.judged_by if quantization else None,
+                min_snr=quantization.min_snr if quantization else MIN_SNR,
             )
             if not report.ok:
                 raise _Refused(report)
     except _Refused as refused:
         report = refused.report
     return VerifiedExport(report, exporter.changes, exporter.fallen_back)
+
+
+def quantized_export(exported: Exported, how: Quantization) -> Exported:
+    """An export with its weights in 8 bits, and that in its manifest."""
+    original = exported.model
+    batches = None
+    samples: dict[str, Any] = {}
+    if how.calibrate is not None:
+        batches = list(samples_for(original, how.calibrate).batches())
+        samples = {"samples": describe_file(how.calibrate)}
+    if how.evaluate is not None:
+        samples_for(original, how.evaluate)  # that it cannot be read is better said at once
+    made = quantize(original, batches)
+    for entry in made.metadata_props:
+        if entry.key == MANIFEST_KEY:
+            said = {"to": how.to, "mode": how.mode, **samples}
+            entry.value = json.dumps({**json.loads(entry.value), "quantized": said})
+    return Exported(made, [], exported.accounting)
 
 
 class _Refused(Exception):

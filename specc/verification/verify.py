@@ -8,19 +8,32 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx.numpy_helper
+import onnx_ir as ir
 
 from specc.backends.adopt import adopt
 from specc.backends.export import Exporter, current_weights, origin_of
 from specc.backends.keras_model import BuiltModel, build_keras, pair_variables
 from specc.backends.keras_objects import refresh_statistics
+from specc.backends.native.precision import round_to
+from specc.backends.native.precision_rules import LOWER
 from specc.backends.native.tensors import Place, read
+from specc.backends.native.widened import widened
+from specc.backends.quantize import Stored
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
 from specc.files import UsageError, reason
 from specc.graph import Graph
+from specc.verification.lowered import LowOutcome, LowSide, round_weights
 from specc.verification.outputs import Outcome, Side, compare_outputs, open_file
-from specc.verification.parameters import compare_parameters, layer_reports, read_initializers
-from specc.verification.report import Report
+from specc.verification.parameters import (
+    compare_constants,
+    compare_parameters,
+    layer_reports,
+    read_initializers,
+)
+from specc.verification.quantized import MIN_SNR, compare_weights, judge
+from specc.verification.report import LowReport, Report
 
 Array = np.ndarray[Any, Any]
 
@@ -35,6 +48,8 @@ def verify_onnx(
     file: str = "the ONNX model",
     exporter: Exporter | None = None,
     built: BuiltModel | None = None,
+    samples: str | None = None,
+    min_snr: float = MIN_SNR,
 ) -> Report:
     """Compare an ONNX model with a Keras model of the same graph.
 
@@ -47,38 +62,60 @@ def verify_onnx(
         file: what messages call the ONNX model.
         exporter: one for this graph, where the caller has it already.
         built: the Keras model paired with the graph, where the caller has that already.
+        samples: a file of samples to judge weights in 8 bits with.
+        min_snr: what has to be left of outputs with such weights, in dB.
 
     Raises:
         DeviceError: where the provider asked for is not to be had.
-        UsageError: where the Keras model is not of this graph, or the file cannot be read.
+        UsageError: where the Keras model is not of this graph, or a file cannot be read.
     """
     model = load_onnx(onnx_model)
     built = built or adopt(graph, keras_model)
-    exporter = exporter or Exporter(built, graph.span.source, *origin_of(model))
+    origin = origin_of(model)
+    exporter = exporter or Exporter(
+        built, graph.span.source, origin.opset, origin.via, origin.without, origin.precision
+    )
     own = current_weights(built)
     expected = exporter.export(own)
     wanted = read_initializers(expected.model)
-    diagnostics = compare_parameters(
-        graph, expected.accounting, wanted, read_initializers(model), file
-    )
+    whole: dict[str, Stored] = {}
+    if origin.quantized is not None:
+        diagnostics, whole = compare_weights(graph, expected.accounting, wanted, model, file)
+    else:
+        found = read_initializers(model)
+        diagnostics = compare_parameters(graph, expected.accounting, wanted, found, file)
+        if exporter.precision is not None:
+            diagnostics += compare_constants(graph, expected.accounting, wanted, found, file)
     if not expected.accounting.closes:
         diagnostics.append(errors.sum_does_not_close(graph.span, graph.name))
+    quantized = None
     interface = _compare_interface(graph, expected.model, model, file)
     if interface is not None:
         ran_on = str(open_file(model, provider, file).provider)
         outcome = Outcome([], 0, ran_on, [interface])
     else:
-        places = read(expected.model)
-        sides = _sides(built, model, exporter, own, seed, places)
+        # Of weights in 8 bits, what they were made of is compared with Keras.
+        compared = model if origin.quantized is None else expected.model
+        sides = _sides(built, compared, exporter, own, seed, read(expected.model))
         outcome = compare_outputs(graph, sides, provider, seed, file)
+        if origin.quantized is not None and not outcome.diagnostics:
+            quantized, lost = judge(
+                graph, expected.model, model, origin.quantized, whole, samples, min_snr,
+                provider=provider, seed=seed, file=file,
+            )  # fmt: skip
+            outcome.diagnostics.extend(lost)
     return Report(
         graph.name,
         outcome.provider,
         outcome.runs,
         outcome.undefined,
         expected.accounting,
-        layer_reports(graph, expected.accounting),
+        layer_reports(graph, expected.accounting, set(whole)),
         _one_error_each(diagnostics, outcome.diagnostics),
+        lower=None
+        if expected.lowered is None or exporter.precision is None
+        else LowReport(exporter.precision, expected.lowered, outcome.low or LowOutcome()),
+        quantized=quantized,
     )
 
 
@@ -170,27 +207,52 @@ def _sides(
     seed: int,
     places: dict[str, Place],
 ) -> Iterator[Side]:
-    """The file with its own weights, then with randomised ones."""
+    """The file with its own weights, then with randomised ones.
+
+    A file of lower precision is compared as its twin in float32 first, with the weights as they
+    are before rounding: what is wrong there is no matter of rounding.
+    """
     keras64 = build_keras(built.graph, dtype="float64")
     keras32 = build_keras(built.graph)
+    lower = LOWER[exporter.precision.to] if exporter.precision else None
+    rounded = build_keras(built.graph) if lower is not None else None
+
+    def side(weights: str, file: onnx.ModelProto, arrays: list[Array], first: BuiltModel) -> Side:
+        keras = first, keras32, keras64
+        if lower is None or rounded is None:
+            return Side(weights, file, *keras, places)
+        _assign(rounded, round_weights(arrays, lower))
+        exact = read_initializers(exporter.export(arrays).exact.model)
+        twin = widened(file, lower, exact)
+        return Side(weights, twin, *keras, places, low=LowSide(file, rounded, lower, twin))
+
     _assign(keras64, own)
     _assign(keras32, own)
-    yield Side("own", model, built, keras32, keras64, places)
+    yield side("own", model, own, built)
     randomised = randomise(own, [v.name for v in exporter.variables], seed)
     _assign(keras32, randomised)
     _assign(keras64, randomised)
     replaced = onnx.ModelProto()
     replaced.CopyFrom(model)
     exported = exporter.export(randomised)
-    values = {i.name: i for i in exported.model.graph.initializer}
+    values = {i.name: i for i in exported.exact.model.graph.initializer}
     for initializer in replaced.graph.initializer:
         # Only parameters: the constants of the file are the file's own, and under test.
         if initializer.name not in exported.accounting.holdings:
             continue
         new = values[initializer.name]
+        if lower is not None and initializer.data_type == lower:
+            new = _rounded(new, lower)
         if new.dims == initializer.dims and new.data_type == initializer.data_type:
             initializer.CopyFrom(new)
-    yield Side("randomised", replaced, keras32, keras32, keras64, places)
+    yield side("randomised", replaced, randomised, keras32)
+
+
+def _rounded(tensor: onnx.TensorProto, lower: ir.DataType) -> onnx.TensorProto:
+    array = round_to(onnx.numpy_helper.to_array(tensor), lower)
+    return onnx.TensorProto(
+        dims=tensor.dims, data_type=int(lower), name=tensor.name, raw_data=array.tobytes()
+    )
 
 
 def _assign(built: BuiltModel, arrays: list[Array]) -> None:

@@ -136,6 +136,73 @@ def never_a_number(where: Span, output: str, weights: str) -> Diagnostic:
     )
 
 
+def never_in_range(where: Span, output: str, weights: str) -> Diagnostic:
+    return Diagnostic(
+        "E0611",
+        f"the output `{output}` is beyond the range of the type for every input that was tried",
+        Label(where, f"with the {weights} weights"),
+        help="export in float32, or with `--precision bfloat16`, whose range is float32's",
+    )
+
+
+def lowered_differs(
+    where: Span, output: str, file: str, to: str, error: float, allowed: float, case: str
+) -> Diagnostic:
+    return Diagnostic(
+        "E0612",
+        f"the output `{output}` of {file} is not Keras's, {to}'s rounding allowed for",
+        Label(where, f"off by {error:.2g}, allowed {allowed:.2g}"),
+        notes=[f"with {case}", "in float32 the same graph agrees with Keras"],
+        help="export in float32; if the file is as specc wrote it, please report it",
+    )
+
+
+def constant_differs(where: Span, name: str, file: str) -> Diagnostic:
+    return Diagnostic(
+        "E0613",
+        f"the constant `{name}` in {file} is not what the exporter writes",
+        Label(where),
+        help="export again: the file has been changed, or is of another version of specc",
+    )
+
+
+def quantized_differs(
+    where: Span,
+    name: str,
+    file: str,
+    index: Sequence[int],
+    found: float,
+    expected: float,
+    step: float,
+    count: str,
+) -> Diagnostic:
+    place = f"[{', '.join(str(i) for i in index)}]"
+    return Diagnostic(
+        "E0614",
+        f"`{name}` in {file} is not what Keras has, rounded to 8 bits",
+        Label(
+            where,
+            f"{place} stands for {found:.7g} in the file and is {expected:.7g} in Keras; "
+            f"half a step is {step / 2:.2g}",
+        ),
+        notes=[count],
+        help="export again, or give the weights it was exported from: `--weights FILE.keras`",
+    )
+
+
+def quantized_too_far(
+    where: Span, output: str, file: str, found: float, asked: float, case: str
+) -> Diagnostic:
+    return Diagnostic(
+        "E0615",
+        f"the output `{output}` of {file} has lost too much in 8 bits",
+        Label(where, f"{found:.1f} dB above the noise, {asked:g} are asked for"),
+        notes=[case],
+        help="`--calibrate` with samples like those to come, `--precision float16`, or another "
+        "`--min-snr`",
+    )
+
+
 def layer_not_of_keras(where: Span, kind: str) -> Diagnostic:
     return Diagnostic(
         "E0620",

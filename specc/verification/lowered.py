@@ -1,0 +1,348 @@
+"""A file of lower precision against Keras: how far rounding alone takes it.
+
+How much a model amplifies the roundings of a type is measured on Keras's side, where the exporter
+has no part: its layers are called one by one with the inputs, the weights and the output of every
+layer rounded to that type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+
+from specc.backends.keras_model import BuiltModel, run_graph
+from specc.backends.native.precision import round_to
+from specc.backends.native.precision_rules import finfo
+from specc.backends.native.widened import widened
+from specc.backends.onnx_names import LAYER_KEY
+from specc.backends.runtime import Session, blaming, open_session
+from specc.backends.silence import Output, captured
+from specc.diagnostics.diagnostic import Diagnostic
+from specc.diagnostics.errors import artifacts as errors
+from specc.files import UsageError
+from specc.records import fresh, record
+from specc.verification.differences import (
+    as_numbers,
+    defined_samples,
+    largest_difference,
+    ranked_alike,
+)
+from specc.verification.inputs import Case, nudged
+from specc.verification.report import Run
+
+Array = np.ndarray[Any, Any]
+
+AMPLIFIED = 4.0
+"""How many times the rounding errors of Keras's layers a file may be off: it rounds inside of
+layers too, and in another order."""
+
+DRAWS = 8
+"""How often the roundings of Keras's layers are measured: often one sample of a batch is by far the
+most sensitive, a tie before a softmax."""
+
+ENDS = 2.0
+"""Roundings of the outputs themselves."""
+
+
+@record
+class LowSide:
+    """A file of lower precision with one set of weights, and Keras with those rounded."""
+
+    model: onnx.ModelProto
+    keras: BuiltModel
+    """In float32, with every weight rounded."""
+    lower: ir.DataType
+    twin: onnx.ModelProto
+    """The file's graph in float32, with the same weights unrounded."""
+
+    @property
+    def epsilon(self) -> float:
+        return float(finfo(self.lower).eps)
+
+    @cached_property
+    def low_values(self) -> dict[str, str]:
+        """The values that are of the lower type in the file, with the layers they are of."""
+        types = {v.name: v.type.tensor_type.elem_type for v in self.model.graph.value_info}
+        found: dict[str, str] = {}
+        for node in self.model.graph.node:
+            layer = next((p.value for p in node.metadata_props if p.key == LAYER_KEY), node.name)
+            found |= {name: layer for name in node.output if types.get(name) == self.lower}
+        return found
+
+
+@record
+class LowOutcome:
+    """What comparing a file of lower precision with Keras gave."""
+
+    runs: list[Run] = fresh(default_factory=list[Run])
+    samples: int = 0
+    """Outputs of samples that Keras has numbers for."""
+    beyond: int = 0
+    """Those that could not be compared: something is beyond the range of the type."""
+    first_beyond: str | None = None
+    """The first case with one, and the layer where that is known."""
+    emulated: bool = False
+    """Whether a twin stood for the file, as the runtime has no kernels for the type."""
+    session: LowSession | None = None
+
+    def open(self, side: LowSide, provider: str, file: str) -> None:
+        self.session = open_low(side, provider, file)
+        self.emulated = self.session.emulated
+
+    def run(
+        self, side: LowSide, case: Case, weights: str, exact: Exactly, provider: str, file: str
+    ) -> tuple[list[Run], Diagnostic | None]:
+        """One run for each output with numbers in the range of the type; what is wrong with them.
+
+        Args:
+            exact: what float32 and float64 gave for the case.
+        """
+        assert self.session is not None
+        graph = side.keras.graph
+        with captured(Output()), blaming(file):
+            found = self.session.run(case)
+        rounded = rounded_answers(side, case, exact.seed)
+        runs: list[Run] = []
+        for index, (name, tensor) in enumerate(zip(graph.output_names, graph.outputs, strict=True)):
+            have, truth, beside, *rough = as_numbers(
+                found[index], exact.double[index], exact.moved[index], *(r[index] for r in rounded)
+            )
+            defined = defined_samples(truth, beside)
+            if name not in exact.allowed or len(have) != len(defined):
+                continue
+            kept = defined & representable(side.lower, truth, *rough)
+            if kept.any():
+                new = self._judged(
+                    side, case, weights, name, exact, kept, have, truth, beside, rough
+                )
+                if not new.ok:
+                    layer = overflowing_layer(side, case, provider)
+                    if layer is None:
+                        return runs, errors.lowered_differs(
+                            tensor.span,
+                            name,
+                            file,
+                            side.lower.name.lower(),
+                            new.max_abs_error,
+                            new.allowed,
+                            f"{case}, {weights} weights",
+                        )
+                    self.first_beyond = self.first_beyond or f"in `{layer}` with {case}"
+                    kept &= _within(truth, have, new.allowed)
+                    if kept.any():
+                        new = self._judged(
+                            side, case, weights, name, exact, kept, have, truth, beside, rough
+                        )
+                if kept.any():
+                    runs.append(new)
+            self.samples += int(defined.sum())
+            self.beyond += int((defined & ~kept).sum())
+            if (defined & ~kept).any():
+                self.first_beyond = self.first_beyond or f"with {case}"
+        self.runs += runs
+        return runs, None
+
+    def _judged(
+        self,
+        side: LowSide,
+        case: Case,
+        weights: str,
+        name: str,
+        exact: Exactly,
+        kept: Array,
+        have: Array,
+        truth: Array,
+        beside: Array,
+        rough: list[Array],
+    ) -> Run:
+        have, truth, beside = have[kept], truth[kept], beside[kept]
+        error = largest_difference(truth, have)
+        noise = max(largest_difference(truth, array[kept]) for array in rough)
+        scale = float(np.max(np.abs(truth), initial=0.0))
+        sensitivity = largest_difference(truth, beside)
+        allowed = allowed_difference(side, scale, noise, sensitivity, exact.allowed[name])
+        rows, agreeing = ranked_alike(truth, have, allowed)
+        relative = error / scale if scale else error
+        return Run(str(case), weights, name, error, relative, allowed, noise, rows, agreeing)
+
+
+class Exactly(NamedTuple):
+    """What float32 and float64 gave for a case."""
+
+    double: list[Array]
+    moved: list[Array]
+    """In float64, with the inputs moved by one rounding of the lower type."""
+    allowed: dict[str, float]
+    """What is allowed in float32, by output."""
+    seed: int
+
+
+def _within(truth: Array, have: Array, allowed: float) -> Array:
+    """Which samples are as near as they should be."""
+    with np.errstate(invalid="ignore"):
+        difference = np.abs(truth.astype(np.float64) - have.astype(np.float64))
+    return (difference.reshape(len(truth), -1) <= allowed).all(axis=1)
+
+
+class LowSession(NamedTuple):
+    """A file opened, or the twin that stands for it."""
+
+    session: Session
+    takes: dict[str, np.dtype[Any]]
+    """What the inputs of floats are rounded to, by name."""
+    feeds: dict[str, np.dtype[Any]]
+    """In which type they are given."""
+    emulated: bool
+
+    def run(self, case: Case) -> list[Array]:
+        given = {
+            name: array.astype(self.takes[name]).astype(self.feeds[name])
+            if name in self.takes
+            else array
+            for name, array in case.inputs.items()
+        }
+        with np.errstate(over="ignore"):
+            found = self.session.run(given, self.session.output_names)
+        return list(found.values())
+
+
+def open_low(side: LowSide, provider: str, file: str) -> LowSession:
+    """Open a file; where the runtime has no kernels for bfloat16, the twin that rounds to it.
+
+    Raises:
+        DeviceError: where the provider asked for is not to be had.
+        UsageError: where onnxruntime does not take the model.
+    """
+    low = [v.name for v in side.model.graph.input if v.type.tensor_type.elem_type == side.lower]
+    lower = side.lower.numpy()
+    is_float16 = side.lower == ir.DataType.FLOAT16
+    with captured(Output()), blaming(file):
+        if is_float16 or not low:  # onnxruntime takes no bfloat16 from numpy
+            try:
+                session = open_session(side.model.SerializeToString(), provider)
+            except UsageError:
+                raise
+            except Exception:
+                if is_float16:
+                    raise
+            else:
+                return LowSession(
+                    session, dict.fromkeys(low, lower), dict.fromkeys(low, lower), False
+                )
+        twin = widened(side.model, side.lower, rounding=True)
+        session = open_session(twin.SerializeToString(), provider)
+        single = np.dtype(np.float32)
+        return LowSession(session, dict.fromkeys(low, lower), dict.fromkeys(low, single), True)
+
+
+def rounded_answers(side: LowSide, case: Case, seed: int) -> list[list[Array]]:
+    """What Keras gives with everything rounded that a layer takes or gives, several times.
+
+    But for the first time the inputs are moved by one rounding, so that chance is not taken for a
+    small error.
+    """
+    moved = [nudged(case, seed + i, side.epsilon) for i in range(DRAWS - 1)]
+    cases = [case, *moved]
+    graph = side.keras.graph
+    if graph.batch_size is not None or not all(t.type.batched for t in graph.inputs):
+        return [_rounded(side, one) for one in cases]
+    stacked = {name: np.concatenate([one.inputs[name] for one in cases]) for name in case.inputs}
+    answers = _rounded(side, case._replace(inputs=stacked))
+    if any(len(answer) != case.batch * DRAWS for answer in answers):
+        return [_rounded(side, one) for one in cases]
+    parts = [np.split(answer, DRAWS) for answer in answers]
+    return [[part[i] for part in parts] for i in range(DRAWS)]
+
+
+def _rounded(side: LowSide, case: Case) -> list[Array]:
+    graph = side.keras.graph
+    given = [case.inputs[tensor.name] for tensor in graph.inputs]
+    inputs = [_round(x.astype(np.float32), side.lower) if x.dtype.kind == "f" else x for x in given]
+
+    def rounded(value: Any) -> Any:
+        array = np.asarray(value)
+        if array.dtype != np.float32:
+            return value
+        from keras import ops
+
+        made = ops.convert_to_tensor(_round(array, side.lower))
+        mask = getattr(value, "_keras_mask", None)
+        if mask is not None:
+            made._keras_mask = mask
+        return made
+
+    layers = side.keras.callables()
+    values = run_graph(graph, layers, inputs, inference=True, after=rounded)
+    return [np.asarray(values[tensor]) for tensor in graph.outputs]
+
+
+def _round(array: Array, lower: ir.DataType) -> Array:
+    return round_to(array, lower).astype(np.float32) if array.dtype == np.float32 else array
+
+
+def round_weights(arrays: Sequence[Array], lower: ir.DataType) -> list[Array]:
+    """Weights rounded, but for those with a number beyond the range of the type."""
+    rounded = [_round(array, lower) for array in arrays]
+    return [
+        low if array.dtype.kind != "f" or _as_finite(low, array) else array
+        for low, array in zip(rounded, arrays, strict=True)
+    ]
+
+
+def _as_finite(low: Array, array: Array) -> bool:
+    return np.array_equal(np.isfinite(low), np.isfinite(array))
+
+
+def allowed_difference(
+    side: LowSide, scale: float, noise: float, sensitivity: float, exactly: float
+) -> float:
+    """The largest difference that rounding to the type explains.
+
+    Args:
+        scale: the largest absolute value of the output.
+        noise: how far Keras's answers with roundings are from those without.
+        sensitivity: how far the output moves when every input is moved by one rounding.
+        exactly: what is allowed in float32.
+    """
+    rounding = AMPLIFIED * max(noise, sensitivity) + ENDS * side.epsilon * scale
+    return rounding + exactly + float(finfo(side.lower).smallest_subnormal)
+
+
+def representable(lower: ir.DataType, truth: Array, *rounded: Array) -> Array:
+    """Which samples of an output stay in the range of the type, as far as Keras's layers tell."""
+    fine = np.ones(len(truth), bool)
+    limit = float(finfo(lower).max)
+    for array in (truth, *rounded):
+        if array.dtype.kind == "f":
+            sizes = np.abs(array.reshape(len(array), -1).astype(np.float64))
+            fine &= (sizes <= limit).all(axis=1)
+    return fine
+
+
+def overflowing_layer(side: LowSide, case: Case, provider: str) -> str | None:
+    """The first layer that has a value beyond the range of the type, computed in float32.
+
+    None where every value that the file has in that type fits into it.
+    """
+    shown = onnx.ModelProto()
+    shown.CopyFrom(side.twin)
+    present = {output.name for output in shown.graph.output}
+    low = side.low_values
+    for name in low:
+        if name not in present:
+            shown.graph.output.append(onnx.ValueInfoProto(name=name))
+    with captured(Output()):
+        session = open_session(shown.SerializeToString(), provider)
+        found = session.run(case.inputs)
+    limit = float(finfo(side.lower).max)
+    for name, layer in low.items():
+        array = found[name]
+        with np.errstate(invalid="ignore"):
+            if bool(np.any(np.isfinite(array) & (np.abs(array) > limit))):
+                return layer
+    return None
