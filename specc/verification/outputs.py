@@ -8,8 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import onnx
 
-from specc.backends.keras_model import BuiltModel
-from specc.backends.native.tensors import Place
 from specc.backends.runtime import Session, blaming, open_session
 from specc.backends.silence import Output, captured
 from specc.diagnostics.diagnostic import Diagnostic
@@ -25,6 +23,7 @@ from specc.verification.differences import (
 )
 from specc.verification.inputs import Case, draw_cases, nudged
 from specc.verification.lowered import Exactly, LowOutcome, LowSide
+from specc.verification.reference import Answers, Reference
 from specc.verification.report import Run
 from specc.verification.tolerance import gates, rounding_steps, tolerance
 
@@ -32,18 +31,12 @@ Array = np.ndarray[Any, Any]
 
 
 class Side(NamedTuple):
-    """One set of weights: the file with them, and Keras with them in two precisions."""
+    """The file with one set of weights, and Keras with them."""
 
     weights: str
     model: onnx.ModelProto
-    keras32: BuiltModel
-    """The model that the file is compared with."""
-    fresh32: BuiltModel
-    """One built from the spec. Where that is another model, its difference to `keras64` is
-    rounding and nothing else, whatever `keras32` may be."""
-    keras64: BuiltModel
-    expected: dict[str, Place]
-    """Where the outputs of layers stand in a sound file."""
+    reference: Reference
+    """With its twins having these weights."""
     low: LowSide | None = None
     """The file, where it is of a lower precision; `model` is its twin in float32 then."""
 
@@ -57,16 +50,6 @@ class Outcome(NamedTuple):
     provider: str
     diagnostics: list[Diagnostic]
     low: LowOutcome | None = None
-
-
-class Answers(NamedTuple):
-    """What Keras gives for a case, by output."""
-
-    single: list[Array]
-    fresh: list[Array]
-    double: list[Array]
-    moved: list[Array]
-    """In float64, with each input moved by one rounding."""
 
 
 def compare_outputs(
@@ -91,8 +74,8 @@ def compare_outputs(
             found = found._replace(low=low)
             low.open(side.low, provider, file)
         compared: set[str] = set()
-        for case in draw_cases(graph, seed):
-            answers = _answers(side, case, seed)
+        for number, case in enumerate(draw_cases(graph, seed)):
+            answers = side.reference.answers(side.weights, number, case)
             new = _run_case(graph, side, session, case, answers, steps, file)
             found.runs.extend(new)
             found = found._replace(undefined=found.undefined + len(graph.outputs) - len(new))
@@ -103,7 +86,7 @@ def compare_outputs(
             if side.low is not None:
                 exact = Exactly(
                     answers.double,
-                    keras_outputs(side.keras64, nudged(case, seed, side.low.epsilon)),
+                    keras_outputs(side.reference.double, nudged(case, seed, side.low.epsilon)),
                     {run.output: run.allowed for run in new},
                     seed,
                 )
@@ -118,13 +101,6 @@ def compare_outputs(
                 found.diagnostics.append(never(tensor.span, name, side.weights))
                 return found
     return found
-
-
-def _answers(side: Side, case: Case, seed: int) -> Answers:
-    single = keras_outputs(side.keras32, case)
-    fresh = single if side.fresh32 is side.keras32 else keras_outputs(side.fresh32, case)
-    double = keras_outputs(side.keras64, case)
-    return Answers(single, fresh, double, keras_outputs(side.keras64, nudged(case, seed)))
 
 
 def open_file(model: onnx.ModelProto, provider: str, file: str) -> Session:
@@ -175,8 +151,10 @@ def _run_case(
 
 def _trace(graph: Graph, side: Side, case: Case, run: Run, provider: str, file: str) -> Diagnostic:
     """The error for a failing case: the first layer that parts ways, by name and line."""
+    reference = side.reference
+    single = reference.compared_with(side.weights)
     parting = first_difference(
-        side.keras32, side.keras64, side.model, side.expected, case, provider
+        single, reference.double, side.model, reference.places, case, provider
     )
     where = f"{case}, {side.weights} weights"
     if parting is None:

@@ -12,12 +12,10 @@ import onnx.numpy_helper
 import onnx_ir as ir
 
 from specc.backends.adopt import adopt
-from specc.backends.export import Exporter, current_weights, origin_of
-from specc.backends.keras_model import BuiltModel, build_keras, pair_variables
-from specc.backends.keras_objects import refresh_statistics
+from specc.backends.export import Exported, Exporter, origin_of
+from specc.backends.keras_model import BuiltModel, build_keras
 from specc.backends.native.precision import round_to
 from specc.backends.native.precision_rules import LOWER
-from specc.backends.native.tensors import Place, read
 from specc.backends.native.widened import widened
 from specc.backends.quantize import Stored
 from specc.diagnostics.diagnostic import Diagnostic
@@ -33,6 +31,7 @@ from specc.verification.parameters import (
     read_initializers,
 )
 from specc.verification.quantized import MIN_SNR, compare_weights, judge
+from specc.verification.reference import OWN, RANDOMISED, Reference, assign
 from specc.verification.report import LowReport, Report
 
 Array = np.ndarray[Any, Any]
@@ -48,6 +47,7 @@ def verify_onnx(
     file: str = "the ONNX model",
     exporter: Exporter | None = None,
     built: BuiltModel | None = None,
+    reference: Reference | None = None,
     samples: str | None = None,
     min_snr: float = MIN_SNR,
 ) -> Report:
@@ -62,6 +62,7 @@ def verify_onnx(
         file: what messages call the ONNX model.
         exporter: one for this graph, where the caller has it already.
         built: the Keras model paired with the graph, where the caller has that already.
+        reference: all that is Keras's, where several files of a model are compared with it.
         samples: a file of samples to judge weights in 8 bits with.
         min_snr: what has to be left of outputs with such weights, in dB.
 
@@ -70,13 +71,15 @@ def verify_onnx(
         UsageError: where the Keras model is not of this graph, or a file cannot be read.
     """
     model = load_onnx(onnx_model)
-    built = built or adopt(graph, keras_model)
     origin = origin_of(model)
-    exporter = exporter or Exporter(
-        built, graph.span.source, origin.opset, origin.via, origin.without, origin.precision
-    )
-    own = current_weights(built)
-    expected = exporter.export(own)
+    if reference is None:
+        built = built or adopt(graph, keras_model)
+        exporter = exporter or Exporter(
+            built, graph.span.source, origin.opset, origin.via, origin.without, origin.precision
+        )
+        reference = Reference(built, exporter, seed)
+    exporter, seed = reference.exporter, reference.seed
+    expected = reference.expected
     wanted = read_initializers(expected.model)
     whole: dict[str, Stored] = {}
     if origin.quantized is not None:
@@ -96,7 +99,7 @@ def verify_onnx(
     else:
         # Of weights in 8 bits, what they were made of is compared with Keras.
         compared = model if origin.quantized is None else expected.model
-        sides = _sides(built, compared, exporter, own, seed, read(expected.model))
+        sides = _sides(reference, compared)
         outcome = compare_outputs(graph, sides, provider, seed, file)
         if origin.quantized is not None and not outcome.diagnostics:
             quantized, lost = judge(
@@ -199,42 +202,29 @@ def _described(value: onnx.ValueInfoProto) -> str:
     return f"{value.name}: {dtype}[{', '.join(sizes)}]"
 
 
-def _sides(
-    built: BuiltModel,
-    model: onnx.ModelProto,
-    exporter: Exporter,
-    own: list[Array],
-    seed: int,
-    places: dict[str, Place],
-) -> Iterator[Side]:
+def _sides(reference: Reference, model: onnx.ModelProto) -> Iterator[Side]:
     """The file with its own weights, then with randomised ones.
 
     A file of lower precision is compared as its twin in float32 first, with the weights as they
     are before rounding: what is wrong there is no matter of rounding.
     """
-    keras64 = build_keras(built.graph, dtype="float64")
-    keras32 = build_keras(built.graph)
+    exporter = reference.exporter
     lower = LOWER[exporter.precision.to] if exporter.precision else None
-    rounded = build_keras(built.graph) if lower is not None else None
+    rounded = build_keras(reference.built.graph) if lower is not None else None
 
-    def side(weights: str, file: onnx.ModelProto, arrays: list[Array], first: BuiltModel) -> Side:
-        keras = first, keras32, keras64
+    def side(weights: str, file: onnx.ModelProto, arrays: list[Array], exported: Exported) -> Side:
         if lower is None or rounded is None:
-            return Side(weights, file, *keras, places)
-        _assign(rounded, round_weights(arrays, lower))
-        exact = read_initializers(exporter.export(arrays).exact.model)
-        twin = widened(file, lower, exact)
-        return Side(weights, twin, *keras, places, low=LowSide(file, rounded, lower, twin))
+            return Side(weights, file, reference)
+        assign(rounded, round_weights(arrays, lower))
+        twin = widened(file, lower, read_initializers(exported.exact.model))
+        return Side(weights, twin, reference, low=LowSide(file, rounded, lower, twin))
 
-    _assign(keras64, own)
-    _assign(keras32, own)
-    yield side("own", model, own, built)
-    randomised = randomise(own, [v.name for v in exporter.variables], seed)
-    _assign(keras32, randomised)
-    _assign(keras64, randomised)
+    reference.load(OWN)
+    yield side(OWN, model, reference.own, reference.expected)
+    reference.load(RANDOMISED)
     replaced = onnx.ModelProto()
     replaced.CopyFrom(model)
-    exported = exporter.export(randomised)
+    exported = reference.expected_randomised
     values = {i.name: i for i in exported.exact.model.graph.initializer}
     for initializer in replaced.graph.initializer:
         # Only parameters: the constants of the file are the file's own, and under test.
@@ -245,7 +235,7 @@ def _sides(
             new = _rounded(new, lower)
         if new.dims == initializer.dims and new.data_type == initializer.data_type:
             initializer.CopyFrom(new)
-    yield side("randomised", replaced, randomised, keras32)
+    yield side(RANDOMISED, replaced, reference.randomised, exported)
 
 
 def _rounded(tensor: onnx.TensorProto, lower: ir.DataType) -> onnx.TensorProto:
@@ -253,28 +243,3 @@ def _rounded(tensor: onnx.TensorProto, lower: ir.DataType) -> onnx.TensorProto:
     return onnx.TensorProto(
         dims=tensor.dims, data_type=int(lower), name=tensor.name, raw_data=array.tobytes()
     )
-
-
-def _assign(built: BuiltModel, arrays: list[Array]) -> None:
-    for (_, keras_variable), array in zip(pair_variables(built), arrays, strict=True):
-        keras_variable.assign(array)
-    refresh_statistics(built.keras_model)
-
-
-def randomise(arrays: list[Array], names: list[str], seed: int) -> list[Array]:
-    """Weights with every constant vector replaced by random numbers.
-
-    A weight whose numbers are all the same (a fresh bias, gamma, beta, moving mean or
-    variance) could be dropped, swapped or misplaced unseen. Variances stay positive.
-    """
-    random = np.random.default_rng(seed)
-    result: list[Array] = []
-    for array, name in zip(arrays, names, strict=True):
-        if array.dtype.kind != "f" or (array.size and np.ptp(array) > 0):
-            result.append(array)
-        elif "variance" in name or "stddev" in name:
-            result.append(random.uniform(0.5, 2.0, array.shape).astype(array.dtype))
-        else:
-            noise = 0.3 * random.standard_normal(array.shape)
-            result.append((array + noise).astype(array.dtype))
-    return result
