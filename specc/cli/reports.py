@@ -23,14 +23,16 @@ def print_report(report: Report, outcome: str, *, layers: bool = False) -> None:
 
     console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
     console.print(f"[bold]{report.model}[/]: {outcome}")
-    batches = ", ".join(str(size) for size in BATCH_SIZES)
+    *small, large = BATCH_SIZES
+    batches = f"{', '.join(map(str, small))} ({', '.join(KINDS)} inputs) and {large} ({KINDS[0]})"
     low = report.lower
     runs = report.runs if low is None else low.outcome.runs
     on = f"onnxruntime ({report.provider})"
     made_of = ", before quantizing" if report.quantized else ""
     console.print(
         f"  outputs     {len(runs)} runs agree with Keras on {on}{made_of}",
-        f"              batch {batches}; {', '.join(KINDS)} inputs; own and randomised weights",
+        f"              batches of {batches};",
+        "              own and randomised weights",
         sep="\n",
     )
     if low is not None and low.outcome.emulated:
