@@ -56,7 +56,7 @@ def quantize(
     Raises:
         UsageError: where the quantizer does not take the model, or finds nothing in it.
     """
-    with _alone() as folder:
+    with _Alone() as folder:
         target = os.path.join(folder, "quantized.onnx")
         output = Output()
         try:
@@ -131,7 +131,7 @@ def _run(
     quantization.quantize_static(own, target, Reader(samples), per_channel=True)
 
 
-class _alone:
+class _Alone:
     """A folder that goes again, and the root logger as it was: the quantizer adds to both."""
 
     def __enter__(self) -> str:

@@ -12,9 +12,8 @@ from specc.verification.report import LowReport, Report, Run, closest_of, larges
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from specc.verification.quantized import QuantizedReport
-
     from specc.backends.native.passes.pipeline import Change
+    from specc.verification.quantized import QuantizedReport
 
 
 def print_report(report: Report, outcome: str, *, layers: bool = False) -> None:
@@ -89,15 +88,15 @@ def _print_lower(console: Console, report: Report, low: LowReport) -> None:
     outcome = low.outcome
     if outcome.beyond:
         console.print(
-            f"  range       {outcome.beyond:,} of {outcome.samples:,} samples go beyond {to}'s, the "
-            f"first {outcome.first_beyond}"
+            f"  range       {outcome.beyond:,} of {outcome.samples:,} samples go beyond {to}'s, "
+            f"the first {outcome.first_beyond}"
         )
 
 
 def _print_quantized(console: Console, found: QuantizedReport) -> None:
     console.print(
-        f"  {found.to:<11} {found.elements:,} of them quantized, each the nearest its scale allows; "
-        f"{found.scales:,} scales and zero points"
+        f"  {found.to:<11} {found.elements:,} of them quantized, each the nearest its scale "
+        f"allows; {found.scales:,} scales and zero points"
     )
     asked = "not judged" if found.min_snr is None else f"{found.min_snr:g} dB asked for"
     for figure in found.figures:
@@ -111,9 +110,7 @@ def _print_quantized(console: Console, found: QuantizedReport) -> None:
         console.print(f"              {name}{', '.join(parts)}", soft_wrap=True)
     console.print(f"              {found.mode}; on {found.count:,} samples of {found.samples}")
     if found.min_snr is None:
-        console.print(
-            "              its ranges are those of samples: give some by `--evaluate FILE`"
-        )
+        console.print("              its ranges are those of samples: `--evaluate FILE` gives some")
     if found.accuracy is not None:
         before, after = found.accuracy
         console.print(f"  accuracy    {before:.2%} in float32, {after:.2%} in {found.to}")

@@ -117,27 +117,17 @@ class LowOutcome:
                 continue
             kept = defined & representable(side.lower, truth, *rough)
             if kept.any():
-                new = self._judged(
-                    side, case, weights, name, exact, kept, have, truth, beside, rough
-                )
+                arrays = have, truth, beside, *rough
+                new = _judged(side, case, weights, name, exact, kept, *arrays)
                 if not new.ok:
                     layer = overflowing_layer(side, case, provider)
                     if layer is None:
-                        return runs, errors.lowered_differs(
-                            tensor.span,
-                            name,
-                            file,
-                            side.lower.name.lower(),
-                            new.max_abs_error,
-                            new.allowed,
-                            f"{case}, {weights} weights",
-                        )
+                        to = side.lower.name.lower()
+                        off = new.max_abs_error, new.allowed, f"{case}, {weights} weights"
+                        return runs, errors.lowered_differs(tensor.span, name, file, to, *off)
                     self.first_beyond = self.first_beyond or f"in `{layer}` with {case}"
                     kept &= _within(truth, have, new.allowed)
-                    if kept.any():
-                        new = self._judged(
-                            side, case, weights, name, exact, kept, have, truth, beside, rough
-                        )
+                    new = _judged(side, case, weights, name, exact, kept, *arrays)
                 if kept.any():
                     runs.append(new)
             self.samples += int(defined.sum())
@@ -146,29 +136,6 @@ class LowOutcome:
                 self.first_beyond = self.first_beyond or f"with {case}"
         self.runs += runs
         return runs, None
-
-    def _judged(
-        self,
-        side: LowSide,
-        case: Case,
-        weights: str,
-        name: str,
-        exact: Exactly,
-        kept: Array,
-        have: Array,
-        truth: Array,
-        beside: Array,
-        rough: list[Array],
-    ) -> Run:
-        have, truth, beside = have[kept], truth[kept], beside[kept]
-        error = largest_difference(truth, have)
-        noise = max(largest_difference(truth, array[kept]) for array in rough)
-        scale = float(np.max(np.abs(truth), initial=0.0))
-        sensitivity = largest_difference(truth, beside)
-        allowed = allowed_difference(side, scale, noise, sensitivity, exact.allowed[name])
-        rows, agreeing = ranked_alike(truth, have, allowed)
-        relative = error / scale if scale else error
-        return Run(str(case), weights, name, error, relative, allowed, noise, rows, agreeing)
 
 
 class Exactly(NamedTuple):
@@ -182,11 +149,31 @@ class Exactly(NamedTuple):
     seed: int
 
 
+def _judged(
+    side: LowSide, case: Case, weights: str, name: str, exact: Exactly, kept: Array, *arrays: Array
+) -> Run:
+    """A run on the samples that are kept.
+
+    Args:
+        arrays: the file's output, float64's, float64's with the inputs moved, and those with
+            roundings.
+    """
+    have, truth, beside, *rough = (array[kept] for array in arrays)
+    error = largest_difference(truth, have)
+    noise = max(largest_difference(truth, array) for array in rough)
+    scale = float(np.max(np.abs(truth), initial=0.0))
+    sensitivity = largest_difference(truth, beside)
+    allowed = allowed_difference(side, scale, noise, sensitivity, exact.allowed[name])
+    rows, agreeing = ranked_alike(truth, have, allowed)
+    relative = error / scale if scale else error
+    return Run(str(case), weights, name, error, relative, allowed, noise, rows, agreeing)
+
+
 def _within(truth: Array, have: Array, allowed: float) -> Array:
     """Which samples are as near as they should be."""
     with np.errstate(invalid="ignore"):
         difference = np.abs(truth.astype(np.float64) - have.astype(np.float64))
-    return (difference.reshape(len(truth), -1) <= allowed).all(axis=1)
+    return np.asarray((difference.reshape(len(truth), -1) <= allowed).all(axis=1))
 
 
 class LowSession(NamedTuple):
@@ -218,11 +205,13 @@ def open_low(side: LowSide, provider: str, file: str) -> LowSession:
         DeviceError: where the provider asked for is not to be had.
         UsageError: where onnxruntime does not take the model.
     """
-    low = [v.name for v in side.model.graph.input if v.type.tensor_type.elem_type == side.lower]
+    graph = side.model.graph
+    low = [v.name for v in graph.input if v.type.tensor_type.elem_type == side.lower]
+    given = [v.name for v in graph.output if v.type.tensor_type.elem_type == side.lower]
     lower = side.lower.numpy()
     is_float16 = side.lower == ir.DataType.FLOAT16
     with captured(Output()), blaming(file):
-        if is_float16 or not low:  # onnxruntime takes no bfloat16 from numpy
+        if is_float16 or not (low or given):  # onnxruntime has no bfloat16 for numpy
             try:
                 session = open_session(side.model.SerializeToString(), provider)
             except UsageError:
@@ -231,13 +220,12 @@ def open_low(side: LowSide, provider: str, file: str) -> LowSession:
                 if is_float16:
                     raise
             else:
-                return LowSession(
-                    session, dict.fromkeys(low, lower), dict.fromkeys(low, lower), False
-                )
+                types = dict.fromkeys(low, lower)
+                return LowSession(session, types, types, emulated=False)
         twin = widened(side.model, side.lower, rounding=True)
         session = open_session(twin.SerializeToString(), provider)
-        single = np.dtype(np.float32)
-        return LowSession(session, dict.fromkeys(low, lower), dict.fromkeys(low, single), True)
+        types = dict.fromkeys(low, lower), dict.fromkeys(low, np.dtype(np.float32))
+        return LowSession(session, *types, emulated=True)
 
 
 def rounded_answers(side: LowSide, case: Case, seed: int) -> list[list[Array]]:
@@ -270,7 +258,7 @@ def _rounded(side: LowSide, case: Case) -> list[Array]:
             return value
         from keras import ops
 
-        made = ops.convert_to_tensor(_round(array, side.lower))
+        made: Any = ops.convert_to_tensor(_round(array, side.lower))
         mask = getattr(value, "_keras_mask", None)
         if mask is not None:
             made._keras_mask = mask

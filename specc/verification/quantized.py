@@ -235,19 +235,12 @@ def too_far(
     found: list[Diagnostic] = []
     for figure, tensor in zip(figures, graph.outputs, strict=True):
         if figure.snr is not None and not figure.snr >= min_snr:
+            case = f"on {count:,} samples of {what}: off by {figure.max_abs_error:.2g} at most"
+            if figure.rows:
+                case += f", arg-max the same in {figure.rows_agreeing:,} of {figure.rows:,} rows"
             found.append(
                 errors.quantized_too_far(
-                    tensor.span,
-                    figure.output,
-                    file,
-                    figure.snr,
-                    min_snr,
-                    f"on {count:,} samples of {what}: off by {figure.max_abs_error:.2g} at most"
-                    + (
-                        f", arg-max the same in {figure.rows_agreeing:,} of {figure.rows:,} rows"
-                        if figure.rows
-                        else ""
-                    ),
-                )  # fmt: skip
+                    tensor.span, figure.output, file, figure.snr, min_snr, case
+                )
             )
     return found

@@ -215,7 +215,7 @@ def _sides(
     lower = LOWER[exporter.precision.to] if exporter.precision else None
     rounded = build_keras(built.graph) if lower is not None else None
 
-    def side(weights: str, file: onnx.ModelProto, arrays: list[Array], *keras: BuiltModel) -> Side:
+    def side(weights: str, file: onnx.ModelProto, arrays: list[Array], *keras: Any) -> Side:
         if lower is None or rounded is None:
             return Side(weights, file, *keras)
         _assign(rounded, round_weights(arrays, lower))
