@@ -32,12 +32,15 @@ def print_report(report: Report, outcome: str, *, layers: bool = False) -> None:
         f"              batch {batches}; {', '.join(KINDS)} inputs; own and randomised weights",
         sep="\n",
     )
-    if low is not None and low.outcome.emulated:
-        console.print(
-            f"              onnxruntime has no kernels for {low.precision.to} here: each value of",
-            "              the type was computed in float32 and rounded to it",
-            sep="\n",
-        )
+    if low is not None and low.outcome.rounded:
+        to = low.precision.to
+        lines = [f"the file, and with every value of {to} rounded to it, as a GPU does"]
+        if not low.outcome.ran:
+            lines = [
+                f"not the file, as onnxruntime has no kernels for {to} here: computed",
+                f"in float32, every value of {to} rounded to it",
+            ]
+        console.print(*(f"{' ' * 14}{line}" for line in lines), sep="\n")
     _print_difference(console, "difference", runs)
     if report.undefined:
         console.print(f"  undefined   {report.undefined} runs in which Keras itself gives NaN")

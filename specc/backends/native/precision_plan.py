@@ -19,6 +19,7 @@ from specc.backends.native.precision_rules import (
     EXACT_IN_ANY,
     LOWER,
     MUCH_WORK,
+    WIDE,
     bodies_of,
     ports_of,
     represents,
@@ -187,16 +188,12 @@ class Plan:
             if constant is not None and not represents(self.lower, constant):
                 return True
             maker = value.producer()
-            if maker is not None and maker.op_type == "Cast" and node.op_type not in MUCH_WORK:
-                source = maker.inputs[0]
-                assert source is not None
-                if (
-                    source.dtype is not None
-                    and _is_whole(source.dtype)
-                    and source.dtype not in EXACT_IN_ANY
-                ):
-                    return True
-        return False
+            if maker is None or node.op_type in MUCH_WORK:
+                continue
+            if maker.op_type in WIDE or (maker.op_type == "Cast" and _counts(maker)):
+                return True
+        divisor = node.inputs[1] if node.op_type == "Div" else None
+        return divisor is not None and not (divisor in self.constants or divisor in self.parameters)
 
     def _tie(self, node: ir.Node) -> None:
         """One unit for what is the same thing outside and inside of a node with bodies."""
@@ -273,6 +270,12 @@ def _read(user: ir.Node | ir.Graph, index: int) -> ir.Value:
     value = _value(user, index)
     assert value is not None
     return value
+
+
+def _counts(cast: ir.Node) -> bool:
+    """Whether a Cast makes floats of whole numbers that a lower type may not have."""
+    source = cast.inputs[0].dtype if cast.inputs[0] is not None else None
+    return source is not None and _is_whole(source) and source not in EXACT_IN_ANY
 
 
 def _may_crash(node: ir.Node) -> bool:

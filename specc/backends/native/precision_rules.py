@@ -34,6 +34,11 @@ STEPS = {"Ceil", "Floor", "Mod", "Range", "Resize", "Round"}
 STATISTICS = {"GroupNormalization", "InstanceNormalization", "LayerNormalization",
               "RMSNormalization"}  # fmt: skip
 
+WIDE = {"Exp", "Pow", "Reciprocal"}
+"""What gives numbers that are large or small enough to leave the range of float16, so that what
+reads them stays float32 too. So does a division: its divisor is often kept from zero by a number
+that float16 does not have."""
+
 IN_FLOAT32 = SUMS | RANGES | STEPS
 MUCH_WORK = {
     "Attention", "Conv", "ConvTranspose", "Einsum", "GRU", "Gather", "Gemm", "LSTM", "MatMul",
