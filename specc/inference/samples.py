@@ -69,10 +69,11 @@ def _arrays(path: str, interface: Interface) -> dict[str, Array]:
     if ending not in (".npz", ".npy"):
         raise UsageError(f"`{path}` is no .npz or .npy", hint)
     try:
-        found: Any = np.load(path, allow_pickle=False)
-        if ending == ".npz":
-            with found:
-                return {name: found[name] for name in found.files}
+        with open(path, "rb") as file:
+            found: Any = np.load(file, allow_pickle=False)
+            if ending == ".npz":
+                with found:
+                    return {name: found[name] for name in found.files}
     except OSError as error:
         raise UsageError(f"cannot read `{path}`: {reason(error)}", hint) from None
     except Exception as error:  # what zipfile and numpy raise for broken files
