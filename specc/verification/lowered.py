@@ -41,7 +41,7 @@ AMPLIFIED = 4.0
 """How many times the rounding errors of Keras's layers a file may be off: it rounds inside of
 layers too, and in another order."""
 
-DRAWS = 8
+DRAWS = 6
 """How often the roundings of Keras's layers are measured: often one sample of a batch is by far the
 most sensitive, a tie before a softmax."""
 
@@ -266,13 +266,14 @@ def _rounded(side: LowSide, case: Case) -> list[Array]:
     given = [case.inputs[tensor.name] for tensor in graph.inputs]
     inputs = [_round(x.astype(np.float32), side.lower) if x.dtype.kind == "f" else x for x in given]
 
-    def rounded(value: Any) -> Any:
-        array = np.asarray(value)
-        if array.dtype != np.float32:
-            return value
-        from keras import ops
+    from keras import backend, ops
 
-        made: Any = ops.convert_to_tensor(_round(array, side.lower))
+    to = side.lower.name.lower()
+
+    def rounded(value: Any) -> Any:
+        if not ops.is_tensor(value) or backend.standardize_dtype(value.dtype) != "float32":
+            return value
+        made: Any = ops.cast(ops.cast(value, to), "float32")
         mask = getattr(value, "_keras_mask", None)
         if mask is not None:
             made._keras_mask = mask
