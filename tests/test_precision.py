@@ -14,7 +14,6 @@ import ml_dtypes
 import numpy as np
 import onnx
 import onnx.parser
-import onnx.reference
 import onnx_ir as ir
 import pytest
 from conftest import Golden
@@ -32,6 +31,7 @@ from specc.backends.native.widened import widened
 from specc.backends.runtime import open_session
 from specc.cli.main import main
 from specc.verification import inputs as inputs_module
+from specc.verification.report import Report
 from specc.verification.verify import verify_onnx
 
 REPOSITORY = Path(__file__).parent.parent
@@ -62,7 +62,7 @@ class Subject(NamedTuple):
     def file(self) -> onnx.ModelProto:
         return self.made.model
 
-    def verify(self, file: onnx.ModelProto | None = None) -> specc.Report:
+    def verify(self, file: onnx.ModelProto | None = None) -> Report:
         return verify_onnx(
             self.built.graph,
             self.built.keras_model,
@@ -601,6 +601,30 @@ def test_the_command(folder: Path, capsys: pytest.CaptureFixture[str], golden: G
     # With other weights it is another file.
     assert main(["verify", "small.spec", "--provider", "cpu", "--seed", "0"]) == 0
     capsys.readouterr()
+
+
+@pytest.mark.parametrize("io", ["float32", "same"])
+def test_accuracy(io: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a model that tells which of three numbers is the largest, and of one that is wrong."""
+    text = """
+model largest {
+    input x: float32[3]
+
+    Dense(3, kernel_initializer="identity", activation="softmax")
+}
+"""
+    (folder / "largest.spec").write_text(
+        text.replace('"identity"', "IdentityInitializer(gain=4.0)")
+    )
+    x = np.random.default_rng(0).standard_normal((90, 3)).astype(np.float32)
+    labels = x.argmax(axis=1)
+    labels[:9] = (labels[:9] + 1) % 3
+    np.savez(folder / "s.npz", x=x, labels=labels)
+    words = ["largest.spec", "--precision", "float16", "--io", io, "--evaluate", "s.npz"]
+    assert export(*words) == 0
+    assert "accuracy    90.00% in float32, 90.00% in float16" in capsys.readouterr().out
+    assert export("largest.spec", "--evaluate", "s.npz") == 2
+    assert "--evaluate is for files of fewer bits" in capsys.readouterr().err
 
 
 def test_files_are_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,6 +28,7 @@ from specc.cli.main import main
 from specc.cli.reduction import MIN_SNR
 from specc.verification import inputs as inputs_module
 from specc.verification import quantized as quantized_module
+from specc.verification.report import Report
 from specc.verification.verified_export import quantized_export
 from specc.verification.verify import verify_onnx
 
@@ -52,7 +53,7 @@ class Subject(NamedTuple):
     original: onnx.ModelProto
     file: onnx.ModelProto
 
-    def verify(self, file: onnx.ModelProto | None = None, **more: Any) -> specc.Report:
+    def verify(self, file: onnx.ModelProto | None = None, **more: Any) -> Report:
         return verify_onnx(
             self.built.graph,
             self.built.keras_model,

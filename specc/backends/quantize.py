@@ -32,17 +32,11 @@ class Quantization(NamedTuple):
     to: str = "int8"
     calibrate: str | None = None
     """A file of samples for the ranges of values; None where they are found in each run."""
-    evaluate: str | None = None
-    """A file of samples to judge the result with; by default those."""
     min_snr: float = 10.0
 
     @property
     def mode(self) -> str:
         return "dynamic" if self.calibrate is None else "static"
-
-    @property
-    def judged_by(self) -> str | None:
-        return self.evaluate or self.calibrate
 
 
 def quantize(

@@ -94,6 +94,7 @@ def _print_lower(console: Console, report: Report, low: LowReport) -> None:
             f"  range       {outcome.beyond:,} of {outcome.samples:,} samples go beyond {to}'s, "
             f"the first {outcome.first_beyond}"
         )
+    _print_accuracy(console, low.accuracy, to)
 
 
 def _print_quantized(console: Console, found: QuantizedReport) -> None:
@@ -114,9 +115,12 @@ def _print_quantized(console: Console, found: QuantizedReport) -> None:
     console.print(f"              {found.mode}; on {found.count:,} samples of {found.samples}")
     if found.min_snr is None:
         console.print("              its ranges are those of samples: `--evaluate FILE` gives some")
-    if found.accuracy is not None:
-        before, after = found.accuracy
-        console.print(f"  accuracy    {before:.2%} in float32, {after:.2%} in {found.to}")
+    _print_accuracy(console, found.accuracy, found.to)
+
+
+def _print_accuracy(console: Console, found: tuple[float, float] | None, to: str) -> None:
+    if found is not None:
+        console.print(f"  accuracy    {found[0]:.2%} in float32, {found[1]:.2%} in {to}")
 
 
 def print_changes(changes: list[Change]) -> None:

@@ -264,7 +264,9 @@ def rounded_answers(side: LowSide, case: Case, seed: int) -> list[list[Array]]:
 def _rounded(side: LowSide, case: Case) -> list[Array]:
     graph = side.keras.graph
     given = [case.inputs[tensor.name] for tensor in graph.inputs]
-    inputs = [_round(x.astype(np.float32), side.lower) if x.dtype.kind == "f" else x for x in given]
+    inputs = [
+        round_inputs(x.astype(np.float32), side.lower) if x.dtype.kind == "f" else x for x in given
+    ]
 
     from keras import backend, ops
 
@@ -284,13 +286,13 @@ def _rounded(side: LowSide, case: Case) -> list[Array]:
     return [np.asarray(values[tensor]) for tensor in graph.outputs]
 
 
-def _round(array: Array, lower: ir.DataType) -> Array:
+def round_inputs(array: Array, lower: ir.DataType) -> Array:
     return round_to(array, lower).astype(np.float32) if array.dtype == np.float32 else array
 
 
 def round_weights(arrays: Sequence[Array], lower: ir.DataType) -> list[Array]:
     """Weights rounded, but for those with a number beyond the range of the type."""
-    rounded = [_round(array, lower) for array in arrays]
+    rounded = [round_inputs(array, lower) for array in arrays]
     return [
         low if array.dtype.kind != "f" or _as_finite(low, array) else array
         for low, array in zip(rounded, arrays, strict=True)
