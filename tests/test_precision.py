@@ -713,6 +713,34 @@ def test_a_model_that_tf2onnx_has_to_do(
     assert not (folder / "build" / "small.onnx").exists()
 
 
+def test_keras_models_without_a_spec(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import keras
+
+    x = keras.Input((6,), name="x")
+    model = keras.Model(x, keras.layers.Dense(200, name="y")(keras.layers.Dense(200)(x)))
+    np.savez(folder / "s.npz", x=np.random.default_rng(0).standard_normal((40, 6)))
+    sizes: dict[str, int] = {}
+    given: dict[str, dict[str, Any]] = {
+        "float32": {},
+        "float16": {"precision": "float16", "io": "same"},
+        "int8": {"quantize": "int8", "calibrate": folder / "s.npz"},
+        "beside": {"precision": "float16", "external_data": True},
+    }
+    for name, options in given.items():
+        assert specc.export(model, f"{name}.onnx", provider="cpu", **options).ok
+        sizes[name] = Path(f"{name}.onnx").stat().st_size
+    assert sizes["float16"] < 0.6 * sizes["float32"]
+    assert sizes["int8"] < 0.4 * sizes["float32"]
+    (data,) = folder.glob("*.data")
+    assert sizes["beside"] + data.stat().st_size < 0.6 * sizes["float32"]
+    found = specc.load("beside.onnx", provider="cpu").predict(np.ones((2, 6), np.float32))
+    assert np.allclose(found, model(np.ones((2, 6))), atol=0.02)
+    for wrong in ({"precision": "float8"}, {"quantize": "int4"}, {"calibrate": "s.npz"}):
+        with pytest.raises(specc.UsageError):
+            specc.export(model, "m.onnx", **wrong)
+    capsys.readouterr()
+
+
 def test_weights_are_computed_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of a weight is rounded before its turn to be written comes."""
     subject = shipped("bn_after", "float16")

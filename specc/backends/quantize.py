@@ -39,6 +39,19 @@ class Quantization(NamedTuple):
         return "dynamic" if self.calibrate is None else "static"
 
 
+def quantization_named(to: str | None, calibrate: str | None) -> Quantization | None:
+    """What was asked for by names; None where nothing was.
+
+    Raises:
+        UsageError: where there is no such type, or samples without one.
+    """
+    if to is None and calibrate is None:
+        return None
+    if to != "int8":
+        raise UsageError(f"there is no quantizing to `{to}`", 'there is `quantize="int8"`')
+    return Quantization(to, calibrate)
+
+
 def quantize(
     model: onnx.ModelProto, samples: Sequence[Mapping[str, Array]] | None = None
 ) -> onnx.ModelProto:

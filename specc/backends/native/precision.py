@@ -22,6 +22,7 @@ from specc.backends.native.precision_plan import Plan, Reader
 from specc.backends.native.precision_rules import LOWER, MUCH_WORK, bodies_of, overflows
 from specc.backends.native.transposed_products import move_transpositions
 from specc.backends.onnx_names import LAYER_KEY, PLACE_KEY
+from specc.files import UsageError
 
 FLOAT = ir.DataType.FLOAT
 
@@ -36,6 +37,19 @@ class Precision(NamedTuple):
     """"float16" or "bfloat16"."""
     io: str = "float32"
     """The type of inputs and outputs that would be float32: that, or "same" as the rest."""
+
+
+def precision_named(to: str | None, io: str) -> Precision | None:
+    """What was asked for by names; None where nothing was.
+
+    Raises:
+        UsageError: where there is no such type.
+    """
+    for given, known in ((to, LOWER), (io, ("float32", "same"))):
+        if given is not None and given not in known:
+            names = ", ".join(f"`{name}`" for name in known)
+            raise UsageError(f"there is no `{given}` to compute in", f"there are {names}")
+    return Precision(to, io) if to else None
 
 
 class Lowered(NamedTuple):
