@@ -117,7 +117,7 @@ class Model:
 
         Args:
             keras_model: a model that `to_keras` made, trained or not, or a loaded copy.
-            opset: the ONNX operator set, 15 to 18.
+            opset: the ONNX operator set, 18 to 22; by tf2onnx 15 to 18.
             via: "native", where each layer lowers itself, or "tf2onnx", which also does what the
                 first one does not know.
 

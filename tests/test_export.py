@@ -2,7 +2,7 @@
 
 The tests of specc's own are in the modules test_native*.py.
 
-Nothing here asks specc whether an export is right; tests/test_verify.py asks whether specc can
+Nothing here asks specc whether an export is right; tests/verification asks whether specc can
 tell.
 """
 

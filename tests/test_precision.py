@@ -734,8 +734,12 @@ def test_keras_models_without_a_spec(folder: Path, capsys: pytest.CaptureFixture
     (data,) = folder.glob("*.data")
     assert sizes["beside"] + data.stat().st_size < 0.6 * sizes["float32"]
     found = specc.load("beside.onnx", provider="cpu").predict(np.ones((2, 6), np.float32))
+    assert isinstance(found, np.ndarray)
     assert np.allclose(found, model(np.ones((2, 6))), atol=0.02)
-    for wrong in ({"precision": "float8"}, {"quantize": "int4"}, {"calibrate": "s.npz"}):
+    refused: list[dict[str, Any]] = [
+        {"precision": "float8"}, {"quantize": "int4"}, {"calibrate": "s.npz"}
+    ]  # fmt: skip
+    for wrong in refused:
         with pytest.raises(specc.UsageError):
             specc.export(model, "m.onnx", **wrong)
     capsys.readouterr()

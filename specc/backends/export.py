@@ -222,13 +222,13 @@ class Origin(NamedTuple):
 
 
 def origin_of(model: onnx.ModelProto) -> Origin:
-    """How a model was exported, by its manifest; by tf2onnx where it has none."""
+    """How a model was exported, by its manifest; as by default where that does not say."""
     content = read_manifest({entry.key: entry.value for entry in model.metadata_props})
     versions = [o.version for o in model.opset_import if o.domain in ("", "ai.onnx")]
     without = content.get("without", [])
     return Origin(
         versions[0] if versions else DEFAULT_OPSET,
-        "native" if content.get("exporter") == "native" else "tf2onnx",
+        "tf2onnx" if content.get("exporter") == "tf2onnx" else "native",
         tuple([str(name) for name in without]) if isinstance(without, list) else (),
         _precision_of(content.get("precision")),
         content["quantized"] if isinstance(content.get("quantized"), dict) else None,

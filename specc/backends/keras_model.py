@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -155,26 +155,32 @@ def run_graph(
         inference: call every layer with `training=False`, as Keras's `predict` does, also
             those whose call in the spec says `training=True`, or that train unless told.
     """
-    flatten = import_keras().tree.flatten
     values: dict[Tensor, Any] = dict(zip(graph.inputs, inputs, strict=True))
     for node in graph.nodes:
-        arguments = {
-            name: replace_tensors(argument, values.__getitem__)
-            for name, argument in node.call.items()
-        }
-        layer = node.layer.layer
         with scope(node):
-            if isinstance(layer, Layer):
-                if inference:
-                    arguments["training"] = False
-                taken = [values[tensor] for tensor in node.inputs]
-                arguments = layer.keras_call(arguments)
-                result = layers[node.layer](taken if layer.takes_list else taken[0], **arguments)
-            else:
-                result = layers[node.layer](**arguments)
-        results: list[Any] = [after(x) for x in flatten(result)]
+            results = [after(x) for x in call_node(node, values, layers, inference=inference)]
         values.update(zip(node.outputs, results, strict=True))
     return values
+
+
+def call_node(
+    node: Node, values: Mapping[Tensor, Any], layers: Mapping[GraphLayer, Any], *, inference: bool
+) -> list[Any]:
+    """Call one Keras layer or operation on what it takes; what it gives."""
+    arguments = {
+        name: replace_tensors(argument, values.__getitem__) for name, argument in node.call.items()
+    }
+    layer = node.layer.layer
+    if not isinstance(layer, Layer):
+        result = layers[node.layer](**arguments)
+    else:
+        if inference:
+            arguments["training"] = False
+        taken = [values[tensor] for tensor in node.inputs]
+        arguments = layer.keras_call(arguments)
+        result = layers[node.layer](taken if layer.takes_list else taken[0], **arguments)
+    results: list[Any] = import_keras().tree.flatten(result)
+    return results
 
 
 def pair_variables(built: BuiltModel) -> list[tuple[Variable, Any]]:

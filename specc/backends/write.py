@@ -9,10 +9,12 @@ protobuf writes them itself: the file is the one that it would have written.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
+from itertools import islice
 from typing import Any
 
 import onnx
@@ -226,18 +228,21 @@ def _bytes_of(array: Any) -> Any:
     return memoryview(array.reshape(-1).view("u1")) if array.size else b""
 
 
+AHEAD = 2
+"""How many tensors are worked out while one is written."""
+
+
 def _computed(tensors: Tensors) -> Generator[tuple[ir.TensorProtocol, Any]]:
-    """Each tensor with its numbers, those of the next one computed meanwhile."""
+    """Each tensor with its numbers, those of the next ones worked out meanwhile."""
     waiting: Iterator[ir.TensorProtocol] = iter(tensors)
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(AHEAD) as pool:
 
-        def start() -> tuple[ir.TensorProtocol, Future[Any]] | None:
-            tensor = next(waiting, None)
-            return None if tensor is None else (tensor, pool.submit(tensor.numpy))
+        def start(count: int) -> list[tuple[ir.TensorProtocol, Future[Any]]]:
+            return [(tensor, pool.submit(tensor.numpy)) for tensor in islice(waiting, count)]
 
-        coming = start()
-        while coming is not None:
-            tensor, future = coming
+        coming = deque(start(AHEAD))
+        while coming:
+            tensor, future = coming.popleft()
             array = future.result()
-            coming = start()
+            coming += start(1)
             yield tensor, array

@@ -1,4 +1,4 @@
-"""Which layer is the first to part ways."""
+"""Which layer a file computes wrongly."""
 
 from __future__ import annotations
 
@@ -8,38 +8,80 @@ import numpy as np
 import onnx
 
 from specc.backends.keras_model import BuiltModel, run_graph
+from specc.backends.native.tensors import Place, read, tensor_names
 from specc.backends.onnx_names import LAYER_KEY
 from specc.backends.runtime import open_session
 from specc.graph import GraphLayer
 from specc.verification.inputs import Case
+from specc.verification.layers import check_layers
+from specc.verification.pieces import Pieces
 from specc.verification.tolerance import gates, rounding_steps, tolerance
 
 Array = np.ndarray[Any, Any]
 
 
 class Parting(NamedTuple):
-    """The first layer whose output differs, in the order of the graph."""
+    """The first layer that a file computes wrongly, in the order of the graph."""
 
     layer: GraphLayer
     max_abs_error: float
     last_agreeing: str | None
-    """The layer before it whose output was seen to be right."""
+    """The layer before it that was seen to be right."""
+    joined: tuple[str, ...] = ()
+    """Other layers that the file computes together with it."""
 
 
 def first_difference(
+    single: BuiltModel,
+    wide: BuiltModel,
+    model: onnx.ModelProto,
+    expected: dict[str, Place],
+    case: Case,
+    provider: str,
+) -> Parting | None:
+    """The first layer whose own computation is at fault.
+
+    The native exporter says which of a file's values are the outputs of layers, so each of them is
+    checked by itself. With other files both sides run from beginning to end (`_end_to_end`).
+
+    Args:
+        single: Keras in float32, with the weights of the file.
+        wide: the same in float64.
+        expected: where the outputs of layers stand in a sound file.
+    """
+    own = read(model)
+    if not own:
+        return _end_to_end(single, model, case, provider)
+    places, names = {**expected, **own}, tensor_names(single.graph)
+    pieces = Pieces(model, single.graph, places)
+    agreeing: str | None = None
+    for checked in check_layers(single, wide, pieces, case, provider):
+        if checked.ok:
+            agreeing = checked.layer.name
+            continue
+        # Of what is computed together, what is missing though it should be there.
+        missing = [n.layer.name for n in checked.nodes[:-1] if names[n.outputs[0]] in places]
+        name = [*missing, checked.computed_by or checked.layer.name][0]
+        layer = single.graph.layer(name)
+        others = dict.fromkeys(n.layer.name for n in checked.nodes if n.layer is not layer)
+        return Parting(layer, checked.error, agreeing, tuple(others))
+    return None
+
+
+def _end_to_end(
     built: BuiltModel, model: onnx.ModelProto, case: Case, provider: str
 ) -> Parting | None:
-    """Run both with every layer's output visible and find the first that differs.
+    """The first layer whose output differs.
 
-    The exporter may move an activation's transpose past a layer or fuse two layers into
-    one, so a layer's output may be there in another layout or not at all; a layer of which
-    nothing can be seen is passed over. None where every layer that can be seen agrees.
+    All that the nodes of a layer give is looked at, as an activation's transposition may have been
+    moved past the layer; a layer of which nothing can be seen is passed over. None where every
+    layer that can be seen agrees.
     """
     layers = built.callables()
     inputs = [case.inputs[tensor.name] for tensor in built.graph.inputs]
     keras_values = run_graph(built.graph, layers, inputs, inference=True)
     visible = _all_values(model, case, provider)
-    steps, sigmoids = rounding_steps(built.graph), gates(built.graph)
+    steps, sigmoids = rounding_steps(built.graph.nodes), gates(built.graph.nodes)
     agreeing: str | None = None
     for node in built.graph.nodes:
         candidates = visible.get(node.layer.name, [])

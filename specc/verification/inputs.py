@@ -64,13 +64,18 @@ EPSILON = float(np.finfo(np.float32).eps)
 def nudged(case: Case, seed: int, epsilon: float = EPSILON) -> Case:
     """The same inputs, each floating-point number moved up or down by one rounding of float32."""
     random = np.random.default_rng(seed)
-    moved: dict[str, Array] = {}
-    for name, array in case.inputs.items():
-        if array.dtype.kind == "f":
-            sign = random.choice((-1.0, 1.0), array.shape)
-            array = array.astype(np.float64) * (1 + epsilon * sign)
-        moved[name] = array
-    return case._replace(inputs=moved)
+    return case._replace(
+        inputs={
+            name: moved(array, random, epsilon) if array.dtype.kind == "f" else array
+            for name, array in case.inputs.items()
+        }
+    )
+
+
+def moved(array: Array, random: np.random.Generator, epsilon: float = EPSILON) -> Array:
+    """Each number in float64, up or down by one rounding of float32, or of another type."""
+    sign = random.choice((-1.0, 1.0), array.shape)
+    return np.asarray(array.astype(np.float64) * (1 + epsilon * sign))
 
 
 def _draw(

@@ -27,10 +27,10 @@ from specc.diagnostics.errors import artifacts as errors
 from specc.files import UsageError
 from specc.records import fresh, record
 from specc.verification.differences import (
-    as_numbers,
-    defined_samples,
     largest_difference,
+    numbered,
     ranked_alike,
+    with_numbers,
 )
 from specc.verification.inputs import Case, nudged
 from specc.verification.report import Run
@@ -113,11 +113,11 @@ class LowOutcome:
         for index, (name, tensor) in enumerate(zip(graph.output_names, graph.outputs, strict=True)):
             if name not in exact.allowed:
                 continue
-            every = as_numbers(
+            every = numbered(
                 *(answer[index] for answer in (exact.double, exact.moved, *rounded, *found))
             )
             truth, beside, rough = every[0], every[1], every[2 : len(rounded) + 2]
-            defined = defined_samples(truth, beside)
+            defined = with_numbers(truth, beside)
             kept = defined & representable(side.lower, truth, *rough)
             worst: Run | None = None
             for have in every[len(rounded) + 2 :]:

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 
 from specc.backends.keras_model import BuiltModel
+from specc.backends.native.tensors import Place
 from specc.backends.runtime import Session, blaming, open_session
 from specc.backends.silence import Output, captured
 from specc.diagnostics.diagnostic import Diagnostic
@@ -16,11 +17,11 @@ from specc.diagnostics.errors import artifacts as errors
 from specc.graph import Graph
 from specc.verification.attribute import first_difference
 from specc.verification.differences import (
-    as_numbers,
-    defined_samples,
     keras_outputs,
     largest_difference,
+    numbered,
     ranked_alike,
+    with_numbers,
 )
 from specc.verification.inputs import Case, draw_cases, nudged
 from specc.verification.lowered import Exactly, LowOutcome, LowSide
@@ -41,6 +42,8 @@ class Side(NamedTuple):
     """One built from the spec. Where that is another model, its difference to `keras64` is
     rounding and nothing else, whatever `keras32` may be."""
     keras64: BuiltModel
+    expected: dict[str, Place]
+    """Where the outputs of layers stand in a sound file."""
     low: LowSide | None = None
     """The file, where it is of a lower precision; `model` is its twin in float32 then."""
 
@@ -78,7 +81,7 @@ def compare_outputs(
         DeviceError: where the provider asked for is not to be had.
         UsageError: where onnxruntime or Keras cannot run the model at all.
     """
-    steps = rounding_steps(graph)
+    steps = rounding_steps(graph.nodes)
     found = Outcome([], 0, "", [])
     low = LowOutcome()
     for side in sides:
@@ -150,8 +153,8 @@ def _run_case(
     runs: list[Run] = []
     for index, (name, have) in enumerate(zip(graph.output_names, found.values(), strict=True)):
         every = (have, *(answer[index] for answer in answers))
-        have, *arrays = as_numbers(*every)
-        samples = defined_samples(*arrays)
+        have, *arrays = numbered(*every)
+        samples = with_numbers(*arrays)
         if not samples.any():
             continue
         want, again, truth, beside = (array[samples] for array in arrays)
@@ -161,7 +164,7 @@ def _run_case(
         noise = largest_difference(truth, again)
         scale = float(np.max(np.abs(truth), initial=0.0))
         sensitivity = largest_difference(truth, beside)
-        allowed = tolerance(steps, scale, sensitivity, noise, gates(graph))
+        allowed = tolerance(steps, scale, sensitivity, noise, gates(graph.nodes))
         rows, agreeing = ranked_alike(want, have, allowed)
         relative = error / scale if scale else error
         runs.append(
@@ -172,7 +175,9 @@ def _run_case(
 
 def _trace(graph: Graph, side: Side, case: Case, run: Run, provider: str, file: str) -> Diagnostic:
     """The error for a failing case: the first layer that parts ways, by name and line."""
-    parting = first_difference(side.keras32, side.model, case, provider)
+    parting = first_difference(
+        side.keras32, side.keras64, side.model, side.expected, case, provider
+    )
     where = f"{case}, {side.weights} weights"
     if parting is None:
         span = graph.outputs[graph.output_names.index(run.output)].span
@@ -185,4 +190,5 @@ def _trace(graph: Graph, side: Side, case: Case, run: Run, provider: str, file: 
         where,
         parting.last_agreeing,
         f"output `{run.output}` is off by {run.max_abs_error:.2g}, allowed {run.allowed:.2g}",
+        parting.joined,
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod, sqrt
 from typing import Any, cast
 
 import numpy as np
 
-from specc.graph import Graph, Node
+from specc.graph import Node
 from specc.layers.base import Layer
 from specc.semantics.composite import Composite
 
@@ -25,14 +26,14 @@ FLOOR = 1e-20
 in a sigmoid or a softmax, whose kernels stop there at different points."""
 
 
-def rounding_steps(graph: Graph) -> float:
-    """The expected growth of rounding errors through a model, in units of float32's epsilon.
+def rounding_steps(nodes: Sequence[Node]) -> float:
+    """The expected growth of rounding errors through layers, in units of float32's epsilon.
 
     A sum of n products rounded at each step is off by about sqrt(n) units (Higham, Accuracy
     and Stability of Numerical Algorithms, section 2.8, errors as a random walk); errors of
     layers in a row add up. A recurrent layer makes its sums once for every time step.
     """
-    return sum(_steps(node) for node in graph.nodes)
+    return sum(_steps(node) for node in nodes)
 
 
 def _steps(node: Node) -> float:
@@ -50,9 +51,9 @@ def _times(node: Node) -> int:
     return length if isinstance(length, int) else 16
 
 
-def gates(graph: Graph) -> int:
-    """How many sigmoids stand on the way through a model, those of each time step of a layer."""
-    return sum(_times(node) * _sigmoids(node) for node in graph.nodes)
+def gates(nodes: Sequence[Node]) -> int:
+    """How many sigmoids stand on the way through layers, those of each time step of a layer."""
+    return sum(_times(node) * _sigmoids(node) for node in nodes)
 
 
 def _sigmoids(node: Node) -> int:

@@ -17,6 +17,7 @@ from specc.backends.keras_model import BuiltModel, build_keras, pair_variables
 from specc.backends.keras_objects import refresh_statistics
 from specc.backends.native.precision import Precision, round_to
 from specc.backends.native.precision_rules import LOWER
+from specc.backends.native.tensors import Place, read
 from specc.backends.native.widened import widened
 from specc.backends.quantize import Stored
 from specc.diagnostics.diagnostic import Diagnostic
@@ -102,7 +103,7 @@ def verify_onnx(
     else:
         # Of weights in 8 bits, what they were made of is compared with Keras.
         compared = model if origin.quantized is None else expected.model
-        sides = _sides(built, compared, exporter, own, seed)
+        sides = _sides(built, compared, exporter, own, seed, read(expected.model))
         outcome = compare_outputs(graph, sides, provider, seed, file)
         if origin.quantized is not None and not outcome.diagnostics:
             quantized, lost = judge(
@@ -236,6 +237,7 @@ def _sides(
     exporter: Exporter,
     own: list[Array],
     seed: int,
+    places: dict[str, Place],
 ) -> Iterator[Side]:
     """The file with its own weights, then with randomised ones.
 
@@ -257,7 +259,7 @@ def _sides(
 
     _assign(keras64, own)
     _assign(keras32, own)
-    yield side("own", model, own, built, keras32, keras64)
+    yield side("own", model, own, built, keras32, keras64, places)
     randomised = randomise(own, [v.name for v in exporter.variables], seed)
     _assign(keras32, randomised)
     _assign(keras64, randomised)
@@ -274,7 +276,7 @@ def _sides(
             new = _rounded(new, lower)
         if new.dims == initializer.dims and new.data_type == initializer.data_type:
             initializer.CopyFrom(new)
-    yield side("randomised", replaced, randomised, keras32, keras32, keras64)
+    yield side("randomised", replaced, randomised, keras32, keras32, keras64, places)
 
 
 def _rounded(tensor: onnx.TensorProto, lower: ir.DataType) -> onnx.TensorProto:

@@ -16,6 +16,7 @@ import onnx_ir as ir
 from specc.backends.native.builder import DTYPES, OnnxBuilder, OnnxValue
 from specc.backends.native.fold_normalization import Fold, plan_folds
 from specc.backends.native.passes.pipeline import Change, run_passes
+from specc.backends.native.tensors import not_computed, tensor_names
 from specc.backends.scope import LAYER_SCOPE
 from specc.files import UsageError
 from specc.graph import Graph, GraphLayer, Node, Tensor
@@ -64,7 +65,8 @@ def lower(graph: Graph, opset: int, without: Collection[str] = ()) -> Lowered:
             f"there are {OPSETS[0]} to {OPSETS[-1]}; `--via tf2onnx` writes 15 to 18",
         )
     folds = [] if "fold" in without else plan_folds(graph)
-    model, changes = run_passes(_Lowering(graph, opset, folds).run(), without)
+    lowering = _Lowering(graph, opset, folds)
+    model, changes = run_passes(lowering.run(), without, lowering.tensors())
     folded = [Change("fold", str(fold)) for fold in folds]
     return Lowered(ir.serde.serialize_model(model), [*folded, *changes])
 
@@ -93,6 +95,15 @@ class _Lowering:
             name=self.graph.name,
         )
         return ir.Model(graph, ir_version=ir_version(self.op.opset))
+
+    def tensors(self) -> dict[str, list[str]]:
+        """The names of the tensors that each value is, by the value's name."""
+        gone = not_computed(self.graph, self.folds)
+        found: dict[str, list[str]] = {}
+        for tensor, name in tensor_names(self.graph).items():
+            if tensor not in gone:
+                found.setdefault(self.values[tensor].value.name, []).append(name)
+        return found
 
     def _input(self, name: str, tensor: Tensor) -> ir.Value:
         value = ir.Value(

@@ -49,7 +49,7 @@ def plan_folds(graph: Graph) -> list[Fold]:
     def only_taker(node: Node) -> Node | None:
         """What alone takes the output of a node, behind layers that pass it on."""
         following = node
-        while following is node or _passes_on(following):
+        while following is node or passes_on(following):
             (output,) = following.outputs
             users = takers.get(output, [])
             if output in kept or len(users) != 1:
@@ -63,7 +63,7 @@ def plan_folds(graph: Graph) -> list[Fold]:
         while tensor.node is not None:
             if tensor in kept or len(takers[tensor]) != 1 or len(tensor.node.outputs) != 1:
                 return None
-            if not _passes_on(tensor.node):
+            if not passes_on(tensor.node):
                 return tensor.node
             tensor = tensor.node.inputs[0]
         return None
@@ -80,7 +80,8 @@ def plan_folds(graph: Graph) -> list[Fold]:
     return folds
 
 
-def _passes_on(node: Node) -> bool:
+def passes_on(node: Node) -> bool:
+    """Whether what a node gives is what it takes."""
     return isinstance(node.layer.layer, Layer) and node.layer.layer.passes_on
 
 

@@ -58,8 +58,16 @@ def parameter_reshaped(where: Span, name: str, file: str, found: str, expected: 
 
 
 def layer_differs(
-    where: Span, layer: str, file: str, error: float, case: str, before: str | None, effect: str
+    where: Span,
+    layer: str,
+    file: str,
+    error: float,
+    case: str,
+    before: str | None,
+    effect: str,
+    joined: Sequence[str],
 ) -> Diagnostic:
+    others = " and ".join([f"`{name}`" for name in joined])
     return Diagnostic(
         "E0605",
         f"{file} parts from Keras in `{layer}`",
@@ -67,6 +75,7 @@ def layer_differs(
         notes=[
             f"with {case}: {effect}",
             f"the last layer that agrees is `{before}`" if before else "no layer before it",
+            *([f"the file computes {others} together with it"] if others else []),
         ],
     )
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import onnx_ir as ir
 
+from specc.backends.native import tensors
 from specc.backends.native.constants import make_constant, scalar
 
 
@@ -138,6 +139,7 @@ def _replace(graph: ir.Graph, node: ir.Node, made: ir.Node, others: list[ir.Node
     old, new = node.outputs[0], made.outputs[0]
     made.name = node.name
     new.type, new.shape, new.name = old.type, old.shape, old.name
+    tensors.moved(old, new)
     graph.insert_before(node, made)
     ir.convenience.replace_all_uses_with(old, new, replace_graph_outputs=True)
     old.name = f"{old.name}/joined"

@@ -19,6 +19,7 @@ from typing import Any
 
 import onnx_ir as ir
 
+from specc.backends.native import tensors
 from specc.backends.native.constants import ints, make_constant
 from specc.backends.native.passes.layout_rules import RULES
 
@@ -93,6 +94,7 @@ class Sinking:
 
     def _stands_for(self, y: ir.Value, source: ir.Value, perm: Perm) -> None:
         """Note that a value is `Transpose(source, perm)`."""
+        tensors.moved(y, source, perm)
         if perm == tuple(range(len(perm))):
             for user, index in list(y.uses()):
                 user.replace_input_with(index, source)

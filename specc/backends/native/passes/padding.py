@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from specc.backends.native import tensors
 from specc.backends.native.constants import ints, scalar
 
 
@@ -49,6 +50,7 @@ def _fold(graph: ir.Graph, pad: ir.Node) -> bool:
     assert source is not None
     if turned is not None:
         turned.replace_input_with(0, source)
+        tensors.forget(output)
         perm = turned.attributes["perm"].as_ints()
         shape = source.shape
         output.shape = None if shape is None else ir.Shape([shape[axis] for axis in perm])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 import onnx
@@ -14,6 +14,7 @@ from specc.backends.native.passes.constants import fold_constants
 from specc.backends.native.passes.layout import sink_transpositions
 from specc.backends.native.passes.padding import fold_padding
 from specc.backends.native.passes.reshapes import join_reshapes
+from specc.backends.native.tensors import mark, write_down
 
 
 class Pass(NamedTuple):
@@ -43,15 +44,21 @@ class Change(NamedTuple):
     text: str
 
 
-def run_passes(model: ir.Model, without: Collection[str] = ()) -> tuple[ir.Model, list[Change]]:
+def run_passes(
+    model: ir.Model,
+    without: Collection[str] = (),
+    tensors: Mapping[str, list[str]] | None = None,
+) -> tuple[ir.Model, list[Change]]:
     """A model after the passes, with the shapes of its values: each pass gives those of what it
     makes, so that they are inferred but once.
 
     Args:
         without: the names of passes to leave out.
+        tensors: which tensors of the spec each value is, by its name.
     """
     changes: list[Change] = []
     model = with_shapes(model)
+    mark(model, tensors or {})
     for step in PASSES:
         if step.name in without:
             continue
@@ -59,6 +66,7 @@ def run_passes(model: ir.Model, without: Collection[str] = ()) -> tuple[ir.Model
         if number:
             changes.append(Change(step.name, f"{number} {step.did}"))
     common.RemoveUnusedNodesPass()(model)
+    write_down(model)
     return model, changes
 
 

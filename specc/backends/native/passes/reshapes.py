@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from specc.backends.native import tensors
 from specc.backends.native.constants import make_constant
 
 RESHAPING = {"Flatten", "Reshape", "Squeeze", "Unsqueeze"}
@@ -35,6 +36,7 @@ def _skip_the_one_before(graph: ir.Graph, node: ir.Node) -> None:
             return
         for user, index in list(y.uses()):
             user.replace_input_with(index, source)
+        tensors.moved(y, source)
         graph.remove(node, safe=True)
     elif joined:
         sizes = _target(y.shape)
@@ -44,6 +46,7 @@ def _skip_the_one_before(graph: ir.Graph, node: ir.Node) -> None:
         made.name = node.name
         new = made.outputs[0]
         new.name, new.type, new.shape = y.name, y.type, y.shape
+        tensors.moved(y, new)
         graph.insert_before(node, made)
         ir.convenience.replace_all_uses_with(y, new, replace_graph_outputs=True)
         y.name = f"{y.name}/joined"

@@ -1,0 +1,98 @@
+"""Sound files are never refused, and what the report says of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+
+import specc
+from specc.backends.adopt import adopt
+from specc.backends.export import current_weights
+from verification.subjects import SPECS, Subjects, subject
+
+# ------------------------------------------------------------------------ sound files
+
+
+def test_the_example_of_the_interface(tmp_path: Path, keras_backend: Any) -> None:  # noqa: ARG001
+    """specc/api.py's text, twice: the function must still be there when its module is loaded."""
+    for _ in range(2):
+        program = specc.compile(SPECS / "wide_and_deep.spec")
+        model = program.model()
+        keras_model = model.to_keras()
+        onnx_model = model.to_onnx(keras_model)
+        report = specc.verify(model, keras_model, onnx_model)
+        assert report.ok
+        assert report.diagnostics == []
+    onnx.save(onnx_model, tmp_path / "saved.onnx")
+    assert specc.verify(model, keras_model, tmp_path / "saved.onnx", provider="cpu").ok
+
+
+def test_the_report(subjects: Subjects) -> None:
+    bn_after = subjects("bn_after")
+    report = bn_after.verify(bn_after.file)
+    assert report.ok
+    assert report.model == "bn_after"
+    assert report.provider == "cpu"
+    # Three batch sizes, four kinds of input, own and randomised weights.
+    assert len(report.runs) == 24
+    assert len({(run.case, run.weights) for run in report.runs}) == 24
+    assert {run.output for run in report.runs} == {"dense_2"}
+    assert 0 < report.max_abs_error < 1e-4
+    assert report.max_abs_error == max(run.max_abs_error for run in report.runs)
+    assert report.max_rel_error == max(run.max_rel_error for run in report.runs)
+    closest = report.closest_call
+    assert closest is not None
+    ratios = [run.max_abs_error / run.allowed for run in report.runs]
+    assert closest.max_abs_error / closest.allowed == max(ratios) <= 1
+    assert (report.params.keras_total, report.params.onnx_total) == (271_346, 266_610)
+    assert report.params.closes
+    layers = [(x.name, x.line, x.keras_params, x.onnx_params) for x in report.layers]
+    assert layers == [
+        ("flatten", 5, 0, 0),
+        ("batch_normalization", 6, 3_136, 0),
+        ("dense", 7, 235_500, 235_500),
+        ("batch_normalization_1", 8, 1_200, 0),
+        ("dense_1", 9, 30_100, 30_100),
+        ("batch_normalization_2", 10, 400, 0),
+        ("dense_2", 11, 1_010, 1_010),
+    ]
+    assert report.layers[1].account == (
+        "gamma, beta, moving_mean, moving_variance folded into dense/kernel, dense/bias"
+    )
+    assert report.layers[2].account == "kernel, bias with batch_normalization folded in"
+    assert report.layers[0].account == "no parameters"
+    data = json.loads(json.dumps(report.as_json(), allow_nan=False))
+    assert data["ok"] is True
+    assert data["errors"] == []
+    assert len(data["runs"]) == 24
+
+
+def no_false_alarms(names: tuple[str, ...], seeds: range) -> None:
+    """Other weights and other inputs each time."""
+    for name in names:
+        model = specc.compile(SPECS / f"{name}.spec").model()
+        converted = subject(model)
+        for seed in seeds:
+            keras_model = model.to_keras(seed=seed)
+            built = adopt(model.graph, keras_model)
+            file = converted.exporter.export(current_weights(built)).model
+            report = converted._replace(keras=keras_model).verify(file, seed=seed)
+            assert report.ok, (name, seed, report.diagnostics)
+
+
+def test_no_false_alarms(keras_backend: Any) -> None:  # noqa: ARG001
+    no_false_alarms(("bn_after", "wide_and_deep"), range(100, 103))
+
+
+@pytest.mark.slow
+def test_no_false_alarms_for_many_seeds(keras_backend: Any) -> None:  # noqa: ARG001
+    no_false_alarms(("bn_after", "wide_and_deep"), range(30))
+
+
+@pytest.mark.slow
+def test_no_false_alarms_for_other_families(keras_backend: Any) -> None:  # noqa: ARG001
+    no_false_alarms(("bn_before", "convnet", "sentiment"), range(4))
