@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from specc.compiler import Compilation, compile_source
-from specc.files import read_source
+from specc.files import UsageError, read_source
 from specc.graph import Graph, Params, Variable
 from specc.layers.base import Layer
 from specc.library import loader_below, standard_library_only
@@ -206,6 +206,11 @@ def export(
     path: str | os.PathLike[str],
     *,
     opset: int = 18,
+    precision: str | None = None,
+    io: str = "float32",
+    quantize: str | None = None,
+    calibrate: str | os.PathLike[str] | None = None,
+    evaluate: str | os.PathLike[str] | None = None,
     external_data: bool = False,
     provider: str = "auto",
 ) -> Report:
@@ -215,6 +220,11 @@ def export(
         keras_model: a functional or Sequential model of layers of Keras's catalogue.
         path: of the file, which appears only where the report is good.
         opset: the ONNX operator set.
+        precision: "float16" or "bfloat16" to compute in.
+        io: with `precision`, what inputs and outputs of floats are: "float32", or "same".
+        quantize: "int8" for weights in 8 bits.
+        calibrate: with `quantize`, a file of samples for the ranges of values.
+        evaluate: a file of samples to judge the result with, as `specc export --evaluate` takes it.
         external_data: write the weights to a file beside it, as is done with more than 2 GB of
             them in any case.
         provider: where onnxruntime runs it to compare: "auto", "cpu", "cuda" or "tensorrt".
@@ -227,14 +237,23 @@ def export(
         DeviceError: where the provider asked for is not to be had.
     """
     from specc.backends.from_keras import from_keras
+    from specc.backends.native.precision import precision_named
+    from specc.backends.quantize import quantization_named
     from specc.verification.verified_export import export_verified
 
+    if precision and quantize:
+        raise UsageError("`precision` and `quantize` are two ways to a smaller file")
+    lower = precision_named(precision, io)
+    whole = quantization_named(quantize, None if calibrate is None else os.fspath(calibrate))
     built = from_keras(keras_model)
     return export_verified(
         built,
         built.graph.span.source,
         os.fspath(path),
         opset=opset,
+        precision=lower,
+        quantization=whole,
+        evaluate=None if evaluate is None else os.fspath(evaluate),
         external_data=external_data,
         provider=provider,
     ).report

@@ -29,6 +29,8 @@ from specc.manifest import MANIFEST_KEY, manifest, read_manifest
 from specc.source import Source
 
 DEFAULT_OPSET = 18
+BFLOAT16_OPSET = 22
+"""With it came convolutions, pooling and recurrent operators of bfloat16."""
 
 Array = np.ndarray[Any, Any]
 
@@ -190,11 +192,18 @@ class Exporter:
         if not lowered.nodes:
             raise UsageError(
                 f"`{self._graph.name}` has nothing that would be better off in {precision.to}",
-                "leave out `--precision`"
-                if precision.io == "same"
-                else "leave out `--precision`, or add `--io same`",
+                _ways_out(precision, self._opset),
             )
         return Exported(lowered.skeleton, lowered.tensors, exact.accounting, lowered, exact)
+
+
+def _ways_out(precision: Precision, opset: int) -> str:
+    ways = ["leave out `--precision`"]
+    if precision.io == "float32":
+        ways.append("add `--io same`")
+    if precision.to == "bfloat16" and opset < BFLOAT16_OPSET:
+        ways.append(f"`--opset {BFLOAT16_OPSET}`, which has more operators of it")
+    return ", or ".join(ways)
 
 
 def _with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -158,8 +158,7 @@ def run_graph(
     values: dict[Tensor, Any] = dict(zip(graph.inputs, inputs, strict=True))
     for node in graph.nodes:
         with scope(node):
-            results = call_node(node, values, layers, inference=inference)
-        results = [after(x) for x in results]
+            results = [after(x) for x in call_node(node, values, layers, inference=inference)]
         values.update(zip(node.outputs, results, strict=True))
     return values
 

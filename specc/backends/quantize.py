@@ -32,17 +32,24 @@ class Quantization(NamedTuple):
     to: str = "int8"
     calibrate: str | None = None
     """A file of samples for the ranges of values; None where they are found in each run."""
-    evaluate: str | None = None
-    """A file of samples to judge the result with; by default those."""
     min_snr: float = 10.0
 
     @property
     def mode(self) -> str:
         return "dynamic" if self.calibrate is None else "static"
 
-    @property
-    def judged_by(self) -> str | None:
-        return self.evaluate or self.calibrate
+
+def quantization_named(to: str | None, calibrate: str | None) -> Quantization | None:
+    """What was asked for by names; None where nothing was.
+
+    Raises:
+        UsageError: where there is no such type, or samples without one.
+    """
+    if to is None and calibrate is None:
+        return None
+    if to != "int8":
+        raise UsageError(f"there is no quantizing to `{to}`", 'there is `quantize="int8"`')
+    return Quantization(to, calibrate)
 
 
 def quantize(
@@ -56,7 +63,7 @@ def quantize(
     Raises:
         UsageError: where the quantizer does not take the model, or finds nothing in it.
     """
-    with _alone() as folder:
+    with _Alone() as folder:
         target = os.path.join(folder, "quantized.onnx")
         output = Output()
         try:
@@ -131,7 +138,7 @@ def _run(
     quantization.quantize_static(own, target, Reader(samples), per_channel=True)
 
 
-class _alone:
+class _Alone:
     """A folder that goes again, and the root logger as it was: the quantizer adds to both."""
 
     def __enter__(self) -> str:

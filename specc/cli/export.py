@@ -252,6 +252,7 @@ def export_model(job: Job, target: str, options: argparse.Namespace) -> Verified
             without=options.without,
             precision=precision_of(options),
             quantization=quantization_of(options),
+            evaluate=options.evaluate,
             external_data=options.external_data,
             provider=options.provider,
             say=say,

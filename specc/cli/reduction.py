@@ -46,8 +46,8 @@ def add_judging_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--evaluate",
         metavar="FILE",
-        help="samples to judge weights in 8 bits with, and with `labels` the accuracy before and "
-        "after (default: those it was calibrated with, else normal inputs)",
+        help="samples to judge weights in 8 bits with (default: those it was calibrated with, else "
+        "normal inputs); with `labels` the accuracy before and after, of a lower precision too",
     )
     parser.add_argument(
         "--min-snr",
@@ -83,7 +83,11 @@ def check_reduction(options: argparse.Namespace) -> None:
             "--io says what a file of lower precision takes and gives",
             "add `--precision float16` or `--precision bfloat16`",
         )
-    for name in ("calibrate", "evaluate", "min_snr"):
+    if options.evaluate and not (options.precision or options.quantize):
+        raise UsageError(
+            "--evaluate is for files of fewer bits", "add `--precision float16`, `--quantize int8`"
+        )
+    for name in ("calibrate", "min_snr"):
         if getattr(options, name) is not None and not options.quantize:
             option = name.replace("_", "-")
             raise UsageError(f"--{option} is for weights in 8 bits", "add `--quantize int8`")
@@ -110,4 +114,4 @@ def quantization_of(options: argparse.Namespace) -> Quantization | None:
     if not options.quantize:
         return None
     least = MIN_SNR if options.min_snr is None else options.min_snr
-    return Quantization(options.quantize, options.calibrate, options.evaluate, least)
+    return Quantization(options.quantize, options.calibrate, least)

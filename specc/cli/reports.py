@@ -12,9 +12,8 @@ from specc.verification.report import LowReport, Report, Run, closest_of, larges
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from specc.verification.quantized import QuantizedReport
-
     from specc.backends.native.passes.pipeline import Change
+    from specc.verification.quantized import QuantizedReport
 
 
 def print_report(report: Report, outcome: str, *, layers: bool = False) -> None:
@@ -35,12 +34,15 @@ def print_report(report: Report, outcome: str, *, layers: bool = False) -> None:
         "              own and randomised weights",
         sep="\n",
     )
-    if low is not None and low.outcome.emulated:
-        console.print(
-            f"              onnxruntime has no kernels for {low.precision.to} here: each value of",
-            "              the type was computed in float32 and rounded to it",
-            sep="\n",
-        )
+    if low is not None and low.outcome.rounded:
+        to = low.precision.to
+        lines = [f"the file, and with every value of {to} rounded to it, as a GPU does"]
+        if not low.outcome.ran:
+            lines = [
+                f"not the file, as onnxruntime has no kernels for {to} here: computed",
+                f"in float32, every value of {to} rounded to it",
+            ]
+        console.print(*(f"{' ' * 14}{line}" for line in lines), sep="\n")
     _print_difference(console, "difference", runs)
     if report.undefined:
         console.print(f"  undefined   {report.undefined} runs in which Keras itself gives NaN")
@@ -91,15 +93,16 @@ def _print_lower(console: Console, report: Report, low: LowReport) -> None:
     outcome = low.outcome
     if outcome.beyond:
         console.print(
-            f"  range       {outcome.beyond:,} of {outcome.samples:,} samples go beyond {to}'s, the "
-            f"first {outcome.first_beyond}"
+            f"  range       {outcome.beyond:,} of {outcome.samples:,} samples go beyond {to}'s, "
+            f"the first {outcome.first_beyond}"
         )
+    _print_accuracy(console, low.accuracy, to)
 
 
 def _print_quantized(console: Console, found: QuantizedReport) -> None:
     console.print(
-        f"  {found.to:<11} {found.elements:,} of them quantized, each the nearest its scale allows; "
-        f"{found.scales:,} scales and zero points"
+        f"  {found.to:<11} {found.elements:,} of them quantized, each the nearest its scale "
+        f"allows; {found.scales:,} scales and zero points"
     )
     asked = "not judged" if found.min_snr is None else f"{found.min_snr:g} dB asked for"
     for figure in found.figures:
@@ -113,12 +116,13 @@ def _print_quantized(console: Console, found: QuantizedReport) -> None:
         console.print(f"              {name}{', '.join(parts)}", soft_wrap=True)
     console.print(f"              {found.mode}; on {found.count:,} samples of {found.samples}")
     if found.min_snr is None:
-        console.print(
-            "              its ranges are those of samples: give some by `--evaluate FILE`"
-        )
-    if found.accuracy is not None:
-        before, after = found.accuracy
-        console.print(f"  accuracy    {before:.2%} in float32, {after:.2%} in {found.to}")
+        console.print("              its ranges are those of samples: `--evaluate FILE` gives some")
+    _print_accuracy(console, found.accuracy, found.to)
+
+
+def _print_accuracy(console: Console, found: tuple[float, float] | None, to: str) -> None:
+    if found is not None:
+        console.print(f"  accuracy    {found[0]:.2%} in float32, {found[1]:.2%} in {to}")
 
 
 def print_changes(changes: list[Change]) -> None:

@@ -55,10 +55,11 @@ def read_samples(path: str, interface: Interface) -> Samples:
         UsageError: where the file cannot be read, or its arrays do not fit the model.
     """
     arrays = _arrays(path, interface)
-    labels = arrays.pop(LABELS, None) if LABELS not in interface.inputs else None
+    given = arrays.pop(LABELS) if LABELS in arrays and LABELS not in interface.inputs else None
     count = interface.count(arrays)
     inputs = {name: cast(port, arrays[name]) for name, port in interface.inputs.items()}
-    return Samples(path, interface, inputs, _labels(path, labels, interface, count), count)
+    labels = None if given is None else _labels(path, given, interface, count)
+    return Samples(path, interface, inputs, labels, count)
 
 
 def _arrays(path: str, interface: Interface) -> dict[str, Array]:
@@ -68,22 +69,21 @@ def _arrays(path: str, interface: Interface) -> dict[str, Array]:
     if ending not in (".npz", ".npy"):
         raise UsageError(f"`{path}` is no .npz or .npy", hint)
     try:
-        found: Any = np.load(path, allow_pickle=False)
-        if ending == ".npz":
-            with found:
-                return {name: found[name] for name in found.files}
+        with open(path, "rb") as file:
+            found: Any = np.load(file, allow_pickle=False)
+            if ending == ".npz":
+                with found:
+                    return {name: found[name] for name in found.files}
     except OSError as error:
         raise UsageError(f"cannot read `{path}`: {reason(error)}", hint) from None
     except Exception as error:  # what zipfile and numpy raise for broken files
         raise UsageError(f"`{path}` cannot be read: {error}", hint) from None
     if len(interface.inputs) != 1:
         raise UsageError(f"`{path}` is one array, and the model has the inputs {names}", hint)
-    return dict.fromkeys(interface.inputs, found)
+    return dict.fromkeys(interface.inputs, np.asarray(found))
 
 
-def _labels(path: str, labels: Array | None, interface: Interface, count: int) -> Array | None:
-    if labels is None:
-        return None
+def _labels(path: str, labels: Array, interface: Interface, count: int) -> Array:
     outputs = list(interface.outputs.values())
     if len(outputs) != 1:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Outputs of two runtimes side by side."""
+"""How far arrays are apart."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from specc.verification.inputs import Case
 Array = np.ndarray[Any, Any]
 
 
-def as_numbers(*arrays: Array) -> tuple[Array, ...]:
+def numbered(*arrays: Array) -> tuple[Array, ...]:
     """Strings as numbers, the same for the same string."""
     if arrays[0].dtype.kind not in "OSU":
         return arrays
@@ -29,7 +29,7 @@ def as_numbers(*arrays: Array) -> tuple[Array, ...]:
     )
 
 
-def defined_samples(*arrays: Array) -> Array:
+def with_numbers(*arrays: Array) -> Array:
     """Which samples of a batch Keras computes without a NaN.
 
     Some models are undefined for some inputs, such as a mean over a text that is all padding.

@@ -76,7 +76,7 @@ def nudged(case: Case, seed: int, epsilon: float = EPSILON) -> Case:
 
 
 def moved(array: Array, random: np.random.Generator, epsilon: float = EPSILON) -> Array:
-    """Each number in float64, up or down by one rounding of float32."""
+    """Each number in float64, up or down by one rounding of float32, or of another type."""
     sign = random.choice((-1.0, 1.0), array.shape)
     return np.asarray(array.astype(np.float64) * (1 + epsilon * sign))
 

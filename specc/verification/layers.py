@@ -18,7 +18,7 @@ from specc.backends.keras_model import BuiltModel, call_node
 from specc.backends.runtime import open_session
 from specc.backends.silence import Output, captured
 from specc.graph import GraphLayer, Node, Tensor
-from specc.verification.differences import as_numbers, defined_samples, largest_difference
+from specc.verification.differences import largest_difference, numbered, with_numbers
 from specc.verification.inputs import Case, moved
 from specc.verification.pieces import Array, Piece, Pieces
 from specc.verification.tolerance import gates, rounding_steps, tolerance
@@ -173,8 +173,8 @@ class _Walk:
         every = [np.asarray(x) for x in value]
         if found is None:
             return Checked(*about, float("nan"), 0.0, 0.0, 0.0)
-        have, *arrays = as_numbers(found, *every)
-        samples = defined_samples(*arrays)
+        have, *arrays = numbered(found, *every)
+        samples = with_numbers(*arrays)
         truth, single, beside = (array[samples] for array in arrays)
         if len(have) == len(samples):
             have = have[samples]

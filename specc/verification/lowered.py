@@ -20,17 +20,17 @@ from specc.backends.native.precision import round_to
 from specc.backends.native.precision_rules import finfo
 from specc.backends.native.widened import widened
 from specc.backends.onnx_names import LAYER_KEY
-from specc.backends.runtime import Session, blaming, open_session
+from specc.backends.runtime import Provider, Session, blaming, open_session
 from specc.backends.silence import Output, captured
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
 from specc.files import UsageError
 from specc.records import fresh, record
 from specc.verification.differences import (
-    as_numbers,
-    defined_samples,
     largest_difference,
+    numbered,
     ranked_alike,
+    with_numbers,
 )
 from specc.verification.inputs import Case, nudged
 from specc.verification.report import Run
@@ -41,7 +41,7 @@ AMPLIFIED = 4.0
 """How many times the rounding errors of Keras's layers a file may be off: it rounds inside of
 layers too, and in another order."""
 
-DRAWS = 8
+DRAWS = 6
 """How often the roundings of Keras's layers are measured: often one sample of a batch is by far the
 most sensitive, a tie before a softmax."""
 
@@ -86,13 +86,17 @@ class LowOutcome:
     """Those that could not be compared: something is beyond the range of the type."""
     first_beyond: str | None = None
     """The first case with one, and the layer where that is known."""
-    emulated: bool = False
-    """Whether a twin stood for the file, as the runtime has no kernels for the type."""
-    session: LowSession | None = None
+    ran: bool = False
+    """Whether the runtime has kernels for the type, so that it was the file that ran."""
+    rounded: bool = False
+    """Whether a twin ran that rounds every value to the type: in the place of the file, or beside
+    it where the runtime computes in float32 what is float16, as it does on the CPU."""
+    sessions: list[LowSession] = fresh(default_factory=list["LowSession"])
 
     def open(self, side: LowSide, provider: str, file: str) -> None:
-        self.session = open_low(side, provider, file)
-        self.emulated = self.session.emulated
+        self.sessions = open_low(side, provider, file)
+        self.ran = any(not session.rounds for session in self.sessions)
+        self.rounded = any(session.rounds for session in self.sessions)
 
     def run(
         self, side: LowSide, case: Case, weights: str, exact: Exactly, provider: str, file: str
@@ -102,73 +106,45 @@ class LowOutcome:
         Args:
             exact: what float32 and float64 gave for the case.
         """
-        assert self.session is not None
         graph = side.keras.graph
         with captured(Output()), blaming(file):
-            found = self.session.run(case)
+            found = [session.run(case) for session in self.sessions]
         rounded = rounded_answers(side, case, exact.seed)
-        runs: list[Run] = []
         for index, (name, tensor) in enumerate(zip(graph.output_names, graph.outputs, strict=True)):
-            have, truth, beside, *rough = as_numbers(
-                found[index], exact.double[index], exact.moved[index], *(r[index] for r in rounded)
-            )
-            defined = defined_samples(truth, beside)
-            if name not in exact.allowed or len(have) != len(defined):
+            if name not in exact.allowed:
                 continue
+            every = numbered(
+                *(answer[index] for answer in (exact.double, exact.moved, *rounded, *found))
+            )
+            truth, beside, rough = every[0], every[1], every[2 : len(rounded) + 2]
+            defined = with_numbers(truth, beside)
             kept = defined & representable(side.lower, truth, *rough)
-            if kept.any():
-                new = self._judged(
-                    side, case, weights, name, exact, kept, have, truth, beside, rough
-                )
+            worst: Run | None = None
+            for have in every[len(rounded) + 2 :]:
+                if not kept.any() or len(have) != len(kept):
+                    continue
+                arrays = have, truth, beside, *rough
+                new = _judged(side, case, weights, name, exact, kept, *arrays)
                 if not new.ok:
                     layer = overflowing_layer(side, case, provider)
                     if layer is None:
-                        return runs, errors.lowered_differs(
-                            tensor.span,
-                            name,
-                            file,
-                            side.lower.name.lower(),
-                            new.max_abs_error,
-                            new.allowed,
-                            f"{case}, {weights} weights",
-                        )
+                        to = side.lower.name.lower()
+                        off = new.max_abs_error, new.allowed, f"{case}, {weights} weights"
+                        return [], errors.lowered_differs(tensor.span, name, file, to, *off)
                     self.first_beyond = self.first_beyond or f"in `{layer}` with {case}"
-                    kept &= _within(truth, have, new.allowed)
-                    if kept.any():
-                        new = self._judged(
-                            side, case, weights, name, exact, kept, have, truth, beside, rough
-                        )
-                if kept.any():
-                    runs.append(new)
+                    kept = kept & _within(truth, have, new.allowed)
+                    if not kept.any():
+                        continue
+                    new = _judged(side, case, weights, name, exact, kept, *arrays)
+                if worst is None or new.max_abs_error > worst.max_abs_error:
+                    worst = new
             self.samples += int(defined.sum())
             self.beyond += int((defined & ~kept).sum())
             if (defined & ~kept).any():
                 self.first_beyond = self.first_beyond or f"with {case}"
-        self.runs += runs
-        return runs, None
-
-    def _judged(
-        self,
-        side: LowSide,
-        case: Case,
-        weights: str,
-        name: str,
-        exact: Exactly,
-        kept: Array,
-        have: Array,
-        truth: Array,
-        beside: Array,
-        rough: list[Array],
-    ) -> Run:
-        have, truth, beside = have[kept], truth[kept], beside[kept]
-        error = largest_difference(truth, have)
-        noise = max(largest_difference(truth, array[kept]) for array in rough)
-        scale = float(np.max(np.abs(truth), initial=0.0))
-        sensitivity = largest_difference(truth, beside)
-        allowed = allowed_difference(side, scale, noise, sensitivity, exact.allowed[name])
-        rows, agreeing = ranked_alike(truth, have, allowed)
-        relative = error / scale if scale else error
-        return Run(str(case), weights, name, error, relative, allowed, noise, rows, agreeing)
+            if worst is not None and kept.any():
+                self.runs.append(worst)
+        return [run for run in self.runs if (run.case, run.weights) == (str(case), weights)], None
 
 
 class Exactly(NamedTuple):
@@ -182,11 +158,31 @@ class Exactly(NamedTuple):
     seed: int
 
 
+def _judged(
+    side: LowSide, case: Case, weights: str, name: str, exact: Exactly, kept: Array, *arrays: Array
+) -> Run:
+    """A run on the samples that are kept.
+
+    Args:
+        arrays: the file's output, float64's, float64's with the inputs moved, and those with
+            roundings.
+    """
+    have, truth, beside, *rough = (array[kept] for array in arrays)
+    error = largest_difference(truth, have)
+    noise = max(largest_difference(truth, array) for array in rough)
+    scale = float(np.max(np.abs(truth), initial=0.0))
+    sensitivity = largest_difference(truth, beside)
+    allowed = allowed_difference(side, scale, noise, sensitivity, exact.allowed[name])
+    rows, agreeing = ranked_alike(truth, have, allowed)
+    relative = error / scale if scale else error
+    return Run(str(case), weights, name, error, relative, allowed, noise, rows, agreeing)
+
+
 def _within(truth: Array, have: Array, allowed: float) -> Array:
     """Which samples are as near as they should be."""
     with np.errstate(invalid="ignore"):
         difference = np.abs(truth.astype(np.float64) - have.astype(np.float64))
-    return (difference.reshape(len(truth), -1) <= allowed).all(axis=1)
+    return np.asarray((difference.reshape(len(truth), -1) <= allowed).all(axis=1))
 
 
 class LowSession(NamedTuple):
@@ -197,7 +193,8 @@ class LowSession(NamedTuple):
     """What the inputs of floats are rounded to, by name."""
     feeds: dict[str, np.dtype[Any]]
     """In which type they are given."""
-    emulated: bool
+    rounds: bool
+    """Whether it is the twin."""
 
     def run(self, case: Case) -> list[Array]:
         given = {
@@ -211,33 +208,38 @@ class LowSession(NamedTuple):
         return list(found.values())
 
 
-def open_low(side: LowSide, provider: str, file: str) -> LowSession:
-    """Open a file; where the runtime has no kernels for bfloat16, the twin that rounds to it.
+def open_low(side: LowSide, provider: str, file: str) -> list[LowSession]:
+    """Open a file, its twin that rounds every value, or both.
+
+    onnxruntime has no kernels for bfloat16 on the CPU; float16 it computes there in float32, and
+    leaves out roundings in between, which a GPU would make.
 
     Raises:
         DeviceError: where the provider asked for is not to be had.
         UsageError: where onnxruntime does not take the model.
     """
-    low = [v.name for v in side.model.graph.input if v.type.tensor_type.elem_type == side.lower]
-    lower = side.lower.numpy()
+    graph = side.model.graph
+    low = [v.name for v in graph.input if v.type.tensor_type.elem_type == side.lower]
+    given = [v.name for v in graph.output if v.type.tensor_type.elem_type == side.lower]
+    types = dict.fromkeys(low, side.lower.numpy())
     is_float16 = side.lower == ir.DataType.FLOAT16
+    found: list[LowSession] = []
     with captured(Output()), blaming(file):
-        if is_float16 or not low:  # onnxruntime takes no bfloat16 from numpy
+        if is_float16 or not (low or given):  # onnxruntime has no bfloat16 for numpy
             try:
                 session = open_session(side.model.SerializeToString(), provider)
+                found.append(LowSession(session, types, types, rounds=False))
             except UsageError:
                 raise
             except Exception:
                 if is_float16:
                     raise
-            else:
-                return LowSession(
-                    session, dict.fromkeys(low, lower), dict.fromkeys(low, lower), False
-                )
-        twin = widened(side.model, side.lower, rounding=True)
-        session = open_session(twin.SerializeToString(), provider)
-        single = np.dtype(np.float32)
-        return LowSession(session, dict.fromkeys(low, lower), dict.fromkeys(low, single), True)
+        if not found or found[0].session.provider is Provider.CPU:
+            twin = widened(side.model, side.lower, rounding=True)
+            session = open_session(twin.SerializeToString(), provider)
+            single = dict.fromkeys(low, np.dtype(np.float32))
+            found.append(LowSession(session, types, single, rounds=True))
+    return found
 
 
 def rounded_answers(side: LowSide, case: Case, seed: int) -> list[list[Array]]:
@@ -262,15 +264,18 @@ def rounded_answers(side: LowSide, case: Case, seed: int) -> list[list[Array]]:
 def _rounded(side: LowSide, case: Case) -> list[Array]:
     graph = side.keras.graph
     given = [case.inputs[tensor.name] for tensor in graph.inputs]
-    inputs = [_round(x.astype(np.float32), side.lower) if x.dtype.kind == "f" else x for x in given]
+    inputs = [
+        round_inputs(x.astype(np.float32), side.lower) if x.dtype.kind == "f" else x for x in given
+    ]
+
+    from keras import backend, ops
+
+    to = side.lower.name.lower()
 
     def rounded(value: Any) -> Any:
-        array = np.asarray(value)
-        if array.dtype != np.float32:
+        if not ops.is_tensor(value) or backend.standardize_dtype(value.dtype) != "float32":
             return value
-        from keras import ops
-
-        made = ops.convert_to_tensor(_round(array, side.lower))
+        made: Any = ops.cast(ops.cast(value, to), "float32")
         mask = getattr(value, "_keras_mask", None)
         if mask is not None:
             made._keras_mask = mask
@@ -281,13 +286,13 @@ def _rounded(side: LowSide, case: Case) -> list[Array]:
     return [np.asarray(values[tensor]) for tensor in graph.outputs]
 
 
-def _round(array: Array, lower: ir.DataType) -> Array:
+def round_inputs(array: Array, lower: ir.DataType) -> Array:
     return round_to(array, lower).astype(np.float32) if array.dtype == np.float32 else array
 
 
 def round_weights(arrays: Sequence[Array], lower: ir.DataType) -> list[Array]:
     """Weights rounded, but for those with a number beyond the range of the type."""
-    rounded = [_round(array, lower) for array in arrays]
+    rounded = [round_inputs(array, lower) for array in arrays]
     return [
         low if array.dtype.kind != "f" or _as_finite(low, array) else array
         for low, array in zip(rounded, arrays, strict=True)

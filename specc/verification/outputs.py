@@ -15,11 +15,11 @@ from specc.diagnostics.errors import artifacts as errors
 from specc.graph import Graph
 from specc.verification.attribute import first_difference
 from specc.verification.differences import (
-    as_numbers,
-    defined_samples,
     keras_outputs,
     largest_difference,
+    numbered,
     ranked_alike,
+    with_numbers,
 )
 from specc.verification.inputs import Case, draw_cases, nudged
 from specc.verification.lowered import Exactly, LowOutcome, LowSide
@@ -129,8 +129,8 @@ def _run_case(
     runs: list[Run] = []
     for index, (name, have) in enumerate(zip(graph.output_names, found.values(), strict=True)):
         every = (have, *(answer[index] for answer in answers))
-        have, *arrays = as_numbers(*every)
-        samples = defined_samples(*arrays)
+        have, *arrays = numbered(*every)
+        samples = with_numbers(*arrays)
         if not samples.any():
             continue
         want, again, truth, beside = (array[samples] for array in arrays)

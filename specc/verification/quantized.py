@@ -7,7 +7,7 @@ it is measured, and too much is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -180,14 +180,20 @@ def compare_with_float32(
     provider: str,
     seed: int,
     file: str,
+    rounding: Callable[[Array], Array] = lambda x: x,
 ) -> tuple[list[Figure], int, tuple[float, float] | None]:
-    """The figures of each output, from how many samples, and the accuracy before and after."""
+    """The figures of each output, from how many samples, and the accuracy before and after.
+
+    Args:
+        rounding: what becomes of the inputs of the second model.
+    """
     with captured(Output()), blaming(file):
         sessions = [open_session(m.SerializeToString(), provider) for m in (original, model)]
         outputs: list[list[list[Array]]] = [[], []]
         for batch in _drawn(graph, seed) if samples is None else samples.batches():
-            for session, given in zip(sessions, outputs, strict=True):
-                given.append(list(session.run(batch, sessions[0].output_names).values()))
+            feeds = batch, {name: rounding(array) for name, array in batch.items()}
+            for session, feed, given in zip(sessions, feeds, outputs, strict=True):
+                given.append(list(session.run(feed, sessions[0].output_names).values()))
     before, after = (
         [np.concatenate(parts) if parts[0].ndim else np.stack(parts)
          for parts in zip(*given, strict=True)]
@@ -235,19 +241,12 @@ def too_far(
     found: list[Diagnostic] = []
     for figure, tensor in zip(figures, graph.outputs, strict=True):
         if figure.snr is not None and not figure.snr >= min_snr:
+            case = f"on {count:,} samples of {what}: off by {figure.max_abs_error:.2g} at most"
+            if figure.rows:
+                case += f", arg-max the same in {figure.rows_agreeing:,} of {figure.rows:,} rows"
             found.append(
                 errors.quantized_too_far(
-                    tensor.span,
-                    figure.output,
-                    file,
-                    figure.snr,
-                    min_snr,
-                    f"on {count:,} samples of {what}: off by {figure.max_abs_error:.2g} at most"
-                    + (
-                        f", arg-max the same in {figure.rows_agreeing:,} of {figure.rows:,} rows"
-                        if figure.rows
-                        else ""
-                    ),
-                )  # fmt: skip
+                    tensor.span, figure.output, file, figure.snr, min_snr, case
+                )
             )
     return found

@@ -59,6 +59,8 @@ class LowReport:
     precision: Precision
     lowered: Lowered
     outcome: LowOutcome
+    accuracy: tuple[float, float] | None = None
+    """Before and after, where there are samples with labels."""
 
     def as_json(self) -> dict[str, Any]:
         outcome = self.outcome
@@ -68,7 +70,9 @@ class LowReport:
             "casts": self.lowered.casts,
             "in_float32": self.lowered.kept,
             "parameters_in_float32": self.lowered.beyond,
-            "emulated": outcome.emulated,
+            "ran": outcome.ran,
+            "rounded_in_float32": outcome.rounded,
+            "accuracy": self.accuracy,
             "samples": outcome.samples,
             "beyond_range": outcome.beyond,
             "first_beyond_range": outcome.first_beyond,

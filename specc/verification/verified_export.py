@@ -41,6 +41,7 @@ def export_verified(
     without: Collection[str] = (),
     precision: Precision | None = None,
     quantization: Quantization | None = None,
+    evaluate: str | None = None,
     external_data: bool = False,
     provider: str = "auto",
     say: Callable[[str], None] = lambda _: None,
@@ -53,6 +54,7 @@ def export_verified(
         weights: what the manifest says of where they are from.
         precision: a lower one than the spec's.
         quantization: how to store the weights in 8 bits.
+        evaluate: a file of samples to judge the result with.
         external_data: write the weights to a file beside the model's, as is done in any case
             with more than 2 GB of them.
         say: told what is being done.
@@ -68,6 +70,9 @@ def export_verified(
     if quantization is not None:
         say(f"quantizing {graph.name}")
         exported = quantized_export(exported, quantization)
+    if evaluate is not None:
+        samples_for(exported.exact.model, evaluate)  # that it does not fit is better said at once
+    samples = evaluate or (quantization.calibrate if quantization else None)
     try:
         with data_beside(target) as data, replacing(target) as temporary:
             outside = external_data or needs_data_file(exported.tensors)
@@ -81,7 +86,7 @@ def export_verified(
                 file=target,
                 exporter=exporter,
                 built=built,
-                samples=quantization.judged_by if quantization else None,
+                samples=samples,
                 min_snr=quantization.min_snr if quantization else MIN_SNR,
             )
             if not report.ok:
@@ -99,14 +104,12 @@ def quantized_export(exported: Exported, how: Quantization) -> Exported:
     if how.calibrate is not None:
         batches = list(samples_for(original, how.calibrate).batches())
         samples = {"samples": describe_file(how.calibrate)}
-    if how.evaluate is not None:
-        samples_for(original, how.evaluate)  # that it cannot be read is better said at once
     made = quantize(original, batches)
     for entry in made.metadata_props:
         if entry.key == MANIFEST_KEY:
             said = {"to": how.to, "mode": how.mode, **samples}
             entry.value = json.dumps({**json.loads(entry.value), "quantized": said})
-    return Exported(made, [], exported.accounting)
+    return Exported(made, [], exported.accounting, exact=exported)
 
 
 class _Refused(Exception):

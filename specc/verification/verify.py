@@ -14,7 +14,7 @@ import onnx_ir as ir
 from specc.backends.adopt import adopt
 from specc.backends.export import Exported, Exporter, origin_of
 from specc.backends.keras_model import BuiltModel, build_keras
-from specc.backends.native.precision import round_to
+from specc.backends.native.precision import Precision, round_to
 from specc.backends.native.precision_rules import LOWER
 from specc.backends.native.widened import widened
 from specc.backends.quantize import Stored
@@ -22,7 +22,7 @@ from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
 from specc.files import UsageError, reason
 from specc.graph import Graph
-from specc.verification.lowered import LowOutcome, LowSide, round_weights
+from specc.verification.lowered import LowOutcome, LowSide, round_inputs, round_weights
 from specc.verification.outputs import Outcome, Side, compare_outputs, open_file
 from specc.verification.parameters import (
     compare_constants,
@@ -30,7 +30,13 @@ from specc.verification.parameters import (
     layer_reports,
     read_initializers,
 )
-from specc.verification.quantized import MIN_SNR, compare_weights, judge
+from specc.verification.quantized import (
+    MIN_SNR,
+    compare_weights,
+    compare_with_float32,
+    judge,
+    samples_for,
+)
 from specc.verification.reference import OWN, RANDOMISED, Reference, assign
 from specc.verification.report import LowReport, Report
 
@@ -63,7 +69,8 @@ def verify_onnx(
         exporter: one for this graph, where the caller has it already.
         built: the Keras model paired with the graph, where the caller has that already.
         reference: all that is Keras's, where several files of a model are compared with it.
-        samples: a file of samples to judge weights in 8 bits with.
+        samples: a file of samples to judge weights in 8 bits with, and for the accuracy of those
+            and of a lower precision.
         min_snr: what has to be left of outputs with such weights, in dB.
 
     Raises:
@@ -107,6 +114,13 @@ def verify_onnx(
                 provider=provider, seed=seed, file=file,
             )  # fmt: skip
             outcome.diagnostics.extend(lost)
+    lower = None
+    if expected.lowered is not None and exporter.precision is not None:
+        lower = LowReport(exporter.precision, expected.lowered, outcome.low or LowOutcome())
+        if samples is not None and not outcome.diagnostics:
+            lower.accuracy = _accuracy(
+                graph, expected.exact.model, model, exporter.precision, samples, provider, file
+            )
     return Report(
         graph.name,
         outcome.provider,
@@ -115,11 +129,29 @@ def verify_onnx(
         expected.accounting,
         layer_reports(graph, expected.accounting, set(whole)),
         _one_error_each(diagnostics, outcome.diagnostics),
-        lower=None
-        if expected.lowered is None or exporter.precision is None
-        else LowReport(exporter.precision, expected.lowered, outcome.low or LowOutcome()),
+        lower=lower,
         quantized=quantized,
     )
+
+
+def _accuracy(
+    graph: Graph,
+    exact: onnx.ModelProto,
+    model: onnx.ModelProto,
+    precision: Precision,
+    file_of_samples: str,
+    provider: str,
+    file: str,
+) -> tuple[float, float] | None:
+    """The share of samples that is right before and after, with every value rounded."""
+    lower = LOWER[precision.to]
+    samples = samples_for(exact, file_of_samples)
+    twin = widened(model, lower, rounding=True)
+
+    def rounding(array: Array) -> Array:
+        return round_inputs(array, lower) if precision.io == "same" else array
+
+    return compare_with_float32(graph, exact, twin, samples, provider, 0, file, rounding)[2]
 
 
 def _one_error_each(parameters: list[Diagnostic], outputs: list[Diagnostic]) -> list[Diagnostic]:

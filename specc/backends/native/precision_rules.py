@@ -34,6 +34,11 @@ STEPS = {"Ceil", "Floor", "Mod", "Range", "Resize", "Round"}
 STATISTICS = {"GroupNormalization", "InstanceNormalization", "LayerNormalization",
               "RMSNormalization"}  # fmt: skip
 
+WIDE = {"Exp", "Pow", "Reciprocal"}
+"""What gives numbers that are large or small enough to leave the range of float16, so that what
+reads them stays float32 too. So does a division: its divisor is often kept from zero by a number
+that float16 does not have."""
+
 IN_FLOAT32 = SUMS | RANGES | STEPS
 MUCH_WORK = {
     "Attention", "Conv", "ConvTranspose", "Einsum", "GRU", "Gather", "Gemm", "LSTM", "MatMul",
@@ -88,7 +93,11 @@ def wants_float32(node: ir.Node, opsets: dict[str, int]) -> bool:
     """Whether a node computes in float32, whatever its schema allows.
 
     Normalizations whose schema has a `stash_type` compute their statistics in float32 as it is.
+    Scatters that sum are sums, and onnxruntime has none of float16.
     """
+    reduction = node.attributes.get("reduction")
+    if reduction is not None and reduction.as_string() != "none":
+        return True
     if node.op_type in STATISTICS:
         schema = _schema(node.op_type, opsets.get(node.domain, 1), node.domain)
         stash = node.attributes.get("stash_type")

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from specc.backends.native.tensors import TENSORS_KEY
+
 CRASHING = {(1, 0, 2), (1, 2, 0)}
 """The orders of axes with which that was seen, of all of three axes and some of four."""
 
@@ -27,6 +29,7 @@ def move_transpositions(graph: ir.Graph) -> None:
         moved = ir.node("Transpose", [made], {"perm": BATCH_AND_STEPS})
         moved.name = f"{node.name}/Transpose"
         moved.metadata_props.update(node.metadata_props)
+        node.metadata_props.pop(TENSORS_KEY, None)  # the layer's output is behind it now
         behind = moved.outputs[0]
         behind.type, behind.shape = made.type, made.shape
         for user, index in list(made.uses()):
