@@ -6,10 +6,11 @@ import sys
 from typing import TYPE_CHECKING
 
 from specc.cli.tables import WIDTH
-from specc.verification.inputs import BATCH_SIZES, KINDS
 from specc.verification.report import LowReport, Report, Run, closest_of, largest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from specc.backends.native.passes.pipeline import Change
@@ -22,15 +23,13 @@ def print_report(report: Report, outcome: str, *, layers: bool = False) -> None:
 
     console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
     console.print(f"[bold]{report.model}[/]: {outcome}")
-    *small, large = BATCH_SIZES
-    batches = f"{', '.join(map(str, small))} ({', '.join(KINDS)} inputs) and {large} ({KINDS[0]})"
     low = report.lower
     runs = report.runs if low is None else low.outcome.runs
     on = f"onnxruntime ({report.provider})"
     made_of = ", before quantizing" if report.quantized else ""
     console.print(
         f"  outputs     {len(runs)} runs agree with Keras on {on}{made_of}",
-        f"              batches of {batches};",
+        f"              {_batches(runs)};",
         "              own and randomised weights",
         sep="\n",
     )
@@ -123,6 +122,19 @@ def _print_quantized(console: Console, found: QuantizedReport) -> None:
 def _print_accuracy(console: Console, found: tuple[float, float] | None, to: str) -> None:
     if found is not None:
         console.print(f"  accuracy    {found[0]:.2%} in float32, {found[1]:.2%} in {to}")
+
+
+def _batches(runs: Sequence[Run]) -> str:
+    """Which batches were run, and with which inputs."""
+    kinds: dict[str, dict[str, None]] = {}
+    for run in runs:
+        kind, _, batch = run.case.partition(" inputs, batch ")
+        kinds.setdefault(batch, {})[kind] = None
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for batch, found in kinds.items():
+        alike.setdefault(tuple(found), []).append(batch)
+    parts = [f"{', '.join(b)} ({', '.join(k)} inputs)" for k, b in alike.items()]
+    return f"batches of {' and '.join(parts)}"
 
 
 def print_changes(changes: list[Change]) -> None:
