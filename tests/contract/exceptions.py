@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from math import prod
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from typing import NamedTuple
 import keras
 
 from specc.layers import FAMILIES
+from specc.layers.images import Images
 from specc.types import TensorType
 
 from .strategies import Case
@@ -247,8 +249,12 @@ STRICTER = {
         ),
     ),
     "TimeDistributed": Stricter(
-        "a regularizer of the activity inside that cannot work: Keras does not call it there",
-        lambda case: "activity_regularizer" in repr(case.arguments["layer"]),
+        "a regularizer of the activity inside that cannot work: Keras does not call it there; "
+        "whole numbers as images, which Keras says it casts",
+        lambda case: (
+            "activity_regularizer" in repr(case.arguments["layer"])
+            or (isinstance(case.arguments["layer"], Images) and not case.inputs[0].is_float)
+        ),
     ),
     "Bidirectional": Stricter(
         "directions of different sizes: Keras says that both have those of the forward one",
@@ -257,9 +263,15 @@ STRICTER = {
 }
 """By layer, what specc refuses on purpose while Keras seems to take it."""
 
-NOT_EVERYWHERE = ("NotFoundError", "AbortedError")
-"""Errors of TensorFlow where a device cannot compute what others can: pooling in float16, some
-transposed convolutions. In other dtypes than float32 "channels_first" is another such case."""
+NOT_EVERYWHERE = re.compile(
+    "NotFoundError|AbortedError"
+    "|only supports (the )?ND?HWC"
+    "|not yet support dilation rates larger than 1"
+    "|only supports equal length strides"
+)
+"""Errors of TensorFlow where a device cannot compute what others can: pooling of volumes in
+float16, and convolutions in dtypes for which oneDNN has nothing on this processor, with channels
+first, transposed with dilation, or depthwise with strides that differ."""
 
 FATAL = ("EinsumDense", "AdaptiveMaxPooling1D", "AdaptiveMaxPooling2D", "AdaptiveMaxPooling3D")
 """Layers with which TensorFlow ends the process for some inputs, so that Keras cannot be asked."""

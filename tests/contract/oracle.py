@@ -154,6 +154,11 @@ def run(layer: Any, case: Case, substitute: int) -> list[tuple[tuple[int, ...], 
     return found
 
 
+def message(error: Exception) -> str:
+    """What an error says; TensorFlow's have no arguments."""
+    return str(getattr(error, "message", error))
+
+
 def as_list(outputs: Any) -> list[Any]:
     return keras.tree.flatten(outputs)
 
@@ -166,6 +171,8 @@ def on_purpose(case: Case) -> bool:
         return True  # With whole numbers, Keras can do 0 times the activity and no more.
     exception = STRICTER.get(case.layer)
     if exception and exception.applies(case):
+        return True
+    if case.layer == "Pipeline" and refused_in_pipeline(case):
         return True
     for layer in inner_layers(case.arguments):
         if layer.kind in FATAL:
@@ -180,6 +187,23 @@ def on_purpose(case: Case) -> bool:
         for inputs in (case.inputs, steps):
             if on_purpose(Case(layer.kind, layer.given, inputs, True, dtype=layer.dtype)):
                 return True
+    return False
+
+
+def refused_in_pipeline(case: Case) -> bool:
+    """Whether a layer is refused for its own sake: Keras says another shape than it computes.
+
+    A pipeline does not ask it, but is traced.
+    """
+    (x,) = case.inputs
+    for layer in case.arguments["layers"]:
+        given = {**layer.given, **layer.more}
+        alone = Case(layer.kind, given, [x], True, dtype=layer.dtype, batch=case.batch)
+        ours = specc_answer(alone)
+        if isinstance(ours, Refused):
+            theirs = keras_answer(alone)
+            return isinstance(theirs, KerasAnswer) and contradicts_itself(theirs)
+        (x,) = layer.apply([x])
     return False
 
 
@@ -214,12 +238,9 @@ def agree(case: Case) -> bool:
             or "use_cudnn=True" in repr(case.make())
             or "num_oov_indices=0" in repr(case.make())
             or (case.layer == "Pipeline" and "Embedding" in repr(case.make()))
-            or type(theirs.run).__name__ in NOT_EVERYWHERE
-            or (case.dtype is not None and case.arguments.get("data_format") == "channels_first")
-            or (case.dtype is not None and case.layer == "Conv3DTranspose")
-            or (case.layer == "SpectralNormalization" and "dtype=" in repr(case.make()))
+            or NOT_EVERYWHERE.search(f"{type(theirs.run).__name__}: {message(theirs.run)}")
         )
-        assert excused, f"Keras cannot run {case}: {theirs.run!r}"
+        assert excused, f"Keras cannot run {case}: {message(theirs.run)}"
         return True
     for shape, (truth, _) in zip(ours.shapes, theirs.run, strict=True):
         fits = [a is None or a == b for a, b in zip((BATCH, *shape), truth, strict=True)]
