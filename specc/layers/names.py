@@ -72,5 +72,7 @@ RANKS = {
 DTYPES = {
     **dict.fromkeys(_ORTHOGONAL, ("float16", "float32", "float64")),
     **dict.fromkeys(ORTHOGONAL_REGULARIZERS, ("float32",)),
+    # TensorFlow has no range of float16 in a graph.
+    "sparsemax": ("bfloat16", "float32", "float64"),
 }
 """The dtypes that these can work on; the others work on any float."""

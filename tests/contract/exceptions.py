@@ -39,7 +39,9 @@ def broadcasts(case: Case) -> bool:
 
 def one_position(case: Case) -> bool:
     """Whether an axis has one position before or after an adaptive pooling."""
-    return keras.tree.flatten(case.arguments["output_size"])[-1] == 1 or 1 in case.inputs[0].shape
+    first = case.arguments.get("data_format") == "channels_first"
+    spatial = case.inputs[0].shape[1:] if first else case.inputs[0].shape[:-1]
+    return 1 in (*keras.tree.flatten(case.arguments["output_size"]), *spatial)
 
 
 def unknown_sizes(x: TensorType) -> bool:
@@ -76,12 +78,11 @@ STRICTER = {
         FAMILIES["adaptive"],
         Stricter(
             "unknown sizes, with which Keras fails when a model meets its second size; other axes, "
-            "which Keras does not look at; and maxima over a last axis of one position: "
-            "TensorFlow divides by zero, and the process ends",
+            "which Keras does not look at; and axes of one position, of which no graph can be made",
             lambda case: (
                 unknown_sizes(case.inputs[0])
                 or case.inputs[0].rank != int(case.layer[-2]) + 1
-                or ("Max" in case.layer and one_position(case))
+                or one_position(case)
             ),
         ),
     ),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import tensorflow as tf
 
 from specc.diagnostics.place import Place, Refused
 from specc.layers.activations import ReLU
@@ -20,7 +21,7 @@ from specc.objects.regularizers import OrthogonalRegularizer
 from specc.source import Source, Span
 from specc.types import TensorType
 
-from .oracle import agree, keras_answer, specc_answer
+from .oracle import agree, keras_answer, keras_layer, specc_answer
 from .strategies import Case, layer_class
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -126,6 +127,8 @@ REFUSED: list[tuple[str, dict[str, Any], Shapes, str]] = [
      ((4,),), "layers"),
     ("TimeDistributed", {"layer": Pipeline(layers=(Dense(units=3),))}, ((4, 6),), "layer"),
     ("IntegerLookup", {"vocabulary": (0,), "oov_token": 0}, ((3,),), "vocabulary"),
+    ("ReversibleEmbedding", {"input_dim": 3, "output_dim": 2, "lora_rank": 2,
+                             "tie_weights": False}, ((4,),), "tie_weights"),
     ("StringLookup", {"vocabulary": ("", "[UNK]"), "mask_token": ""}, ((3,),), "vocabulary"),
     ("Conv2D", {"filters": 5, "kernel_size": 2, "groups": 2}, ((4, 4, 4),), "groups"),
     ("Conv1D", {"filters": 5, "kernel_size": 2, "strides": 2, "dilation_rate": 3}, ((9, 4),),
@@ -216,3 +219,38 @@ def test_images_as_steps(dtype: str) -> None:
     case = Case("TimeDistributed", {"layer": layer_class("Equalization")()}, inputs, True)
     assert agree(case) == (dtype == "float32")
     assert agree(case._replace(arguments={"layer": layer_class("RandomFlip")()}))
+
+
+@pytest.mark.parametrize("kind", ["Average", "Max"])
+@pytest.mark.parametrize(
+    ("shape", "size", "fits"),
+    [((4, 5, 1), 2, True), ((4, 5, 2), (1, 2), False), ((1, 5, 2), (3, 2), False)],
+)
+def test_adaptive_pooling_in_a_model(
+    kind: str, shape: tuple[int, ...], size: int | tuple[int, ...], fits: bool
+) -> None:
+    """Outside of a graph TensorFlow pools windows that are larger than an axis."""
+    name, arguments = f"Adaptive{kind}Pooling2D", {"output_size": size}
+    case = Case(name, arguments, [TensorType("float32", shape)], True)
+    assert isinstance(specc_answer(case), Refused) == (not fits)
+    assert can_be_traced(case) == fits
+
+
+def can_be_traced(case: Case) -> bool:
+    """Whether Keras's layer works in a graph, as a model is run."""
+    layer, (x,) = keras_layer(case), case.inputs
+    signature = [tf.TensorSpec((None, *x.shape), x.dtype)]
+    try:
+        tf.function(layer, input_signature=signature, autograph=False).get_concrete_function()
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("dtype", ["float16", "mixed_float16", "bfloat16"])
+def test_sparsemax_in_a_model(dtype: str) -> None:
+    """Outside of a graph TensorFlow can do it in float16, too."""
+    case = case_of("Dense", {"units": 3, "activation": "sparsemax"}, ((4,),), dtype)
+    fits = dtype == "bfloat16"
+    assert isinstance(specc_answer(case), Refused) == (not fits)
+    assert can_be_traced(case) == fits
