@@ -41,7 +41,7 @@ from specc.ops.base import REGISTRY, Operation
 from specc.ops.binary import bits, whole_numbers
 from specc.ops.promotion import WEAK_FLOAT, WEAK_INT, holds, promoted
 from specc.source import Source, Span
-from specc.types import BATCH, DTYPES, Dimension, TensorType
+from specc.types import BATCH, DTYPES, FLOAT_DTYPES, Dimension, TensorType
 
 from .drawing import enough, hold
 
@@ -105,6 +105,12 @@ def of_another_length(case: Case) -> bool:
     return any(isinstance(value, tuple) and len(value) != rank for value in values_)
 
 
+def held_exactly(dtype: str, number: float | None) -> bool:
+    """Whether a dtype has a place for a number, and one of whole numbers for no fraction."""
+    of_kind = dtype in FLOAT_DTYPES or not isinstance(number, float)
+    return number is None or (of_kind and holds(dtype, number))
+
+
 def without_batch(case: Case) -> bool:
     return not case.tensors[0].batched
 
@@ -122,7 +128,7 @@ STRICTER: dict[str, Stricter] = {
         ("max", "min"),
         Stricter(
             "a number that the dtype does not hold is cut to fit",
-            lambda case: not holds(case.tensors[0].dtype, case.arguments.get("initial") or 0),
+            lambda case: not held_exactly(case.tensors[0].dtype, case.arguments.get("initial")),
         ),
     ),
     "add": Stricter(
