@@ -31,9 +31,15 @@ EXACT_DATA_FORMAT = Optional(Choice("channels_last", "channels_first"))
 
 
 class _AdaptivePooling(Layer):
-    """What these have in common."""
+    """What these have in common.
+
+    Refused are axes of one position, before or after. Keras has pooled with windows of two sizes
+    when it picks those that it needs, and one of these is larger than the axis then: no graph
+    can be made, and outside of one TensorFlow's maxima divide by zero, which ends the process.
+    """
 
     spatial_axes = AXES_1D
+    instead = "ops.mean"
 
     output_size: tuple[int, ...] = arg(Sizes(1))
     data_format: str | None = arg(EXACT_DATA_FORMAT, default=None)
@@ -44,6 +50,10 @@ class _AdaptivePooling(Layer):
             if not isinstance(size, int):
                 axis = spatial_axis(index, self.data_format)
                 raise Refused(errors.size_needed, "output_size", axis)
+        for sizes, when in ((spatial, "before"), (self.output_size, "after")):
+            if 1 in sizes:
+                reason = f"Keras cannot do it where an axis is 1 {when}; `{self.instead}` can"
+                raise Refused(errors.arguments_conflict, "output_size", reason)
         return x.with_shape(*join_channels(self.output_size, channels, self.data_format))
 
     def onnx(self, op: Builder, x: Value, w: Values) -> Value:
@@ -124,19 +134,11 @@ class _Averages(_AdaptivePooling):
 
 
 class _Maxima(_AdaptivePooling):
-    """Refuses what makes TensorFlow's kernel divide by zero, which ends the process: windows over
-    the whole of the last axis, because the output has one position there, or the input.
-    """
+    instead = "ops.max"
 
     def infer(self, x: TensorType) -> TensorType:
         require_comparable(x, self.spatial_axes)
-        output = super().infer(x)
-        for end, when in ((x, "before"), (output, "after")):
-            last, _ = split_channels(end, self.data_format, *self.spatial_axes)
-            if last[-1] == 1:
-                reason = f"TensorFlow cannot do it where the last axis is 1 {when}; `ops.max` can"
-                raise Refused(errors.arguments_conflict, "output_size", reason)
-        return output
+        return super().infer(x)
 
     def pool(self, op: Builder, x: Value, **attributes: Any) -> Value:
         return max_pool(op, x, **attributes)

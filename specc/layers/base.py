@@ -319,7 +319,7 @@ class Layer(Configurable):
         outputs = self.infer(*[autocast(x) for x in inputs], **self._shaping(call))
         outputs = (outputs,) if isinstance(outputs, TensorType) else outputs
         for name, value in self.given.items():
-            if isinstance(value, Layer) and self.signature[name].kind.category == "activation":
+            if value is not None and self.signature[name].kind.category == "activation":
                 self._check_activation(name, value, self.activated(outputs))
         for x in outputs:
             dtype = self.compute_dtype if x.is_float else x.dtype
@@ -392,7 +392,11 @@ class Layer(Configurable):
             return {}
         return {name: _autocast_argument(value) for name, value in call.items()}
 
-    def _check_activation(self, argument: str, activation: Layer, x: TensorType) -> None:
+    def _check_activation(self, argument: str, activation: Layer | str, x: TensorType) -> None:
+        if isinstance(activation, str):
+            dtype = self.compute_dtype if x.is_float else x.dtype
+            check_object(argument, activation, dtype, x.shape)
+            return
         if activation.compute_dtype != self.compute_dtype:
             reason = f"its dtype is {activation.compute_dtype}, the layer's {self.compute_dtype}"
             raise Refused(errors.arguments_conflict, argument, reason)
@@ -406,7 +410,7 @@ class Layer(Configurable):
 
 
 def check_object(argument: str, value: Any, dtype: str, shape: tuple[Dimension, ...]) -> None:
-    """Refuse an initializer, regularizer or constraint that cannot work on a tensor."""
+    """Refuse an initializer, regularizer, constraint or activation that cannot work on a tensor."""
     if value is None:
         return
     name = type(value).__name__ if isinstance(value, KerasObject) else value

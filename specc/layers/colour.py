@@ -119,6 +119,7 @@ class Equalization(Augmentation):
     Example: float32[64, 64, 3] -> Pipeline([Equalization()]) -> float32[64, 64, 3]
     """
 
+    casts_by_itself = False
     only_within: ClassVar[str | None] = "Pipeline"
 
     value_range: tuple[float, float] = arg(WIDE_RANGE, default=(0, 255))
@@ -192,6 +193,8 @@ class RandomInvert(Augmentation):
     Example: float32[64, 64, 3] -> RandomInvert(0.1) -> float32[64, 64, 3]
     """
 
+    casts_by_itself = False
+
     factor: float | tuple[float, float] = arg(Factor(0, 1), default=1.0)
     value_range: tuple[float, float] = arg(VALUE_RANGE, default=(0, 255))
     seed: int | None = arg(SEED, default=None)
@@ -205,6 +208,8 @@ class RandomHue(Augmentation):
 
     Example: float32[64, 64, 3] -> RandomHue(0.1) -> float32[64, 64, 3]
     """
+
+    casts_by_itself = False
 
     factor: float | tuple[float, float] = arg(Factor(0, 1))
     value_range: tuple[float, float] = arg(VALUE_RANGE, default=(0, 255))
@@ -243,6 +248,8 @@ class RandomColorDegeneration(Augmentation):
     Example: float32[64, 64, 3] -> RandomColorDegeneration(0.5) -> float32[64, 64, 3]
     """
 
+    casts_by_itself = False
+
     factor: float | tuple[float, float] = arg(Factor(-1, 1))
     value_range: tuple[float, float] = arg(VALUE_RANGE, default=(0, 255))
     data_format: str | None = arg(DATA_FORMAT, default=None)
@@ -260,6 +267,8 @@ class RandomColorJitter(Augmentation):
 
     Example: float32[64, 64, 3] -> RandomColorJitter(hue_factor=0.1) -> float32[64, 64, 3]
     """
+
+    casts_by_itself = False
 
     value_range: tuple[float, float] = arg(VALUE_RANGE, default=(0, 255))
     brightness_factor: float | tuple[float, float] | None = arg(
@@ -294,6 +303,8 @@ class RandomPosterization(Augmentation):
 
     Example: float32[64, 64, 3] -> RandomPosterization(4) -> float32[64, 64, 3]
     """
+
+    casts_by_itself = False
 
     factor: int | tuple[int, int] = arg(Factor(1, 8, whole=True))
     value_range: tuple[float, float] = arg(VALUE_RANGE, default=(0, 255))

@@ -50,9 +50,11 @@ class Gated(Handing):
         """Refuse what a step cannot be."""
         if 0 < self.dropout < 1:
             require_float(x)
-        if getattr(self, "implementation", 2) == 1 and self.dropout:
-            # Keras takes one mask apart as if it were several.
-            reason = "with dropout, it can only be 2"
+        # Keras tries cuDNN first, for which it takes the masks of the gates for one.
+        by_gates = getattr(self, "implementation", 2) == 1 and self.dropout
+        alone = not getattr(self, "recurrent_dropout", 0)
+        if by_gates and alone and getattr(self, "use_cudnn", False):
+            reason = "with dropout alone, it can only be 2, or `use_cudnn` has to be False"
             raise Refused(errors.arguments_conflict, "implementation", reason)
 
     def weights(self, x: TensorType, **_: Any) -> Weights:

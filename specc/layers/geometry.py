@@ -126,6 +126,8 @@ class RandomCrop(Images):
     Example: float32[100, 120, 3] -> RandomCrop(64, 64) -> float32[64, 64, 3]
     """
 
+    casts_by_itself = False
+
     dtype_kind = FLOAT32  # Enlarged images are of float32 whatever is asked for.
     onnx_limits = "but for images of another size"
 

@@ -7,6 +7,8 @@ floats, whole numbers too.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import Choice, Float, Int, Kind, Optional, is_tuple
@@ -75,6 +77,9 @@ class Images(Layer):
 
     height: int
     width: int
+
+    casts_by_itself: ClassVar[bool] = True
+    """Whether Keras's `call` makes floats of whole numbers, and not just what is around it."""
 
     def images(self, x: TensorType) -> tuple[tuple[Dimension, ...], Dimension]:
         """The spatial sizes and the channels."""

@@ -52,6 +52,8 @@ class MixUp(Augmentation):
     Example: float32[64, 64, 3] -> MixUp(0.4) -> float32[64, 64, 3]
     """
 
+    casts_by_itself = False
+
     alpha: float = arg(Positive(), default=0.2)
     data_format: str | None = arg(DATA_FORMAT, default=None)
     seed: int | None = arg(SEED, default=None)

@@ -59,18 +59,20 @@ CONSTRAINTS = (
 _IDENTITY = ("Identity", "IdentityInitializer", "identity")
 _ORTHOGONAL = ("Orthogonal", "OrthogonalInitializer", "orthogonal")
 _NORMS = ("max_norm", "MaxNorm", "min_max_norm", "MinMaxNorm", "unit_norm", "UnitNorm")
-_ORTHOGONAL_REGULARIZER = ("OrthogonalRegularizer", "orthogonal_regularizer")
+ORTHOGONAL_REGULARIZERS = ("OrthogonalRegularizer", "orthogonal_regularizer")
 
 RANKS = {
     **dict.fromkeys(_IDENTITY, (2, 2)),
     **dict.fromkeys(_ORTHOGONAL, (2, None)),
-    **dict.fromkeys(_ORTHOGONAL_REGULARIZER, (2, 2)),
+    **dict.fromkeys(ORTHOGONAL_REGULARIZERS, (2, 2)),
     **dict.fromkeys(_NORMS, (1, None)),
 }
 """The least and the most axes of a tensor that these can work on; the others work on any."""
 
 DTYPES = {
     **dict.fromkeys(_ORTHOGONAL, ("float16", "float32", "float64")),
-    **dict.fromkeys(_ORTHOGONAL_REGULARIZER, ("float32",)),
+    **dict.fromkeys(ORTHOGONAL_REGULARIZERS, ("float32",)),
+    # TensorFlow has no range of float16 in a graph.
+    "sparsemax": ("bfloat16", "float32", "float64"),
 }
 """The dtypes that these can work on; the others work on any float."""

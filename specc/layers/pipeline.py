@@ -9,6 +9,7 @@ from specc.diagnostics.place import Refused
 from specc.layers.arguments import BOOL, Kind, Wrapped, arg, is_tuple, place
 from specc.layers.base import TENSOR, Layer, Weights, apply_within, variables_within
 from specc.layers.lower import lower_layer
+from specc.layers.tracing import require_traceable
 from specc.lowering import Builder, Value, Values, inside
 from specc.types import TensorType
 
@@ -76,6 +77,7 @@ class Pipeline(Layer):
             self.layers[0].check_call(inputs, mask=call["mask"])
 
     def check_batch(self, batch_size: int | None) -> None:
+        require_traceable("layers", self.layers, batch_size)
         for layer in self.layers:
             layer.check_batch(batch_size)
 

@@ -255,6 +255,10 @@ class ReversibleEmbedding(Layer):
 
     def validate(self) -> None:
         refuse_constraint("embeddings_constraint", self.embeddings_constraint, self.lora_rank)
+        if self.lora_rank and not self.tie_weights:
+            # Keras takes no more weights once it has those of `lora_rank`.
+            reason = "with `lora_rank`, the weights must be tied"
+            raise Refused(errors.arguments_conflict, "tie_weights", reason)
 
     @property
     def index_limit(self) -> int:

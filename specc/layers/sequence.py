@@ -29,6 +29,7 @@ from specc.layers.recurrence import (
     flipped,
     has_operators,
 )
+from specc.layers.tracing import layers_in, require_traceable
 from specc.lowering import Builder, Value, Values
 from specc.types import TensorType
 
@@ -153,6 +154,10 @@ class Cell(Handing):
     def check_call(self, inputs: list[TensorType], **call: Any) -> None:
         super().check_call(inputs, **call)
         self.refuse_dropout()
+
+    def check_batch(self, batch_size: int | None) -> None:
+        for name, value in self.given.items():
+            require_traceable(name, layers_in(value), batch_size)
 
     def refuse_dropout(self) -> None:
         """Refuse it where no `RNN` runs the cell, as nobody has Keras draw it anew then."""

@@ -74,6 +74,8 @@ class Lookup(Layer):
             reason = f"has {len(self.idf_weights)} numbers for {len(self.vocabulary)} words"
             raise self.conflict("idf_weights", reason)
         own = self.own_tokens()
+        if not own:
+            raise self.conflict("vocabulary", "besides the special tokens it has none")
         if len(set(own)) < len(own):
             raise self.conflict("vocabulary", "a word stands here twice")
         for token in (self.mask_token, self.oov_token if self.invert else None):

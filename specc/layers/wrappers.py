@@ -26,6 +26,7 @@ from specc.layers.base import (
     Weights,
     apply_within,
     require_call_types,
+    require_float,
     variables_within,
 )
 from specc.layers.lower import computed, lower_layer
@@ -295,6 +296,9 @@ class TimeDistributed(Layer):
             raise Refused(errors.arguments_conflict, "layer", reason)
         if self.layer.takes_list:
             raise Refused(errors.arguments_conflict, "layer", "it takes a list of tensors")
+        if self.layer.kind == "Pipeline":
+            reason = "Keras's Pipeline does not say the shape of its output, which is needed"
+            raise Refused(errors.arguments_conflict, "layer", reason)
 
     @property
     def index_limit(self) -> int | None:
@@ -303,6 +307,8 @@ class TimeDistributed(Layer):
     def infer(self, x: TensorType) -> TensorType:
         if x.rank < 2:
             raise Refused(errors.wrong_rank, "(steps, features, ...)", 2)
+        if not getattr(self.layer, "casts_by_itself", True):
+            require_float(x)
         outputs = apply_within(self.layer, [x.with_shape(*x.shape[1:])])
         if len(outputs) != 1:
             reason = f"it gives {len(outputs)} tensors"

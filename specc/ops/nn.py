@@ -52,13 +52,16 @@ class LogSoftmax(Softmax, name="log_softmax"):
 
 
 class Sparsemax(Operation, name="sparsemax"):
-    """As `softmax`, with zeros for small numbers."""
+    """As `softmax`, with zeros for small numbers; not in float16."""
 
     x: TensorType = arg(TENSOR)
     axis: int = arg(Int(), default=-1)
 
     def infer(self) -> TensorType:
         rules.floats(self.x.dtype)
+        if self.x.dtype == "float16":
+            # TensorFlow has no range of it in a graph.
+            raise Refused(dtype_refused, "floating-point numbers other than float16")
         sample_axis("axis", self.axis, self.x)
         return self.x
 

@@ -354,6 +354,11 @@ class Tril(Operation, name="tril"):
         require_rank(self.x, 2)
         if self.x.batched and self.x.rank == 1:
             raise Refused(errors.batch_axis_used, None)
+        # TensorFlow takes no wider band than the matrix is.
+        sizes = self.x.whole_shape[-2:]
+        size, band = (sizes[0], -self.k) if self.upper else (sizes[1], self.k)
+        if isinstance(size, int) and band > size:
+            raise Refused(errors.no_diagonal, "k", self.k, sizes)
         return self.x
 
     def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:

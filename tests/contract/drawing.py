@@ -12,22 +12,42 @@ from hypothesis.strategies import SearchStrategy
 SEED = os.environ.get("SPECC_TEST_SEED")
 """What the many examples are drawn from, a whole number; without it they are always the same."""
 
+ROUNDS = 20
+"""How often as many cases are drawn again where none of them says anything."""
+
 
 def hold(
     case_holds: Callable[[Any], bool],
     cases: SearchStrategy[Any],
     examples: int,
     drawn_from: str | None = None,
+    *,
+    until_told: bool = False,
 ) -> int:
     """Have something hold for every case that is drawn.
 
     Args:
         case_holds: asserts it; gives False where a case says nothing about it.
         drawn_from: a number; without it the cases are always the same.
+        until_told: draw as many again, and again, until a case says something; so few may be
+            unlucky.
 
     Returns:
         How many cases said something.
     """
+    said = _hold_once(case_holds, cases, examples, drawn_from)
+    for again in range(ROUNDS if until_told else 0):
+        said = said or _hold_once(case_holds, cases, examples, str(again))
+    assert said or not until_told, f"none of {examples * (ROUNDS + 1)} examples says anything"
+    return said
+
+
+def _hold_once(
+    case_holds: Callable[[Any], bool],
+    cases: SearchStrategy[Any],
+    examples: int,
+    drawn_from: str | None,
+) -> int:
     said = 0
 
     @settings(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from math import prod
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from typing import NamedTuple
 import keras
 
 from specc.layers import FAMILIES
+from specc.layers.images import Images
 from specc.types import TensorType
 
 from .strategies import Case
@@ -37,7 +39,9 @@ def broadcasts(case: Case) -> bool:
 
 def one_position(case: Case) -> bool:
     """Whether an axis has one position before or after an adaptive pooling."""
-    return keras.tree.flatten(case.arguments["output_size"])[-1] == 1 or 1 in case.inputs[0].shape
+    first = case.arguments.get("data_format") == "channels_first"
+    spatial = case.inputs[0].shape[1:] if first else case.inputs[0].shape[:-1]
+    return 1 in (*keras.tree.flatten(case.arguments["output_size"]), *spatial)
 
 
 def unknown_sizes(x: TensorType) -> bool:
@@ -74,12 +78,11 @@ STRICTER = {
         FAMILIES["adaptive"],
         Stricter(
             "unknown sizes, with which Keras fails when a model meets its second size; other axes, "
-            "which Keras does not look at; and maxima over a last axis of one position: "
-            "TensorFlow divides by zero, and the process ends",
+            "which Keras does not look at; and axes of one position, of which no graph can be made",
             lambda case: (
                 unknown_sizes(case.inputs[0])
                 or case.inputs[0].rank != int(case.layer[-2]) + 1
-                or ("Max" in case.layer and one_position(case))
+                or one_position(case)
             ),
         ),
     ),
@@ -247,8 +250,12 @@ STRICTER = {
         ),
     ),
     "TimeDistributed": Stricter(
-        "a regularizer of the activity inside that cannot work: Keras does not call it there",
-        lambda case: "activity_regularizer" in repr(case.arguments["layer"]),
+        "a regularizer of the activity inside that cannot work: Keras does not call it there; "
+        "whole numbers as images, which Keras says it casts",
+        lambda case: (
+            "activity_regularizer" in repr(case.arguments["layer"])
+            or (isinstance(case.arguments["layer"], Images) and not case.inputs[0].is_float)
+        ),
     ),
     "Bidirectional": Stricter(
         "directions of different sizes: Keras says that both have those of the forward one",
@@ -257,9 +264,15 @@ STRICTER = {
 }
 """By layer, what specc refuses on purpose while Keras seems to take it."""
 
-NOT_EVERYWHERE = ("NotFoundError", "AbortedError")
-"""Errors of TensorFlow where a device cannot compute what others can: pooling in float16, some
-transposed convolutions. In other dtypes than float32 "channels_first" is another such case."""
+NOT_EVERYWHERE = re.compile(
+    "NotFoundError|AbortedError"
+    "|only supports (the )?ND?HWC"
+    "|not yet support dilation rates larger than 1"
+    "|only supports equal length strides"
+)
+"""Errors of TensorFlow where a device cannot compute what others can: pooling of volumes in
+float16, and convolutions in dtypes for which oneDNN has nothing on this processor, with channels
+first, transposed with dilation, or depthwise with strides that differ."""
 
 FATAL = ("EinsumDense", "AdaptiveMaxPooling1D", "AdaptiveMaxPooling2D", "AdaptiveMaxPooling3D")
 """Layers with which TensorFlow ends the process for some inputs, so that Keras cannot be asked."""

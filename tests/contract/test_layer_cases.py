@@ -8,16 +8,21 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import tensorflow as tf
 
 from specc.diagnostics.place import Place, Refused
+from specc.layers.activations import ReLU
 from specc.layers.cells import GRUCell, LSTMCell
 from specc.layers.core import Dense
+from specc.layers.pipeline import Pipeline
 from specc.layers.recurrent import GRU, LSTM
+from specc.layers.wrappers import TimeDistributed
+from specc.objects.regularizers import OrthogonalRegularizer
 from specc.source import Source, Span
 from specc.types import TensorType
 
-from .oracle import agree, keras_answer, specc_answer
-from .strategies import Case
+from .oracle import agree, keras_answer, keras_layer, specc_answer
+from .strategies import Case, layer_class
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -25,6 +30,9 @@ Shapes = tuple[tuple[int | None, ...], ...]
 
 SOURCE = Source("case", "Layer(argument)")
 WHOLE, AT_FAULT = Span(SOURCE, 0, 15), Span(SOURCE, 6, 14)
+
+ROWS: dict[str, Any] = {"activity_regularizer": OrthogonalRegularizer()}
+COLUMNS: dict[str, Any] = {"activity_regularizer": OrthogonalRegularizer(mode="columns")}
 
 TAKEN: list[tuple[str, dict[str, Any], Shapes]] = [
     # what every layer takes
@@ -61,6 +69,16 @@ TAKEN: list[tuple[str, dict[str, Any], Shapes]] = [
     ("SimpleRNN", {"units": 3, "zero_output_for_mask": True}, ((6, 4),)),
     ("RNN", {"cell": (GRUCell(units=3, implementation=1), LSTMCell(units=2))}, ((6, 4),)),
     ("AdditiveAttention", {"seed": 3, "dropout": 0.5}, ((4, 6), (5, 6))),
+    # dropout with a mask for each gate, where cuDNN is not tried
+    ("LSTM", {"units": 3, "implementation": 1, "dropout": 0.5, "recurrent_dropout": 0.2},
+     ((6, 4),)),
+    ("GRU", {"units": 3, "implementation": 1, "dropout": 0.5, "use_cudnn": False}, ((6, 4),)),
+    ("RNN", {"cell": LSTMCell(units=3, implementation=1, dropout=0.5)}, ((6, 4),)),
+    # samples compared with each other, where Keras traces nothing or not by rows
+    ("RNN", {"cell": GRUCell(units=3, **ROWS)}, ((6, 4),)),
+    ("Pipeline", {"layers": (Dense(units=3, **COLUMNS),)}, ((4,),)),
+    ("Pipeline", {"layers": (TimeDistributed(layer=Dense(units=3, **ROWS)),)},
+     ((6, 4),)),
     # several of each family
     ("Softmax", {"axis": (1, -1)}, ((4, 6),)),
     ("PReLU", {"shared_axes": (1, 2)}, ((4, 6, 3),)),
@@ -103,6 +121,15 @@ REFUSED: list[tuple[str, dict[str, Any], Shapes, str]] = [
     ("Conv2D", {"filters": 3, "kernel_size": 1, "lora_rank": 2, "kernel_constraint": "max_norm"},
      ((4, 4, 3),), "kernel_constraint"),
     ("LSTM", {"units": 3, "implementation": 1, "dropout": 0.5}, ((6, 4),), "implementation"),
+    ("GRU", {"units": 3, "implementation": 1, "dropout": 1}, ((6, 4),), "implementation"),
+    ("Pipeline", {"layers": (Dense(units=3, **ROWS),)}, ((4,),), "layers"),
+    ("Pipeline", {"layers": (Dense(units=3, activation=ReLU(**ROWS)),)},
+     ((4,),), "layers"),
+    ("TimeDistributed", {"layer": Pipeline(layers=(Dense(units=3),))}, ((4, 6),), "layer"),
+    ("IntegerLookup", {"vocabulary": (0,), "oov_token": 0}, ((3,),), "vocabulary"),
+    ("ReversibleEmbedding", {"input_dim": 3, "output_dim": 2, "lora_rank": 2,
+                             "tie_weights": False}, ((4,),), "tie_weights"),
+    ("StringLookup", {"vocabulary": ("", "[UNK]"), "mask_token": ""}, ((3,),), "vocabulary"),
     ("Conv2D", {"filters": 5, "kernel_size": 2, "groups": 2}, ((4, 4, 4),), "groups"),
     ("Conv1D", {"filters": 5, "kernel_size": 2, "strides": 2, "dilation_rate": 3}, ((9, 4),),
      "dilation_rate"),
@@ -113,7 +140,12 @@ REFUSED: list[tuple[str, dict[str, Any], Shapes, str]] = [
 ]  # fmt: skip
 """The last is the argument at fault."""
 
-DTYPES = {"Embedding": "int32", "ReversibleEmbedding": "int32"}
+DTYPES = {
+    "Embedding": "int32",
+    "IntegerLookup": "int64",
+    "ReversibleEmbedding": "int32",
+    "StringLookup": "string",
+}
 
 
 def case_of(layer: str, given: dict[str, Any], shapes: Shapes, dtype: str | None = None) -> Case:
@@ -169,3 +201,56 @@ def test_mask_of_softmax(mask: tuple[int, ...], batched: bool) -> None:
         assert isinstance(ours, Refused) == isinstance(theirs.run, Exception)
     else:
         assert not isinstance(ours, Refused)
+
+
+@pytest.mark.parametrize("batch", [None, 7])
+def test_stack_that_compares_samples(batch: int | None) -> None:
+    """Keras traces a stack, and a matrix of all pairs of samples needs their number."""
+    stack = {"cells": (GRUCell(units=3, **ROWS),)}
+    states = {"states": [TensorType("float32", (3,))]}
+    case = Case("StackedRNNCells", stack, [TensorType("float32", (4,))], True, states, batch=batch)
+    assert agree(case) == (batch is not None)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int32"])
+def test_images_as_steps(dtype: str) -> None:
+    """Keras's `Equalization` gives whole numbers back there, and says that they are floats."""
+    inputs = [TensorType(dtype, (4, 6, 6, 3))]
+    case = Case("TimeDistributed", {"layer": layer_class("Equalization")()}, inputs, True)
+    assert agree(case) == (dtype == "float32")
+    assert agree(case._replace(arguments={"layer": layer_class("RandomFlip")()}))
+
+
+@pytest.mark.parametrize("kind", ["Average", "Max"])
+@pytest.mark.parametrize(
+    ("shape", "size", "fits"),
+    [((4, 5, 1), 2, True), ((4, 5, 2), (1, 2), False), ((1, 5, 2), (3, 2), False)],
+)
+def test_adaptive_pooling_in_a_model(
+    kind: str, shape: tuple[int, ...], size: int | tuple[int, ...], fits: bool
+) -> None:
+    """Outside of a graph TensorFlow pools windows that are larger than an axis."""
+    name, arguments = f"Adaptive{kind}Pooling2D", {"output_size": size}
+    case = Case(name, arguments, [TensorType("float32", shape)], True)
+    assert isinstance(specc_answer(case), Refused) == (not fits)
+    assert can_be_traced(case) == fits
+
+
+def can_be_traced(case: Case) -> bool:
+    """Whether Keras's layer works in a graph, as a model is run."""
+    layer, (x,) = keras_layer(case), case.inputs
+    signature = [tf.TensorSpec((None, *x.shape), x.dtype)]
+    try:
+        tf.function(layer, input_signature=signature, autograph=False).get_concrete_function()
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("dtype", ["float16", "mixed_float16", "bfloat16"])
+def test_sparsemax_in_a_model(dtype: str) -> None:
+    """Outside of a graph TensorFlow can do it in float16, too."""
+    case = case_of("Dense", {"units": 3, "activation": "sparsemax"}, ((4,),), dtype)
+    fits = dtype == "bfloat16"
+    assert isinstance(specc_answer(case), Refused) == (not fits)
+    assert can_be_traced(case) == fits

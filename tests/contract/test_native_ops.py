@@ -50,7 +50,19 @@ UNSAID: dict[str, Callable[[Case], Any]] = {
 }
 """Operations that have one, but not for all arguments: whether a case is one of these."""
 
+
+def wraps_around(case: Case) -> bool:
+    """Whether the distance from one end to the other is none of the numbers of the dtype."""
+    dtype = case.arguments.get("dtype", "float32")
+    if "int" not in dtype:
+        return False
+    distance = case.arguments["stop"] - case.arguments["start"]
+    return not np.iinfo(dtype).min <= distance <= np.iinfo(dtype).max
+
+
 UNLIKE_KERAS: dict[str, Callable[[Case], Any]] = {
+    # Keras takes the ends from each other in the dtype of the result, where they wrap around.
+    "linspace": wraps_around,
     # It leaves open in which order the largest elements are; here they are always sorted.
     "top_k": lambda case: not case.arguments.get("sorted", True),
     # Channels of unknown number are taken in groups where they turn out to be more.

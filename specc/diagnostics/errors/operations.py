@@ -235,11 +235,11 @@ def too_many_results(place: Place, argument: str, count: int, most: int) -> Diag
     )
 
 
-def no_diagonal(place: Place, argument: str, offset: int, sizes: Sequence[int]) -> Diagnostic:
+def no_diagonal(place: Place, argument: str, offset: int, sizes: Sequence[Dimension]) -> Diagnostic:
     return Diagnostic(
         "E0358",
         f"there is no diagonal {offset}",
-        Label(place.argument(argument), f"the matrices are {sizes[0]} by {sizes[1]}"),
+        Label(place.argument(argument), f"the matrices are {' by '.join(map(_size, sizes))}"),
         _operand_label(place, 0),
     )
 

@@ -237,8 +237,9 @@ def call_argument_refused(
 
 
 def object_dtype_refused(place: Place, argument: str, name: str, dtype: str) -> Diagnostic:
-    """An initializer or regularizer that does not work in the dtype of a layer."""
-    mixed = f', or use `dtype="mixed_{dtype}"`' if dtype in ("float16", "bfloat16") else ""
+    """An initializer, regularizer or activation that does not work in the dtype of a layer."""
+    of_weights = dtype in ("float16", "bfloat16") and not argument.endswith("activation")
+    mixed = f', or use `dtype="mixed_{dtype}"`' if of_weights else ""
     return Diagnostic(
         "E0320",
         f"`{name}` cannot be the `{argument}` of `{place.layer}`",
