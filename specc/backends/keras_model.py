@@ -64,7 +64,8 @@ def model_of(
         keras.Input(
             tuple(size if isinstance(size, int) else None for size in tensor.type.shape),
             batch_size=graph.batch_size,
-            dtype=tensor.type.dtype,
+            # Some layers take their inputs' dtype for their own.
+            dtype=dtype if dtype is not None and tensor.type.is_float else tensor.type.dtype,
             name=tensor.name,
         )
         for tensor in graph.inputs

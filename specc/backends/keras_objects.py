@@ -57,12 +57,20 @@ def keras_layer(keras: Any, layer: Layer, name: str | None, dtype: str | None = 
         for argument, value in layer.keras_arguments().items()
         if argument != "trainable"
     }
-    if dtype is not None and "dtype" in layer.common and layer.dtype_kind.accepts(dtype):
+    if dtype is not None and _takes_dtype(layer, dtype):
         arguments["dtype"] = dtype
     made = keras_class(keras, layer)(name=name, **arguments)
     if not layer.trainable:  # as an argument it does not reach the layers inside
         made.trainable = False
     return made
+
+
+def _takes_dtype(layer: Layer, dtype: str) -> bool:
+    return (
+        "dtype" in layer.common
+        and layer.dtype_kind.accepts(dtype)
+        and (layer.computes_in_float64 or dtype != "float64")
+    )
 
 
 def keras_class(keras: Any, layer: Layer) -> Any:

@@ -170,6 +170,8 @@ class AdaptiveAveragePooling3D(_AdaptivePooling3D, _Averages):
     Example: float32[9, 9, 9, 1] -> AdaptiveAveragePooling3D(4) -> float32[4, 4, 4, 1]
     """
 
+    computes_in_float64 = False
+
 
 class AdaptiveMaxPooling1D(_Maxima):
     """The largest of each of `output_size` windows that cover the steps.

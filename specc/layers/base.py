@@ -80,6 +80,10 @@ class Layer(Configurable):
     dtype_kind: ClassVar[Kind] = DTYPE_POLICY
     """What the argument `dtype`, which every layer has, may be."""
 
+    computes_in_float64: ClassVar[bool] = True
+    """Whether TensorFlow can on every device; otherwise the float64 reference of a verification
+    leaves the layer in its own dtype."""
+
     minimum_inputs: ClassVar[int] = 1
     maximum_inputs: ClassVar[int | None] = 1
     """How many tensors a use takes; None is any number."""

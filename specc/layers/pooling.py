@@ -190,6 +190,7 @@ class AveragePooling3D(_AveragePooling):
     """
 
     spatial_axes = AXES_3D
+    computes_in_float64 = False
 
     pool_size: tuple[int, ...] = arg(Sizes(3))
     strides: tuple[int, ...] | None = arg(Optional(Sizes(3)), default=None)

@@ -96,3 +96,21 @@ def test_no_false_alarms_for_many_seeds(keras_backend: Any) -> None:  # noqa: AR
 @pytest.mark.slow
 def test_no_false_alarms_for_other_families(keras_backend: Any) -> None:  # noqa: ARG001
     no_false_alarms(("bn_before", "convnet", "sentiment"), range(4))
+
+
+@pytest.mark.parametrize(
+    ("input", "layer"),
+    [
+        # It computes in the dtype of its inputs, which are float64 in the reference.
+        ("float32[8]", "GroupNormalization(groups=-1)"),
+        # TensorFlow computes these in float32 alone, on a CPU.
+        ("float32[4, 4, 4, 2]", "AveragePooling3D(2)"),
+        ("float32[4, 4, 4, 2]", "AdaptiveAveragePooling3D(2)"),
+        ("float32[4, 4, 4, 2]", "MaxPooling3D(2)"),
+    ],
+)
+def test_layers_that_are_hard_to_run_in_float64(input: str, layer: str, keras_backend: Any) -> None:  # noqa: ARG001
+    text = f"model one {{\n    input x: {input}\n\n    {layer}\n}}\n"
+    sound = subject(specc.compile_text(text, "one.spec").model())
+    report = sound.verify(sound.file)
+    assert report.ok, report.diagnostics
