@@ -99,7 +99,7 @@ def test_no_false_alarms_for_other_families(keras_backend: Any) -> None:  # noqa
 
 
 @pytest.mark.parametrize(
-    ("input", "layer"),
+    ("taken", "layer"),
     [
         # It computes in the dtype of its inputs, which are float64 in the reference.
         ("float32[8]", "GroupNormalization(groups=-1)"),
@@ -109,8 +109,12 @@ def test_no_false_alarms_for_other_families(keras_backend: Any) -> None:  # noqa
         ("float32[4, 4, 4, 2]", "MaxPooling3D(2)"),
     ],
 )
-def test_layers_that_are_hard_to_run_in_float64(input: str, layer: str, keras_backend: Any) -> None:  # noqa: ARG001
-    text = f"model one {{\n    input x: {input}\n\n    {layer}\n}}\n"
+def test_layers_that_are_hard_to_run_in_float64(
+    taken: str,
+    layer: str,
+    keras_backend: Any,  # noqa: ARG001
+) -> None:
+    text = f"model one {{\n    input x: {taken}\n\n    {layer}\n}}\n"
     sound = subject(specc.compile_text(text, "one.spec").model())
     report = sound.verify(sound.file)
     assert report.ok, report.diagnostics
