@@ -260,7 +260,13 @@ def export(
 
 
 def verify(
-    model: Model, keras_model: Any, onnx_model: Any, *, provider: str = "auto", seed: int = 0
+    model: Model,
+    keras_model: Any,
+    onnx_model: Any,
+    *,
+    provider: str = "auto",
+    seed: int = 0,
+    layers: bool = False,
 ) -> Report:
     """Run the same inputs through Keras and onnxruntime and account for every parameter.
 
@@ -268,6 +274,7 @@ def verify(
         onnx_model: an `onnx.ModelProto` or the path of a file.
         provider: where onnxruntime runs: "auto", "cpu", "cuda" or "tensorrt".
         seed: of the inputs drawn.
+        layers: run each layer of the file by itself too; see `.checks`.
 
     Returns:
         A report: `.ok`, `.max_abs_error`, `.max_rel_error`, `.params`, `.layers`, ...
@@ -277,7 +284,9 @@ def verify(
     """
     from specc.verification.verify import verify_onnx
 
-    return verify_onnx(model.graph, keras_model, onnx_model, provider=provider, seed=seed)
+    return verify_onnx(
+        model.graph, keras_model, onnx_model, provider=provider, seed=seed, layers=layers
+    )
 
 
 def load(path: str | os.PathLike[str], *, provider: str = "auto") -> Predictor:

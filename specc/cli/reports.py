@@ -54,7 +54,8 @@ def print_report(report: Report, outcome: str, *, layers: bool = False) -> None:
     account = report.params
     parts = [f"{account.keras_total:,} in Keras"]
     if account.folded_from:
-        parts.append(f"- {account.folded_from - account.folded_into:,} folded "
+        less = account.folded_from - account.folded_into
+        parts.append(f"{'-' if less >= 0 else '+'} {abs(less):,} folded "
                      f"({account.folded_from:,} into {account.folded_into:,})")  # fmt: skip
     if account.dropped:
         parts.append(f"- {account.dropped:,} dropped")
@@ -65,6 +66,7 @@ def print_report(report: Report, outcome: str, *, layers: bool = False) -> None:
         _print_quantized(console, report.quantized)
     if layers:
         _print_layers(console, report)
+        print_checks(report)
 
 
 def _print_difference(console: Console, title: str, runs: list[Run]) -> None:
@@ -168,3 +170,29 @@ def _print_layers(console: object, report: Report) -> None:
             layer.account,
         )
     console.print(table)
+
+
+def print_checks(report: Report) -> None:
+    """Print how far each layer of the file is from Keras's in float64, where that was looked at."""
+    if not report.checks:
+        return
+    from rich.box import HEAVY_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=HEAVY_HEAD)
+    table.add_column("Layer by itself", overflow="fold")
+    for title in ("Line", "Error", "Allowed", "Keras float32", "Largest value"):
+        table.add_column(title, justify="right")
+    for check in report.checks:
+        others = f" with {', '.join(check.together)}" if check.together else ""
+        error = f"{check.max_abs_error:.1e}"
+        table.add_row(
+            f"{check.name}{others}",
+            str(check.line),
+            error if check.ok else f"[bold red]{error}[/]",
+            f"{check.allowed:.1e}",
+            f"{check.keras_error:.1e}",
+            f"{check.scale:.1e}",
+        )
+    Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False).print(table)

@@ -45,7 +45,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_seed_option(parser, "the inputs drawn")
     add_provider_option(parser)
     add_judging_options(parser)
-    parser.add_argument("--layers", action="store_true", help="show each layer's parameters")
+    parser.add_argument(
+        "--layers", action="store_true", help="show each layer's parameters, and run it by itself"
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
@@ -76,16 +78,18 @@ def run(options: argparse.Namespace) -> int:
             provider=options.provider,
             seed=options.seed,
             file=path,
+            layers=options.layers,
             samples=options.evaluate or _samples_of(manifest),
             min_snr=MIN_SNR if options.min_snr is None else options.min_snr,
         )
     if options.json:
         print(json.dumps(report.as_json(), indent=2))
         return 0 if report.ok else 1
-    if not report.ok:
-        raise SpecError(report.diagnostics)
-    from specc.cli.reports import print_report
+    from specc.cli.reports import print_checks, print_report
 
+    if not report.ok:
+        print_checks(report)
+        raise SpecError(report.diagnostics)
     print_report(report, f"{path} agrees with Keras", layers=options.layers)
     return 0
 

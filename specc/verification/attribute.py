@@ -12,9 +12,11 @@ from specc.backends.native.tensors import Place, read, tensor_names
 from specc.backends.onnx_names import LAYER_KEY
 from specc.backends.runtime import open_session
 from specc.graph import GraphLayer
-from specc.verification.inputs import Case
+from specc.verification.inputs import Case, draw_cases
 from specc.verification.layers import check_layers
 from specc.verification.pieces import Pieces
+from specc.verification.reference import OWN, Reference
+from specc.verification.report import LayerCheck
 from specc.verification.tolerance import gates, rounding_steps, tolerance
 
 Array = np.ndarray[Any, Any]
@@ -66,6 +68,31 @@ def first_difference(
         others = dict.fromkeys(n.layer.name for n in checked.nodes if n.layer is not layer)
         return Parting(layer, checked.error, agreeing, tuple(others))
     return None
+
+
+def each_layer(reference: Reference, model: onnx.ModelProto, provider: str) -> list[LayerCheck]:
+    """Every layer of a file by itself, on the first inputs of a verification and with the weights
+    as they are; none where the file does not say where the outputs of layers are.
+    """
+    own, graph = read(model), reference.built.graph
+    if not own:
+        return []
+    reference.load(OWN)
+    pieces = Pieces(model, graph, {**reference.places, **own})
+    case = next(draw_cases(graph, reference.seed))
+    found = check_layers(reference.built, reference.double, pieces, case, provider)
+    return [
+        LayerCheck(
+            checked.layer.name,
+            checked.layer.line,
+            [n.layer.name for n in checked.nodes if n.layer is not checked.layer],
+            checked.error,
+            checked.allowed,
+            checked.keras_error,
+            checked.scale,
+        )
+        for checked in found
+    ]
 
 
 def _end_to_end(

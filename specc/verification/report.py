@@ -53,6 +53,27 @@ class LayerReport:
 
 
 @record
+class LayerCheck:
+    """A layer of the file by itself, fed with what Keras gives it."""
+
+    name: str
+    line: int
+    together: list[str]
+    """The layers that the file computes in one with it."""
+    max_abs_error: float
+    """The largest difference to the layer in float64; NaN where onnxruntime does not run it."""
+    allowed: float
+    keras_error: float
+    """The same for Keras in float32."""
+    scale: float
+    """The largest absolute value of its output."""
+
+    @property
+    def ok(self) -> bool:
+        return self.max_abs_error <= self.allowed
+
+
+@record
 class LowReport:
     """What became of a model in a lower precision."""
 
@@ -102,6 +123,8 @@ class Report:
     """Of a file of lower precision; `runs` are those of its twin in float32 then."""
     quantized: QuantizedReport | None = None
     """Of a file with weights in 8 bits; `runs` are those of the model it was made of then."""
+    checks: list[LayerCheck] = fresh(default_factory=list[LayerCheck])
+    """Each layer by itself, where that was asked for and the file says where they are."""
 
     @property
     def ok(self) -> bool:
@@ -158,6 +181,9 @@ class Report:
                 ],
             },
             "layers": [vars(layer) for layer in self.layers],
+            "checks": [
+                {key: _number(value) for key, value in vars(check).items()} for check in self.checks
+            ],
             "errors": [diagnostic_as_json(diagnostic) for diagnostic in self.diagnostics],
         }
 

@@ -22,6 +22,7 @@ from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
 from specc.files import UsageError, reason
 from specc.graph import Graph
+from specc.verification.attribute import each_layer
 from specc.verification.lowered import LowOutcome, LowSide, round_inputs, round_weights
 from specc.verification.outputs import Outcome, Side, compare_outputs, open_file
 from specc.verification.parameters import (
@@ -56,6 +57,7 @@ def verify_onnx(
     reference: Reference | None = None,
     samples: str | None = None,
     min_snr: float = MIN_SNR,
+    layers: bool = False,
 ) -> Report:
     """Compare an ONNX model with a Keras model of the same graph.
 
@@ -72,6 +74,7 @@ def verify_onnx(
         samples: a file of samples to judge weights in 8 bits with, and for the accuracy of those
             and of a lower precision.
         min_snr: what has to be left of outputs with such weights, in dB.
+        layers: check each layer by itself too, whether the outputs agree or not.
 
     Raises:
         DeviceError: where the provider asked for is not to be had.
@@ -114,6 +117,8 @@ def verify_onnx(
                 provider=provider, seed=seed, file=file,
             )  # fmt: skip
             outcome.diagnostics.extend(lost)
+    exact = origin.quantized is None and exporter.precision is None
+    checked = each_layer(reference, model, provider) if layers and exact and not interface else []
     lower = None
     if expected.lowered is not None and exporter.precision is not None:
         lower = LowReport(exporter.precision, expected.lowered, outcome.low or LowOutcome())
@@ -131,6 +136,7 @@ def verify_onnx(
         _one_error_each(diagnostics, outcome.diagnostics),
         lower=lower,
         quantized=quantized,
+        checks=checked,
     )
 
 

@@ -12,7 +12,7 @@ import onnx
 import pytest
 
 from specc.cli.main import main
-from verification.subjects import SMALL, Subjects, change, one_percent
+from verification.subjects import SMALL, Subjects, change, node_of, one_percent
 
 
 def has_driver() -> bool:
@@ -40,7 +40,10 @@ def test_the_default_file(place: Path, capsys: pytest.CaptureFixture[str]) -> No
         "94 in Keras - 20 folded (44 into 24) = 74 in ONNX"
     )
     assert main(["verify", "small.spec", path, "--layers", "--provider", "cpu"]) == 0
-    assert "dense_1/kernel, dense_1/bias" in " ".join(capsys.readouterr().out.split())
+    printed = capsys.readouterr().out
+    assert "dense_1/kernel, dense_1/bias" in " ".join(printed.split())
+    assert "Layer by itself" in printed
+    assert "dense_1 with batch_normalization" in printed
     assert (place / "build" / "small.onnx").read_bytes() == before
 
 
@@ -77,6 +80,27 @@ def test_the_json(place: Path, capsys: pytest.CaptureFixture[str]) -> None:  # n
     assert data["params"]["onnx"] == 74
     assert data["max_abs_error"] == max(run["max_abs_error"] for run in data["runs"])
     assert [layer["line"] for layer in data["layers"]] == [4, 5, 6, 7]
+
+
+def test_layers_of_a_file_that_is_wrong(
+    place: Path, subjects: Subjects, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The table is there when it is needed most."""
+    file = subjects("small").copy()
+    node = node_of(file, "dense_1", "Elu")
+    node.op_type = "Relu"
+    del node.attribute[:]
+    onnx.save(file, place / "spoilt.onnx")
+    words = ["verify", "small.spec", "spoilt.onnx", "--layers", "--provider", "cpu"]
+    assert main(words) == 1
+    printed = capsys.readouterr()
+    assert "Layer by itself" in printed.out
+    assert "error[E0605]" in printed.err
+    assert main([*words, "--json"]) == 1
+    checks = json.loads(capsys.readouterr().out)["checks"]
+    assert [c["name"] for c in checks] == ["dense", "dense_1", "dense_2"]
+    assert [c["max_abs_error"] <= c["allowed"] for c in checks] == [True, False, True]
+    assert checks[1]["together"] == ["batch_normalization"]
 
 
 def test_files_that_are_none(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
