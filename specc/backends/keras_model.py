@@ -29,8 +29,12 @@ class BuiltModel:
     """The symbolic Keras tensor of each tensor of the graph; empty for a model that was not
     built here."""
 
+    _by_name: dict[str, Any] | None = None
+
     def keras_layer(self, layer: GraphLayer) -> Any:
-        return self.keras_model.get_layer(layer.name)
+        if self._by_name is None:  # Keras's `get_layer` goes through all of them each time
+            self._by_name = {x.name: x for x in self.keras_model.layers}
+        return self._by_name[layer.name]
 
     def callables(self) -> dict[GraphLayer, Any]:
         """What calls each layer and operation of the graph, on this model's weights."""

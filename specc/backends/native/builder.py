@@ -87,18 +87,21 @@ class OnnxBuilder:
         """An operator applied; see `specc.lowering.Builder`."""
         first = next((x.dtype for x in inputs if isinstance(x, OnnxValue)), dtype or "float32")
         operands = [self._operand(x, first) for x in inputs]
-        given = {
-            name: _attribute(op_type, domain, self.opset, name, value)
-            for name, value in attributes.items()
-            if value is not None
-        }
+        given = {name: value for name, value in attributes.items() if value is not None}
         key = (domain, op_type, *map(id, operands), outputs, dtype, repr(sorted(given.items())))
         if key in self._made:
             return self._made[key]
         if domain:
             self.opsets.setdefault(domain, DOMAINS[domain])
-        node = ir.node(op_type, operands, given or None, domain=domain, num_outputs=outputs)
-        node.name = f"{self.scope}/{op_type}_{self._count}"
+        types = _attribute_types(op_type, domain, self.opset)
+        node = ir.Node(
+            domain,
+            op_type,
+            operands,
+            [_attribute(name, value, types.get(name)) for name, value in given.items()],
+            num_outputs=outputs,
+            name=f"{self.scope}/{op_type}_{self._count}",
+        )
         self._count += 1
         self.nodes.append(node)
         for index, output in enumerate(node.outputs):
@@ -210,22 +213,27 @@ class OnnxBuilder:
         return self.constant(x, dtype).value
 
 
-def _attribute(op_type: str, domain: str, opset: int, name: str, value: Any) -> Any:
-    """An attribute as the operator's schema wants it: whole numbers as floats where it does."""
-    floats = _float_attributes(op_type, domain, opset) if isinstance(value, int | list) else ()
-    if name in floats:
-        return [float(item) for item in value] if isinstance(value, list) else float(value)
-    return value
+def _attribute(name: str, value: Any, kind: Any) -> ir.Attr:
+    """An attribute of the type that the operator's schema says, whatever stands for it."""
+    kinds = onnx.defs.OpSchema.AttrType
+    if kind == kinds.INT:
+        return ir.AttrInt64(name, int(value))
+    if kind == kinds.INTS:
+        return ir.AttrInt64s(name, [int(item) for item in value])
+    if kind == kinds.FLOAT:
+        return ir.AttrFloat32(name, float(value))
+    if kind == kinds.FLOATS:
+        return ir.AttrFloat32s(name, [float(item) for item in value])
+    return ir.convenience.convert_attribute(name, value)
 
 
 @cache
-def _float_attributes(op_type: str, domain: str, opset: int) -> frozenset[str]:
+def _attribute_types(op_type: str, domain: str, opset: int) -> dict[str, Any]:
     version = DOMAINS[domain] if domain else opset
     if not onnx.defs.has(op_type, version, domain):
-        return frozenset()
+        return {}
     schema = onnx.defs.get_schema(op_type, version, domain)
-    kinds = (onnx.defs.OpSchema.AttrType.FLOAT, onnx.defs.OpSchema.AttrType.FLOATS)
-    return frozenset([n for n, a in schema.attributes.items() if a.type in kinds])
+    return {name: attribute.type for name, attribute in schema.attributes.items()}
 
 
 DOMAINS = {"ai.onnx.ml": 3, "com.microsoft": 1}
