@@ -268,3 +268,20 @@ def test_constants_are_computed_where_that_is_no_larger() -> None:
 def test_reshapes_are_joined(shape: str, lines: list[str], expected: list[str]) -> None:
     model = graph("x[N,3,4,4]", shape, "a = GlobalAveragePool(x)", *lines)
     assert after(model, "reshapes") == expected
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["a = Concat<axis=1>(x, z)", "y = Concat<axis=-1>(z, a, x)"], ["Concat"]),
+        (["a = Concat<axis=1>(x, z)", "b = Concat<axis=1>(a, x)", "y = Concat<axis=1>(b, z)"],
+         ["Concat"]),
+        # Along another axis, or for others as well.
+        (["a = Concat<axis=0>(x, z)", "y = Concat<axis=1>(a, a)"], ["Concat", "Concat"]),
+        (["a = Concat<axis=1>(x, z)", "b = Relu(a)", "y = Concat<axis=1>(a, b)"],
+         ["Concat", "Relu", "Concat"]),
+        (["a = Concat<axis=1>(x, z)", "y = Concat<axis=1>(a, a)"], ["Concat", "Concat"]),
+    ],
+)  # fmt: skip
+def test_concatenations_are_joined(lines: list[str], expected: list[str]) -> None:
+    assert after(graph("x[2,3] z[2,3]", "y[M,N]", *lines), "concats") == expected

@@ -41,6 +41,7 @@ PASSES = {
     "constants": "carries out operators on constants",
     "layout": "cancels transpositions between channels last and channels first",
     "reshapes": "joins reshapes",
+    "concats": "joins concatenations of concatenations",
     "padding": "leaves paddings to convolutions",
     "clamps": "joins what bounds its input",
 }

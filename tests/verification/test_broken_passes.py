@@ -15,7 +15,7 @@ import pytest
 import specc
 from specc.backends import static
 from specc.backends.native import fold_normalization, tensors
-from specc.backends.native.passes import clamps, layout_rules, padding, reshapes
+from specc.backends.native.passes import clamps, concats, layout_rules, padding, reshapes
 from specc.backends.native.passes.pipeline import PASSES
 from specc.layers.convolution import Conv2D
 from specc.layers.core import Dense
@@ -107,6 +107,11 @@ def sizes_the_other_way_round(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reshapes, "_target", target)
 
 
+def last_comes_first(patch: pytest.MonkeyPatch) -> None:
+    right = concats._parts
+    patch.setattr(concats, "_parts", lambda node: right(node)[::-1])
+
+
 def pads_the_other_way_round(patch: pytest.MonkeyPatch) -> None:
     right = padding._zeros_around
 
@@ -187,6 +192,13 @@ BREAKS = [
         "float32[12]",
         sizes_the_other_way_round,
         "reshape_1",
+    ),
+    Break(
+        "concats",
+        "r = x -> ReLU\na = [x, r] -> Concatenate\n[a, x] -> Concatenate\nDense(2)",
+        "float32[3]",
+        last_comes_first,
+        "concatenate_1",
     ),
     Break(
         "padding",

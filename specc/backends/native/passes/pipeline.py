@@ -10,6 +10,7 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from specc.backends.native.passes.clamps import join_clamps
+from specc.backends.native.passes.concats import join_concats
 from specc.backends.native.passes.constants import fold_constants
 from specc.backends.native.passes.layout import sink_transpositions
 from specc.backends.native.passes.padding import fold_padding
@@ -32,6 +33,7 @@ PASSES = (
     Pass("constants", fold_constants, "operators on constants carried out"),
     Pass("layout", lambda m: sink_transpositions(m.graph), "transpositions cancelled"),
     Pass("reshapes", lambda m: join_reshapes(m.graph), "reshapes joined or dropped"),
+    Pass("concats", lambda m: join_concats(m.graph), "concatenations joined"),
     Pass("padding", lambda m: fold_padding(m.graph), "paddings left to convolutions"),
     Pass("clamps", lambda m: join_clamps(m.graph), "nodes joined into bounds"),
 )
