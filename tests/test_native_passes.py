@@ -96,6 +96,25 @@ MIDDLE = "x[2,4,5,3]", "y[2,4,5,3]"
              "y = Add(z, c)"],
             ["Transpose", "MaxPool", "Transpose", "Add"],
         ),
+        # An image is transposed before each of its channels is worked on, and only then.
+        (
+            ("x[N,4,5,3]", "y[N,3,4,5]"),
+            ["k = Constant<value_floats=[1.0,2.0,3.0]>()", "a = Sub(x, k)", "b = Relu(a)",
+             f"c = {IN}(b)", "y = MaxPool<kernel_shape=[1,1]>(c)"],
+            ["Transpose", "Reshape", "Sub", "Relu", "MaxPool"],
+        ),
+        (
+            ("x[N,4,5,3]", "y[N,3,4,5]"),
+            ["k = Constant<value_float=2.0>()", "a = Sub(x, k)", f"b = {IN}(a)",
+             "y = MaxPool<kernel_shape=[1,1]>(b)"],
+            ["Sub", "Transpose", "MaxPool"],
+        ),
+        (
+            ("x[N,4,5,3]", "a[N,4,5,3] y[N,3,4,5]"),
+            ["k = Constant<value_floats=[1.0,2.0,3.0]>()", "a = Sub(x, k)", f"c = {IN}(a)",
+             "y = MaxPool<kernel_shape=[1,1]>(c)"],
+            ["Sub", "Transpose", "MaxPool"],
+        ),
         # What only moves axes of size 1 is no work at all.
         (
             ("x[N,4,5,3]", "y[N,3]"),

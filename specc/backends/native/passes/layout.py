@@ -21,10 +21,12 @@ import onnx_ir as ir
 
 from specc.backends.native import tensors
 from specc.backends.native.constants import ints, make_constant
-from specc.backends.native.passes.layout_rules import RULES
+from specc.backends.native.passes.layout_rules import EACH, RULES, TOGETHER
 
 WEIGHT = re.compile(r"w\d+")
 """The names of the inputs that stand for weights."""
+
+ELEMENTWISE = {*EACH, *TOGETHER, "Pad"}
 
 Perm = tuple[int, ...]
 Shape = tuple[int | None, ...]
@@ -45,6 +47,8 @@ class Sinking:
         """Transpositions that were made after all."""
         self.static: set[ir.Value] = set()
         """What depends on weights and constants alone."""
+        self.first: set[ir.Node] = set()
+        """Transpositions of inputs, which stay where they are."""
         self.dead: list[ir.Node] = []
         self.removed = 0
         self.made = 0
@@ -53,7 +57,10 @@ class Sinking:
         self._find_shapes()
         self.static |= set(self.graph.initializers.values())
         self.static |= {v for v in self.graph.inputs if WEIGHT.fullmatch(v.name or "")}
+        self._turn_inputs()
         for node in list(self.graph):
+            if node in self.first:
+                continue
             if _bodies(node):
                 self._through(node)
             elif node.inputs and all(x is None or x in self.static for x in node.inputs):
@@ -75,6 +82,31 @@ class Sinking:
         for value in values:
             if value.shape is not None:
                 self.shapes[value] = tuple(n if isinstance(n, int) else None for n in value.shape)
+
+    # -------------------------------------------------------------------- inputs
+
+    def _turn_inputs(self) -> None:
+        """Transpose an input at once that is transposed after work on each element.
+
+        With a number for each channel, that work is many times faster with the channels first.
+        """
+        static = set(self.static)
+        for node in self.graph:
+            if node.inputs and all(x is None or x in static for x in node.inputs):
+                static.update(node.outputs)
+        for x in self.graph.inputs:
+            perm = None if x in static else _transposed_later(x, static)
+            shape = self.shapes.get(x)
+            if perm is None or shape is None:
+                continue
+            node = ir.node("Transpose", [x], {"perm": perm})
+            node.name = f"{x.name}/Transpose"
+            self.graph.insert_before(self.graph[0], node)
+            y = self._described(node, x, [shape[axis] for axis in perm])
+            back = tuple([perm.index(axis) for axis in range(len(perm))])
+            self.waiting[x], self.done[y, back] = (y, back), x
+            self.first.add(node)
+            self.made += 1
 
     # ------------------------------------------------------------ transpositions
 
@@ -274,6 +306,24 @@ class Sinking:
         self.static.add(value)
         self.shapes[value] = (len(numbers),)
         return value
+
+
+def _transposed_later(x: ir.Value, static: set[ir.Value]) -> Perm | None:
+    """How a value is transposed behind work on each element that has a number for each channel;
+    None where it is not, or where anything else is done with it.
+    """
+    by_channel = False
+    while len(x.uses()) == 1 and not x.is_graph_output():
+        ((node, _),) = x.uses()
+        if node.op_type == "Transpose" and not node.domain:
+            return tuple(node.attributes["perm"].as_ints()) if by_channel else None
+        others = [other for other in node.inputs if other is not None and other is not x]
+        if node.domain or node.op_type not in ELEMENTWISE or not static.issuperset(others):
+            return None
+        sizes = [other.shape for other in others] if node.op_type in TOGETHER else []
+        by_channel |= any(shape is not None and shape.numpy() not in ((), (1,)) for shape in sizes)
+        x = node.outputs[0]
+    return None
 
 
 def _bodies(node: ir.Node) -> list[ir.Graph]:
