@@ -63,8 +63,11 @@ def first_difference(
             continue
         # Of what is computed together, what is missing though it should be there.
         missing = [n.layer.name for n in checked.nodes[:-1] if names[n.outputs[0]] in places]
-        name = [*missing, checked.computed_by or checked.layer.name][0]
-        layer = single.graph.layer(name)
+        # What the file says may be anything.
+        of_spec = {n.layer.name for n in checked.nodes}
+        by = checked.computed_by
+        said = by if by is not None and by in of_spec else checked.layer.name
+        layer = single.graph.layer([*missing, said][0])
         others = dict.fromkeys(n.layer.name for n in checked.nodes if n.layer is not layer)
         return Parting(layer, checked.error, agreeing, tuple(others))
     return None

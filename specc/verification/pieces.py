@@ -24,7 +24,8 @@ class Known(NamedTuple):
 
     def in_file(self, array: Array) -> Array:
         """The tensor's numbers as the file has them."""
-        return array if self.perm is None else array.transpose(np.argsort(self.perm))
+        fits = self.perm is not None and array.ndim == len(self.perm)
+        return array.transpose(np.argsort(self.perm)) if fits else array
 
     def in_spec(self, array: Array) -> Array:
         """The file's numbers as the spec has them; an array of another rank stays as it is."""

@@ -267,3 +267,25 @@ def test_a_model_that_is_wired_otherwise(keras_backend: Any) -> None:
     rewired = keras_backend.Model(inputs, x, name="small")
     report = specc.verify(model, rewired, model.to_onnx(rewired), provider="cpu")
     assert not report.ok
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("specc.layer", "nobody"),
+        ("specc.tensors", '[[0,"dense_1",[1,0,2]]]'),
+        ("specc.tensors", '[[0,"dense_1",[7]]]'),
+        ("specc.tensors", '[[9,"dense_1",null]]'),
+        ("specc.tensors", "no JSON"),
+    ],
+)
+def test_metadata_of_someone_else(key: str, value: str, subjects: Subjects) -> None:
+    """A fault is found whatever a file says of itself."""
+    sound = subjects("small")
+    file = sound.copy()
+    relu_for_elu(file)
+    for node in file.graph.node:
+        for entry in node.metadata_props:
+            if entry.key == key and "Relu" in node.op_type:
+                entry.value = value
+    assert [error.code for error in sound.verify(file).diagnostics] == ["E0605"]

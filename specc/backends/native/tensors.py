@@ -111,6 +111,8 @@ def read(model: onnx.ModelProto) -> dict[str, Place]:
         try:
             entries: Any = json.loads(text)
             for number, name, perm in entries:
+                if perm and sorted(perm) != list(range(len(perm))):
+                    continue
                 places[str(name)] = Place(node.output[number], tuple(perm) if perm else None)
         except (ValueError, TypeError, IndexError):
             continue
