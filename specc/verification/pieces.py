@@ -24,8 +24,9 @@ class Known(NamedTuple):
 
     def in_file(self, array: Array) -> Array:
         """The tensor's numbers as the file has them."""
-        fits = self.perm is not None and array.ndim == len(self.perm)
-        return array.transpose(np.argsort(self.perm)) if fits else array
+        if self.perm is None or array.ndim != len(self.perm):
+            return array
+        return array.transpose(np.argsort(self.perm))
 
     def in_spec(self, array: Array) -> Array:
         """The file's numbers as the spec has them; an array of another rank stays as it is."""
