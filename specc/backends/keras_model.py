@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from specc.backends.frameworks import import_keras
+from specc.backends.frameworks import import_keras, seed_everything
 from specc.backends.keras_objects import construct, weights_in_order
 from specc.diagnostics.diagnostic import SpecError
 from specc.diagnostics.errors import artifacts as errors
@@ -55,7 +55,7 @@ def build_keras(graph: Graph, *, seed: int | None = None, dtype: str | None = No
     """
     keras = import_keras()
     if seed is not None:
-        keras.utils.set_random_seed(seed)
+        seed_everything(seed)
     model, tensors = model_of(keras, graph, graph.name, dtype)
     return BuiltModel(graph, model, tensors)
 

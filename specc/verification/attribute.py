@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import onnx
 
+from specc.backends.frameworks import array_of
 from specc.backends.keras_model import BuiltModel, run_graph
 from specc.backends.native.tensors import Place, read, tensor_names
 from specc.backends.onnx_names import LAYER_KEY
@@ -115,7 +116,7 @@ def _end_to_end(
     agreeing: str | None = None
     for node in built.graph.nodes:
         candidates = visible.get(node.layer.name, [])
-        want = np.asarray(keras_values[node.outputs[0]], np.float64)
+        want = array_of(keras_values[node.outputs[0]]).astype(np.float64)
         alike = [array for c in candidates for array in _in_layout(c, want.shape)]
         if not alike:
             continue

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from specc.backends.frameworks import array_of
 from specc.backends.keras_model import BuiltModel
 from specc.files import UsageError
 from specc.verification.inputs import Case
@@ -51,7 +52,7 @@ def keras_outputs(built: BuiltModel, case: Case) -> list[Array]:
         why = re.sub(r"\x1b\[[0-9;]*m|\{\{.*?\}\} ?", "", " ".join(lines[:2]))
         raise UsageError(f"Keras cannot run `{built.graph.name}` on this machine: {why}") from error
     every = outputs if isinstance(outputs, list | tuple) else [outputs]
-    return [np.asarray(output) for output in every]
+    return [array_of(output) for output in every]
 
 
 def largest_difference(want: Array, have: Array) -> float:

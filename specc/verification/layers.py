@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from specc.backends.frameworks import import_keras
+from specc.backends.frameworks import array_of, import_keras
 from specc.backends.keras_model import BuiltModel, call_node
 from specc.backends.runtime import open_session
 from specc.backends.silence import Output, captured
@@ -139,7 +139,7 @@ class _Walk:
         assert tensor.node is not None
         fed: dict[str, Array] = {}
         for name, known in piece.inputs.items():
-            array = np.asarray(self.values[known.tensor].single)
+            array = array_of(self.values[known.tensor].single)
             fed[name] = self.pieces.cast(name, np.ascontiguousarray(known.in_file(array)))
         value = self.values[tensor]
         nodes = tuple(self._together(tensor.node))
@@ -170,7 +170,7 @@ class _Walk:
     ) -> Checked:
         assert tensor.node is not None
         about = (tensor.node.layer, piece.layer, nodes)
-        every = [np.asarray(x) for x in value]
+        every = [array_of(x) for x in value]
         if found is None:
             return Checked(*about, float("nan"), 0.0, 0.0, 0.0)
         have, *arrays = numbered(found, *every)
@@ -200,7 +200,7 @@ class _Walk:
         """The three runs together again: all go on from the reference, rounded."""
         if not tensor.type.is_float:
             return value
-        array = np.asarray(value.wide).astype(np.asarray(value.single).dtype)
+        array = array_of(value.wide).astype(array_of(value.single).dtype)
         wide = array.astype(np.float64)
         keras = import_keras()
         made = [

@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
+from specc.backends.frameworks import array_of
 from specc.backends.keras_model import BuiltModel, run_graph
 from specc.backends.native.precision import round_to
 from specc.backends.native.precision_rules import finfo
@@ -283,7 +284,7 @@ def _rounded(side: LowSide, case: Case) -> list[Array]:
 
     layers = side.keras.callables()
     values = run_graph(graph, layers, inputs, inference=True, after=rounded)
-    return [np.asarray(values[tensor]) for tensor in graph.outputs]
+    return [array_of(values[tensor]) for tensor in graph.outputs]
 
 
 def round_inputs(array: Array, lower: ir.DataType) -> Array:
