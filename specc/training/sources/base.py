@@ -49,8 +49,8 @@ class Wanted:
 class Samples:
     """Columns as a source has them."""
 
-    inputs: list[Column]
-    targets: list[Column]
+    inputs: Sequence[Column]
+    targets: Sequence[Column]
     classes: tuple[str, ...] | int | None = None
     """Names of classes, or their number, where the source knows them."""
     test: Samples | None = None
