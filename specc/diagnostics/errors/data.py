@@ -33,9 +33,12 @@ def no_source(where: Span, data: str) -> Diagnostic:
     )
 
 
-def unreadable(where: Span, file: str, what: str, help: str | None = None) -> Diagnostic:
+def unreadable(
+    where: Span, file: str, what: str, help: str | None = None, notes: Sequence[str] = ()
+) -> Diagnostic:
     """`what` is what is wrong with it, with the place in the file."""
-    return Diagnostic("E0703", f"cannot read `{file}`: {what}", Label(where), help=help)
+    message = f"cannot read `{file}`: {what}"
+    return Diagnostic("E0703", message, Label(where), notes=list(notes), help=help)
 
 
 def no_such_name(where: Span, kind: str, name: str, file: str, known: Iterable[str]) -> Diagnostic:

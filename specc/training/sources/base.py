@@ -90,9 +90,9 @@ class Unreadable(Exception):
         return self._make(where)
 
 
-def damaged(file: str, what: str, help: str | None = None) -> Unreadable:
+def damaged(file: str, what: str, help: str | None = None, notes: Sequence[str] = ()) -> Unreadable:
     """A file that is not what it should be."""
-    return Unreadable(errors.unreadable, file, what, help)
+    return Unreadable(errors.unreadable, file, what, help, notes)
 
 
 def cannot_open(file: str, error: Exception) -> Unreadable:

@@ -132,7 +132,7 @@ def read_idx(path: str, shown: str, axes: int, what: str) -> Array:
 
 def _lower(error: Exception) -> str:
     text = str(error)
-    return text[:1].lower() + text[1:]
+    return text if text[:3].isupper() else text[:1].lower() + text[1:]
 
 
 def _header(
@@ -162,7 +162,7 @@ def _check_size(
     if size < end:
         raise damaged(shown, _too_short(size, end, shape))
     if size > end:
-        raise damaged(shown, _too_long(end, shape, f"{size - end:,} bytes"))
+        raise damaged(shown, _too_long(end, shape))
 
 
 def _bytes(dtype: np.dtype[Any], shape: tuple[int, ...]) -> int:
@@ -191,7 +191,7 @@ def _unpacked(file: gzip.GzipFile, shown: str, axes: int, what: str, squeezed: i
             done += count
         # Reading on makes gzip compare its checksum, too.
         if file.read(1):
-            raise damaged(shown, _too_long(start + total, shape, "more bytes"))
+            raise damaged(shown, _too_long(start + total, shape))
     except EOFError:
         raise damaged(shown, _too_short(start + done, start + total, shape, squeezed)) from None
     return np.frombuffer(numbers, dtype).reshape(shape)
@@ -216,5 +216,5 @@ def _too_short(end: int, expected: int, shape: tuple[int, ...], squeezed: int = 
     return f"it ends at byte {end:,}, and {_times(shape)} numbers go on to {expected:,}{inside}"
 
 
-def _too_long(end: int, shape: tuple[int, ...], more: str) -> str:
-    return f"byte {end:,}: {more} behind the {_times(shape)} numbers of the header"
+def _too_long(end: int, shape: tuple[int, ...]) -> str:
+    return f"byte {end:,}: more bytes behind the {_times(shape)} numbers of the header"

@@ -112,27 +112,34 @@ def _loaded(source: KerasDataset, name: str, home: str, missing: Sequence[str]) 
         with _kept(files), _patience(), captured(said):
             return loader.load_data(**arguments)
     except Exception as error:  # a loader raises what it meets, plain `Exception` too
-        if "does not match" in said.text and not missing:
-            what = "it is not the file that Keras knows: the checksum is another"
-            raise damaged(files[0], what, _help(name, home)) from None
+        file = files[0]
         if missing:
+            file = os.path.join(home, missing[0])
             what = "it is not in Keras's cache, and cannot be downloaded"
-            raise damaged(os.path.join(home, missing[0]), what, _help(name, home)) from None
-        why = (str(error).splitlines() or [type(error).__name__])[0]
-        raise damaged(files[0], f"Keras says: {why}", _help(name, home)) from None
+        elif "does not match" in said.text:
+            what = "it is not the file that Keras knows: the checksum is another"
+        else:
+            why = (str(error).splitlines() or [type(error).__name__])[0]
+            what = f"Keras says: {why}"
+        raise damaged(file, what, _help(), _places(name, home)) from None
 
 
-def _help(name: str, home: str) -> str:
-    lines = [
-        f"{origin}\n        as {os.path.join(home, file)}" for file, origin in FILES[name].items()
-    ]
-    again = "" if os.environ.get("KERAS_HOME") else "; KERAS_HOME names another folder"
-    return f"put there what can be had elsewhere{again}:\n      " + "\n      ".join(lines)
+def _help() -> str:
+    text = "get the files on a machine with a network, and put them there"
+    return text if os.environ.get("KERAS_HOME") else f"{text}, or where KERAS_HOME says"
+
+
+def _places(name: str, home: str) -> list[str]:
+    """Where the files of a set are to be had, and where they go."""
+    return [f"{origin} goes to {os.path.join(home, file)}" for file, origin in FILES[name].items()]
 
 
 @contextmanager
 def _kept(files: Sequence[str]) -> Generator[None]:
-    """Keep files: where a checksum is wrong and no network is there, Keras deletes them."""
+    """Keep files: where a checksum is wrong and no network is there, Keras deletes them.
+
+    What it downloads it writes over them; then they are another file, and no other is wanted.
+    """
     second: dict[str, str] = {}
     for file in files:
         if os.path.isfile(file):
