@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import Golden
+from training_data import every, idx_bytes, load, mistake, shown, write_mnist
 
-from specc.diagnostics.terminal import render_all
 from specc.training.sources import keras_sets
 from specc.training.sources.idx import read_idx
-from conftest import Golden
-from training_data import every, idx_bytes, load, mistake, write_mnist
 
 SEED = 'source = idx("files")\nscale = 1 / 255\nvalidation = first(10)'
 
@@ -95,8 +94,7 @@ def test_broken_file(tmp_path: Path, case: str, golden: Golden) -> None:
     found = mistake(tmp_path, SEED)
     assert name in found.message or found.code == "E0711"
     assert found.primary.span.text.startswith("source")
-    text = render_all([found], color=False, footer=".").replace(str(tmp_path) + os.sep, "")
-    golden(f"data/idx_{case}.txt", text)
+    golden(f"data/idx_{case}.txt", shown(tmp_path, [found]))
 
 
 def test_missing_files(tmp_path: Path) -> None:
@@ -158,10 +156,10 @@ def test_broken_file_of_the_cache(tmp_path: Path, home: Path) -> None:
     assert f"{LABELS}`: byte 3: it has 3 axes" in found.message
 
 
-def test_no_network_and_no_file(tmp_path: Path, home: Path, golden: Golden) -> None:
+@pytest.mark.usefixtures("home")
+def test_no_network_and_no_file(tmp_path: Path, golden: Golden) -> None:
     found = mistake(tmp_path, FASHION)
-    text = render_all([found], color=False, footer=".").replace(str(tmp_path) + os.sep, "")
-    golden("data/no_network.txt", text)
+    golden("data/no_network.txt", shown(tmp_path, [found]))
 
 
 def test_a_file_of_another_checksum_stays(tmp_path: Path, home: Path) -> None:

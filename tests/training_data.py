@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 
 import specc
 from specc.diagnostics.diagnostic import Diagnostic, SpecError
+from specc.diagnostics.terminal import render_all
 from specc.training.dataset import Dataset, Part
 from specc.training.load import load_dataset
 
@@ -50,6 +52,12 @@ def mistakes(folder: Path, data: str, model: str = IMAGES, loss: str = SPARSE) -
 def mistake(folder: Path, data: str, model: str = IMAGES, loss: str = SPARSE) -> Diagnostic:
     (only,) = mistakes(folder, data, model, loss)
     return only
+
+
+def shown(folder: Path, found: list[Diagnostic]) -> str:
+    """Mistakes as people see them, wherever the test runs."""
+    text = render_all(found, color=False, footer=".")
+    return text.replace(f"{folder}{os.sep}", "").replace(os.sep, "/")
 
 
 def every(part: Part | None) -> tuple[list[Any], list[Any]]:

@@ -118,7 +118,7 @@ def not_finite(where: Span, name: str, value: object, sample: str, number: int) 
         "E0710",
         f"{sample} for `{name}` holds {value}",
         Label(where),
-        notes=[f"so {'does 1 sample' if number == 1 else f'do {number:,} samples'} in all"],
+        notes=[f"so do {number - 1:,} more samples"] if number > 1 else [],
         help="training on it makes every weight NaN; take such samples out of the data",
     )
 

@@ -140,13 +140,14 @@ class _Growing:
     def check(self, values: Values) -> Bad | None:
         """The first value that is missing, or no number where there are to be numbers."""
         if not self.kind and self.group.text and len(values):
-            self.kind = "O" if _as_number(values[0]) is None and str(values[0]).strip() else ""
+            self.kind = "O" if _is_name(values[0]) else ""
         if self.kind == "O":
             missing = (row for row, value in enumerate(values) if not str(value).strip())
             row = next(missing, None)
             return None if row is None else Bad(row, "", "")
-        if isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
-            return None  # NaN is found with all other values, later
+        if isinstance(values, np.ndarray):  # NaN is found with all other values, later
+            text = values.dtype == object
+            return Bad(0, str(values[0]), "a string") if text and len(values) else None
         numbers = numbers_of(values)
         if numbers is not None:
             return None
@@ -199,6 +200,11 @@ def numbers_of(values: Values) -> Array | None:
             return None
         return found
     return None
+
+
+def _is_name(value: Any) -> bool:
+    """Whether a value is a string that does not stand for a number; a .parquet has strings."""
+    return isinstance(value, str) and bool(value.strip()) and _as_number(value) is None
 
 
 def _as_number(value: Any) -> float | None:

@@ -9,7 +9,9 @@ is too little of it, and the disk gets it back when the process ends.
 from __future__ import annotations
 
 import glob
+import re
 import tempfile
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -59,32 +61,34 @@ class _Records:
         return Samples(inputs, targets, flat=self.source.bytes == "raw")
 
     def _arrays(self) -> dict[str, Array]:
-        spools: dict[str, _Spool] = {}
+        with ExitStack() as stack:
+            spools = {name: stack.enter_context(_Spool()) for name in self.names}
+            for file in self.files:
+                self._read(file, spools)
+            if not all(len(spool) for spool in spools.values()):
+                raise damaged(self.source.path, "there is no record")
+            return {name: spool.array() for name, spool in spools.items()}
+
+    def _read(self, file: str, spools: dict[str, _Spool]) -> None:
+        errors_of = self.tensorflow.errors
         compression = self.source.compression or ""
-        for file in self.files:
-            records = self.tensorflow.data.TFRecordDataset(file, compression)
-            done = 0
-            try:
-                for batch in records.batch(RECORDS):
-                    parsed = self._parsed(batch, file, done)
-                    for name in self.names:
-                        spool = spools.setdefault(name, _Spool())
-                        for values in self._values(parsed[name].numpy(), name, file, done):
-                            if not spool.add(values):
-                                what = f"a record from {done:,} on has {_type(values)} for `{name}`"
-                                raise damaged(file, f"{what}, and those before it {spool.type}")
-                    done += len(batch)
-            except self.tensorflow.errors.NotFoundError:
-                raise damaged(file, "there is no such file") from None
-            except self.tensorflow.errors.OpError as error:
-                help = None
-                if not compression:
-                    help = 'where the file is compressed, `compression="GZIP"` says so'
-                why = error.message.splitlines()[0]
-                raise damaged(file, f"behind record {done:,}: {why}", help) from None
-        if not spools:
-            raise damaged(self.source.path, "there is no record")
-        return {name: spool.array() for name, spool in spools.items()}
+        done = 0
+        try:
+            for batch in self.tensorflow.data.TFRecordDataset(file, compression).batch(RECORDS):
+                parsed = self._parsed(batch, file, done)
+                for name, spool in spools.items():
+                    for values in self._values(parsed[name].numpy(), name, file, done):
+                        if not spool.add(values):
+                            what = f"a record from {done:,} on has {_type(values)} for `{name}`"
+                            raise damaged(file, f"{what}, and those before it {spool.type}")
+                done += len(batch)
+        except errors_of.NotFoundError:
+            raise damaged(file, "there is no such file") from None
+        except errors_of.OpError as error:
+            # TensorFlow says in brackets where in its own graph it was.
+            why = re.sub(r"\{\{.*?\}\} ?| ?\[.*", "", error.message.splitlines()[0])
+            help = None if compression else 'is it compressed? `compression="GZIP"` says so'
+            raise damaged(file, f"behind record {done:,}: {why}", help) from None
 
     def _parsed(self, batch: Any, file: str, start: int) -> Any:
         """The features of some records, all of one length."""
@@ -149,10 +153,19 @@ class _Spool:
     """An array on disk that grows at its end."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  (closed by `array`)
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  (closed at the end of the block)
         self._texts: list[Array] = []
         self._like: Array | None = None
         self._count = 0
+
+    def __enter__(self) -> _Spool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()  # what is mapped stays
+
+    def __len__(self) -> int:
+        return self._count
 
     @property
     def type(self) -> str:
@@ -173,9 +186,8 @@ class _Spool:
 
     def array(self) -> Array:
         """All samples, mapped into memory; strings are in it."""
-        with self._file:
-            if self._like is None or self._texts:
-                return np.concatenate(self._texts)
-            self._file.flush()
-            shape = (self._count, *self._like.shape[1:])
-            return np.asarray(np.memmap(self._file, self._like.dtype, "r", 0, shape))
+        if self._like is None or self._texts:
+            return np.concatenate(self._texts)
+        self._file.flush()
+        shape = (self._count, *self._like.shape[1:])
+        return np.asarray(np.memmap(self._file, self._like.dtype, "r", 0, shape))
