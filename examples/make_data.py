@@ -27,8 +27,8 @@ GRAPH: tuple[tuple[tuple[str, int], ...], ...] = (
 )
 """Reber's grammar: from each state the symbols that may follow, and the states they lead to.
 
-Source: A. S. Reber, Implicit learning of artificial grammars (1967); its graph as in A. Cleeremans,
-D. Servan-Schreiber and J. L. McClelland, Finite state automata and simple recurrent networks (1989).
+Source: A. S. Reber, Implicit learning of artificial grammars, 1967; its graph as in A. Cleeremans,
+D. Servan-Schreiber and J. L. McClelland, Finite state automata and simple recurrent networks, 1989.
 """
 
 SYMBOLS = "BEPSTVX"
@@ -82,34 +82,39 @@ def reber(count: int = 6_000, length: int = 24, seed: int = 1) -> dict[str, np.n
 def mackey_glass(count: int, delay: int = 17, step: float = 0.1) -> np.ndarray:
     """The values of a chaotic series at whole times, behind its start.
 
-    dx/dt = 0.2 x(t - delay) / (1 + x(t - delay)^10) - 0.1 x(t), by Runge and Kutta's fourth order
-    with the delayed value held for a step.
+    dx/dt = 0.2 x(t - delay) / (1 + x(t - delay)^10) - 0.1 x(t), by the method of Runge and Kutta
+    of fourth order; between two steps the delayed value lies on a line.
 
-    Source: M. C. Mackey and L. Glass, Oscillation and chaos in physiological control systems (1977).
+    Source: M. C. Mackey and L. Glass, Oscillation and chaos in physiological control systems,
+    1977.
     """
     each = round(1 / step)
     past = delay * each
     start = 300 * each
     values = np.full(past + start + count * each, 1.2)
+
+    def change(x: float, late: float) -> float:
+        return 0.2 * late / (1 + late**10) - 0.1 * x
+
     for now in range(past, len(values) - 1):
-        late = values[now - past]
-        gain = 0.2 * late / (1 + late**10)
-        x = values[now]
-        k1 = gain - 0.1 * x
-        k2 = gain - 0.1 * (x + step / 2 * k1)
-        k3 = gain - 0.1 * (x + step / 2 * k2)
-        k4 = gain - 0.1 * (x + step * k3)
+        x, late, later = values[now], values[now - past], values[now - past + 1]
+        middle = (late + later) / 2
+        k1 = change(x, late)
+        k2 = change(x + step / 2 * k1, middle)
+        k3 = change(x + step / 2 * k2, middle)
+        k4 = change(x + step * k3, later)
         values[now + 1] = x + step / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
     return values[past + start :: each][:count]
 
 
-def windows(
-    series: np.ndarray, past: int = 32, ahead: int = 6
-) -> dict[str, np.ndarray]:
+def windows(series: np.ndarray, past: int = 32, ahead: int = 6) -> dict[str, np.ndarray]:
     """What was seen, float32 [samples, past, 1], and what comes `ahead` steps behind it."""
     count = len(series) - past - ahead + 1
     x = np.stack([series[start : start + past] for start in range(count)])
-    return {"x": x[..., None].astype(np.float32), "y": series[past + ahead - 1 :].astype(np.float32)}
+    return {
+        "x": x[..., None].astype(np.float32),
+        "y": series[past + ahead - 1 :].astype(np.float32),
+    }
 
 
 def main() -> None:
