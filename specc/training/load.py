@@ -20,7 +20,7 @@ from specc.api import Model, Program
 from specc.diagnostics.diagnostic import Diagnostic, SpecError
 from specc.diagnostics.errors import data as errors
 from specc.records import record
-from specc.training.batches import Batch, batches
+from specc.training.batches import Batch, batches, blocks
 from specc.training.block import Block, block_of
 from specc.training.classes import Names, class_names, coded
 from specc.training.columns import Held, chosen, settled
@@ -31,7 +31,7 @@ from specc.training.sources.base import Samples, Unreadable
 from specc.training.splits import Indices, parted
 from specc.training.targets import agree_targets
 
-__all__ = ["Batch", "batches", "load_dataset"]
+__all__ = ["Batch", "batches", "blocks", "load_dataset"]
 
 T = TypeVar("T")
 
