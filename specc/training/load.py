@@ -64,6 +64,7 @@ def load_dataset(program: Program, model: Model) -> Dataset:
     """The data that a model is trained on, checked against it.
 
     They are those that the model's `train` block names; without one the only ones of the file.
+    Keras's own sets import Keras: who wants another backend than TensorFlow imports it before.
 
     Raises:
         SpecError: where they cannot be read or do not fit, at the entry at fault.
