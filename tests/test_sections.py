@@ -50,7 +50,18 @@ RIGHT = [
     ("data", "validation", "first(5_000)"),
     ("data", "validation", "last(0.2)"),
     ("data", "validation", 'npz("validation.npz")'),
-    ("data", "shuffle", "10_000"),
+    ("data", "validation", "random(0.1, seed=3)"),
+    ("data", "validation", "stratified(1_000)"),
+    ("data", "test", "stratified(0.2, seed=1)"),
+    ("data", "source", 'npz("digits.npz", x=["wide", "deep"], y=["a", "b"])'),
+    ("data", "source", "digits()"),
+    ("data", "source", 'parquet("digits.parquet")'),
+    ("data", "source", 'tfrecord("*.tfrecord", bytes="image", compression="GZIP")'),
+    ("data", "source", 'idx("folder")'),
+    ("data", "features", '[["height", "width"], "age"]'),
+    ("data", "shuffle", "True"),
+    ("data", "padding", '"post"'),
+    ("data", "truncating", '"pre"'),
     ("data", "seed", "0"),
     ("train", "optimizer", '"Adam"'),
     ("train", "optimizer", "Adam"),
@@ -98,7 +109,16 @@ WRONG = [
     ("data", "classes", "[]"),
     ("data", "validation", "first(0)"),
     ("data", "validation", "first(1.5)"),
-    ("data", "shuffle", "-1"),
+    ("data", "validation", "stratified(0)"),
+    ("data", "validation", 'random(0.5, seed="a")'),
+    ("data", "source", 'csv("a.csv", separator="::")'),
+    ("data", "source", 'tfrecord("a.tfrecord", compression="zip")'),
+    ("data", "source", 'images("a", interpolation="best")'),
+    ("data", "source", "digits(10)"),
+    ("data", "target", '[["a"]]'),
+    ("data", "shuffle", "10_000"),
+    ("data", "padding", '"left"'),
+    ("data", "truncating", "True"),
     ("data", "seed", "-1"),
     ("train", "data", '"digits"'),
     ("train", "optimizer", "None"),
@@ -314,3 +334,14 @@ def test_what_a_block_says_trains_a_model() -> None:
     assert set(history) >= {"loss", "accuracy", "auc", "precision"}
     assert len(history["loss"]) == 2
     assert isinstance(model.optimizer, keras.optimizers.AdamW)
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"), [("npzz('a')", "npz"), ("frist(10)", "first"), ("digit()", "digits")]
+)
+@pytest.mark.parametrize("entry", ["test", "validation"])
+def test_a_part_or_other_data_misspelt(entry: str, value: str, meant: str) -> None:
+    with pytest.raises(SpecError) as raised:
+        entries("data", f"{entry} = {value}")
+    (mistake,) = raised.value.diagnostics
+    assert (mistake.code, mistake.help) == ("E0260", f"did you mean `{meant}`?")

@@ -60,7 +60,7 @@ def loss_of(sections: list[Section], graph: Graph, output: int) -> Loss | None:
 
 def classes_of(sections: list[Section], graph: Graph) -> Classes | None:
     """How many classes a model is to tell apart, as its data say."""
-    data = _data_of(sections, graph)
+    data = data_of(sections, graph)
     if data is None:
         return None
     classes = data.entries.get("classes")
@@ -79,11 +79,11 @@ def _train_of(sections: list[Section], graph: Graph) -> Section | None:
     return next((s for s in sections if s.kind == "train" and s.name == graph.name), None)
 
 
-def _data_of(sections: list[Section], graph: Graph) -> Section | None:
-    """The data block that a model is trained with; without a `train` block, the only one."""
+def data_of(sections: list[Section], graph: Graph) -> Section | None:
+    """The data block that a model's `train` block names; where none does, the only one."""
     every = [section for section in sections if section.kind == "data"]
     train = _train_of(sections, graph)
-    if train is None:
+    name = None if train is None else train.entries.get("data")
+    if name is None:
         return every[0] if len(every) == 1 else None
-    name = train.entries.get("data")
     return next((section for section in every if section.name == name), None)
