@@ -8,6 +8,7 @@ import os
 from typing import Any, cast
 
 from specc.api import Model
+from specc.cli import verify_files
 from specc.cli.reduction import MIN_SNR, add_judging_options
 from specc.cli.select import (
     OUTPUT_DIRECTORY,
@@ -25,18 +26,23 @@ EXAMPLES = """examples:
   specc verify specs/bn_after.spec                       build/bn_after.onnx
   specc verify specs/bn_after.spec model.onnx --layers
   specc verify specs/bn_after.spec model.onnx --weights trained.keras --provider cuda
+  specc verify model.onnx                                against its own manifest, without Keras
+  specc verify a.onnx b.onnx                             two models, .onnx or .keras
 
 Without --weights, Keras gets the weights that the file's manifest names: those of a seed, or of
 a .keras file that is still there."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("spec", metavar="SPEC")
+    parser.add_argument(
+        "spec", metavar="SPEC", help="a spec; or a model, to check by itself or beside another one"
+    )
     parser.add_argument(
         "file",
         nargs="?",
-        metavar="FILE.onnx",
-        help=f"the file to verify (default: {OUTPUT_DIRECTORY}/MODEL.onnx)",
+        metavar="FILE",
+        help=f"the file to verify (default: {OUTPUT_DIRECTORY}/MODEL.onnx), or the model to compare "
+        "the first one with",
     )
     add_model_option(parser)
     parser.add_argument(
@@ -48,11 +54,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--layers", action="store_true", help="show each layer's parameters, and run it by itself"
     )
+    parser.add_argument(
+        "--atol",
+        type=_distance,
+        metavar="X",
+        help="between two models, how far outputs may be apart (default: what float32's rounding "
+        "explains)",
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
 def run(options: argparse.Namespace) -> int:
     """Compare the file with its spec's Keras model; the file is not changed."""
+    if verify_files.is_model(options.spec):
+        return verify_files.run(options)
+    if options.atol is not None:
+        raise UsageError("--atol is for two models", "`specc verify A.onnx B.onnx --atol X`")
     models = chosen_models(options, options.spec, options.model)
     if len(models) != 1:
         names = ", ".join(model.name for model in models)
@@ -92,6 +109,16 @@ def run(options: argparse.Namespace) -> int:
         raise SpecError(report.diagnostics)
     print_report(report, f"{path} agrees with Keras", layers=options.layers)
     return 0
+
+
+def _distance(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no number from 0 on")
+    return value
 
 
 def _samples_of(manifest: dict[str, Any]) -> str | None:

@@ -44,8 +44,8 @@ def draw_cases(graph: Graph, seed: int) -> Iterator[Case]:
     vocabulary holds, as strings are; an axis with a name has one size wherever the name is used.
     """
     random = np.random.default_rng(seed)
-    limits = {tensor: _limit(graph, tensor) for tensor in graph.inputs}
-    known = {tensor: _known(graph, tensor) for tensor in graph.inputs}
+    limits = {tensor: limit_of(graph, tensor) for tensor in graph.inputs}
+    known = {tensor: names_known(graph, tensor) for tensor in graph.inputs}
     for batch in BATCH_SIZES if graph.batch_size is None else (graph.batch_size,):
         unknown = UNKNOWN_SIZES[batch % 2]
         for kind in KINDS[:1] if batch > MANY and graph.batch_size is None else KINDS:
@@ -123,16 +123,16 @@ def _picked(
     return np.array(known).astype(dtype)[chosen]
 
 
-def _limit(graph: Graph, tensor: Tensor) -> int | None:
+def limit_of(graph: Graph, tensor: Tensor) -> int | None:
     """The number that an integer input must stay below, from the layers that it reaches."""
     limits = [layer.index_limit for layer in _reached(graph, tensor)]
     return min([limit for limit in limits if limit is not None], default=None)
 
 
-def _known(graph: Graph, tensor: Tensor) -> list[str | int]:
+def names_known(graph: Graph, tensor: Tensor) -> list[str | int]:
     """What the layers that an input reaches know by name, of the input's kind."""
     kind = str if tensor.type.dtype == "string" else int
-    limit = _limit(graph, tensor)
+    limit = limit_of(graph, tensor)
     found = [item for layer in _reached(graph, tensor) for item in layer.known_inputs]
     return [
         item

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from specc.backends.fold import Accounting
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.records import fresh, record
+from specc.verification.findings import finite
 
 if TYPE_CHECKING:
     from specc.backends.native.precision import Lowered, Precision
@@ -102,7 +103,7 @@ class LowReport:
 
 
 def run_as_json(run: Run) -> dict[str, Any]:
-    return {key: _number(value) for key, value in vars(run).items()}
+    return {key: finite(value) for key, value in vars(run).items()}
 
 
 @record
@@ -155,8 +156,8 @@ class Report:
             "model": self.model,
             "provider": self.provider,
             "undefined": self.undefined,
-            "max_abs_error": _number(self.max_abs_error),
-            "max_rel_error": _number(self.max_rel_error),
+            "max_abs_error": finite(self.max_abs_error),
+            "max_rel_error": finite(self.max_rel_error),
             "runs": [run_as_json(run) for run in self.runs],
             **({"lower": self.lower.as_json()} if self.lower else {}),
             **({"quantized": self.quantized.as_json()} if self.quantized else {}),
@@ -182,7 +183,7 @@ class Report:
             },
             "layers": [vars(layer) for layer in self.layers],
             "checks": [
-                {key: _number(value) for key, value in vars(check).items()} for check in self.checks
+                {key: finite(value) for key, value in vars(check).items()} for check in self.checks
             ],
             "errors": [diagnostic_as_json(diagnostic) for diagnostic in self.diagnostics],
         }
@@ -204,10 +205,3 @@ def closest_of(runs: list[Run]) -> Run | None:
 def largest(values: list[float]) -> float:
     """NaN where any is NaN."""
     return float("nan") if any(v != v for v in values) else max(values, default=0.0)
-
-
-def _number(value: Any) -> Any:
-    """JSON has no NaN and no infinity."""
-    if isinstance(value, float) and (value != value or value in (float("inf"), -float("inf"))):
-        return str(value)
-    return value

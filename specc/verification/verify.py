@@ -18,9 +18,9 @@ from specc.backends.native.precision import Precision, round_to
 from specc.backends.native.precision_rules import LOWER
 from specc.backends.native.widened import widened
 from specc.backends.quantize import Stored
+from specc.backends.read import load_onnx
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
-from specc.files import UsageError, reason
 from specc.graph import Graph
 from specc.verification.attribute import each_layer
 from specc.verification.lowered import LowOutcome, LowSide, round_inputs, round_weights
@@ -175,28 +175,6 @@ def _one_error_each(parameters: list[Diagnostic], outputs: list[Diagnostic]) -> 
         else:
             cause.notes += diagnostic.notes[:1]
     return parameters + others
-
-
-def load_onnx(onnx_model: onnx.ModelProto | str | os.PathLike[str]) -> onnx.ModelProto:
-    """An ONNX model from a file, or as it is.
-
-    Raises:
-        UsageError: where the file cannot be read or is no ONNX model.
-    """
-    if isinstance(onnx_model, onnx.ModelProto):
-        return onnx_model
-    path = os.fspath(onnx_model)
-    try:
-        model = onnx.load(path)
-        onnx.checker.check_model(model)
-    except OSError as error:
-        raise UsageError(f"cannot read `{path}`: {reason(error)}") from None
-    except Exception as error:  # protobuf's and the checker's own exceptions
-        first = str(error).strip().splitlines()
-        raise UsageError(
-            f"`{path}` is not a valid ONNX model: {first[0] if first else error}"
-        ) from None
-    return model
 
 
 def _compare_interface(
