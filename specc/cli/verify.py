@@ -41,8 +41,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "file",
         nargs="?",
         metavar="FILE",
-        help=f"the file to verify (default: {OUTPUT_DIRECTORY}/MODEL.onnx), or the model to compare "
-        "the first one with",
+        help=f"the file to verify (default: {OUTPUT_DIRECTORY}/MODEL.onnx); or a model to "
+        "compare the first one with",
     )
     add_model_option(parser)
     parser.add_argument(

@@ -57,7 +57,7 @@ def _of_files(first: OnnxSide, second: OnnxSide) -> Iterator[Finding]:
             changes.append(
                 "its operators differ"
                 if kinds[0] == kinds[1]
-                else f"it is {kinds[0] or 'nothing'} in one and {kinds[1] or 'nothing'} in the other"
+                else f"it is {kinds[0] or 'none'} in one and {kinds[1] or 'none'} in the other"
             )
         if changes:
             yield Finding(layer, places.get(layer), "; ".join(changes))
@@ -99,8 +99,8 @@ def _changes(ours: Mapping[str, Array], theirs: Mapping[str, Array]) -> Iterator
             count = int(np.count_nonzero(off))  # NaN counts
             if count:
                 at = [int(i) for i in np.unravel_index(int(np.argmax(off)), off.shape)]
-                largest = float(off[tuple(at)])
-                yield f"{role} differs in {count:,} of {off.size:,} numbers, by {largest:.2g} at {at}"
+                by = f"by {float(off[tuple(at)]):.2g} at {at}"
+                yield f"{role} differs in {count:,} of {off.size:,} numbers, {by}"
 
 
 def _of_keras(first: Any, second: Any) -> Iterator[Finding]:

@@ -1,7 +1,7 @@
 """What is in an ONNX file, in short: hashes of each initializer and of each layer's operators.
 
-They depend on the numbers and the operators alone: not on how a tensor is stored (in the file, beside
-it, as bytes or as a list), nor on comments or shapes that were inferred.
+They depend on the numbers and the operators alone: not on how a tensor is stored (in the file,
+beside it, as bytes or as a list), nor on comments or shapes that were inferred.
 """
 
 from __future__ import annotations

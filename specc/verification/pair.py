@@ -142,7 +142,11 @@ def compare_pair(
         with_second = {p.second.name: cast(p.second, case.feeds[p.first.name]) for p in inputs}
         every = first.run(case.feeds), second.run(with_second), first.run(_nudged(case.feeds, seed))
         for pair in outputs:
-            arrays = every[0][pair.first.name], every[1][pair.second.name], every[2][pair.first.name]
+            arrays = (
+                every[0][pair.first.name],
+                every[1][pair.second.name],
+                every[2][pair.first.name],
+            )
             run = _compare(case.case, pair.first.name, rounding, atol, *arrays)
             if run is None:
                 report.undefined += 1
@@ -178,9 +182,7 @@ def _judge(report: PairReport, compared: set[str]) -> None:
         report.notes.append("every layer has the same weights and operators in both")
 
 
-def drawn(
-    first: ModelSide, second: ModelSide, inputs: list[Pair], seed: int
-) -> Iterator[Inputs]:
+def drawn(first: ModelSide, second: ModelSide, inputs: list[Pair], seed: int) -> Iterator[Inputs]:
     """Inputs of several kinds and batch sizes; what one of the models knows of them is used."""
     known = {p.first.name: _recipe(first, second, p) for p in inputs}
     fixed = first.interface.batch or second.interface.batch
@@ -199,7 +201,9 @@ def _recipe(first: ModelSide, second: ModelSide, pair: Pair) -> Recipe:
     ours, theirs = first.recipes.get(pair.first.name), second.recipes.get(pair.second.name)
     best = ours or theirs
     sizes = pair.first.type.shape, pair.second.type.shape
-    both = zip(*sizes, strict=True) if len(sizes[0]) == len(sizes[1]) else ((n, n) for n in sizes[0])
+    both = (
+        zip(*sizes, strict=True) if len(sizes[0]) == len(sizes[1]) else ((n, n) for n in sizes[0])
+    )
     shape = tuple(
         next((int(n) for n in pair_of_sizes if isinstance(n, int)), None) for pair_of_sizes in both
     )

@@ -1,8 +1,8 @@
 """Inputs that a file's manifest describes in a few words, and outputs that it holds.
 
-The inputs are made anew wherever the file is checked. NumPy promises the bits of a generator for all
-time, but not what its distributions make of them: so the numbers are made of the bits here, by sums
-of whole numbers and divisions by powers of two, which are exact everywhere.
+The inputs are made anew wherever the file is checked. NumPy promises the bits of a generator for
+all time, but not what its distributions make of them: so the numbers are made of the bits here, by
+sums of whole numbers and divisions by powers of two, which are exact everywhere.
 """
 
 from __future__ import annotations
@@ -58,9 +58,7 @@ class Recipe(NamedTuple):
     def of_json(cls, said: Mapping[str, Any]) -> Recipe:
         """Raises KeyError, TypeError, ValueError: where it is not what `as_json` gave."""
         shape = tuple(None if n is None else int(n) for n in said["shape"])
-        return cls(
-            str(said["dtype"]), shape, int(said.get("top", 1)), tuple(said.get("known", ()))
-        )
+        return cls(str(said["dtype"]), shape, int(said.get("top", 1)), tuple(said.get("known", ())))
 
     def make(self, kind: str, batch: int, seed: Sequence[int]) -> Array:
         """The input: bits of PCG64 made into numbers of its type."""

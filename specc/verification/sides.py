@@ -105,7 +105,8 @@ class OnnxSide:
         shapes = {i.name: list(i.dims) for i in self.model.graph.initializer}
         nodes = self.model.graph.node
         sigmoids = sum(
-            RECURRENT.get(node.op_type, 0) * TIME_STEPS or node.op_type in ("Sigmoid", "HardSigmoid")
+            RECURRENT.get(node.op_type, 0) * TIME_STEPS
+            or node.op_type in ("Sigmoid", "HardSigmoid")
             for node in nodes
         )
         return Rounding(sum(1 + sqrt(_terms(node, shapes)) for node in nodes), sigmoids)
@@ -173,7 +174,8 @@ class KerasSide:
             ]
         batch = {x.shape[0] for x in self.model.inputs}
         size = batch.pop() if len(batch) == 1 else None
-        self.interface = Interface(path, *({p.name: p for p in side} for side in ports), size)
+        inputs, outputs = ({port.name: port for port in side} for side in ports)
+        self.interface = Interface(path, inputs, outputs, size)
 
     @property
     def runs_on(self) -> str:
