@@ -62,6 +62,9 @@ def print_report(report: Report, outcome: str, *, layers: bool = False) -> None:
     if account.copies:
         parts.append(f"+ {account.copies:,} copies")
     console.print(f"  parameters  {' '.join(parts)} = {account.onnx_total:,} in ONNX")
+    for warning in report.warnings:
+        at = f"{warning.primary.span.source.name}:{warning.primary.span.line}"
+        console.print(f"  warning     {warning.message} ({at})", soft_wrap=True)
     if report.quantized is not None:
         _print_quantized(console, report.quantized)
     if layers:

@@ -106,7 +106,7 @@ def run(options: argparse.Namespace) -> int:
 
     if not report.ok:
         print_checks(report)
-        raise SpecError(report.diagnostics)
+        raise SpecError([*report.diagnostics, *report.warnings])
     print_report(report, f"{path} agrees with Keras", layers=options.layers)
     return 0
 

@@ -125,6 +125,6 @@ def _print_whole(report: Report, first: str, second: str, options: argparse.Name
         return 0 if report.ok else 1
     if not report.ok:
         print_checks(report)
-        raise SpecError(report.diagnostics)
+        raise SpecError([*report.diagnostics, *report.warnings])
     print_report(report, f"{first} and {second} agree", layers=options.layers)
     return 0

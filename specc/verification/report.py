@@ -126,6 +126,8 @@ class Report:
     """Of a file with weights in 8 bits; `runs` are those of the model it was made of then."""
     checks: list[LayerCheck] = fresh(default_factory=list[LayerCheck])
     """Each layer by itself, where that was asked for and the file says where they are."""
+    warnings: list[Diagnostic] = fresh(default_factory=list[Diagnostic])
+    """What is as Keras has it, and yet hardly meant."""
 
     @property
     def ok(self) -> bool:
@@ -186,6 +188,7 @@ class Report:
                 {key: finite(value) for key, value in vars(check).items()} for check in self.checks
             ],
             "errors": [diagnostic_as_json(diagnostic) for diagnostic in self.diagnostics],
+            "warnings": [diagnostic_as_json(diagnostic) for diagnostic in self.warnings],
         }
 
 

@@ -23,6 +23,7 @@ from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
 from specc.graph import Graph
 from specc.verification.attribute import each_layer
+from specc.verification.batchnorm import Sides, audit_file, audit_statistics
 from specc.verification.lowered import LowOutcome, LowSide, round_inputs, round_weights
 from specc.verification.outputs import Outcome, Side, compare_outputs, open_file
 from specc.verification.parameters import (
@@ -99,6 +100,11 @@ def verify_onnx(
         diagnostics = compare_parameters(graph, expected.accounting, wanted, found, file)
         if exporter.precision is not None:
             diagnostics += compare_constants(graph, expected.accounting, wanted, found, file)
+    audited = Sides(
+        graph, exporter.variables, reference.own, expected.accounting, wanted,
+        read_initializers(model),
+    )  # fmt: skip
+    diagnostics = audit_file(audited, expected.model, model) + diagnostics
     if not expected.accounting.closes:
         diagnostics.append(errors.sum_does_not_close(graph.span, graph.name))
     quantized = None
@@ -137,6 +143,7 @@ def verify_onnx(
         lower=lower,
         quantized=quantized,
         checks=checked,
+        warnings=audit_statistics(audited),
     )
 
 
