@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from specc.api import Model
 from specc.cli import verify_files
+from specc.cli.pages import write_page
 from specc.cli.reduction import MIN_SNR, add_judging_options
 from specc.cli.select import (
     OUTPUT_DIRECTORY,
@@ -61,6 +62,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="between two models, how far outputs may be apart (default: what float32's rounding "
         "explains)",
     )
+    parser.add_argument(
+        "--html", metavar="FILE", help="write the report as a page that needs nothing else"
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
@@ -95,10 +99,12 @@ def run(options: argparse.Namespace) -> int:
             provider=options.provider,
             seed=options.seed,
             file=path,
-            layers=options.layers,
+            layers=options.layers or options.html is not None,
             samples=options.evaluate or _samples_of(manifest),
             min_snr=MIN_SNR if options.min_snr is None else options.min_snr,
         )
+    if options.html:
+        write_page(options.html, report.as_json(), report.sources)
     if options.json:
         print(json.dumps(report.as_json(), indent=2))
         return 0 if report.ok else 1

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from specc.cli.file_reports import print_file, print_findings, print_pair
+from specc.cli.pages import write_page
 from specc.cli.select import progress
 from specc.files import UsageError
 
@@ -53,6 +54,8 @@ def _check(path: str, options: argparse.Namespace) -> int:
 
     with progress(f"checking {path}"):
         report = check_file(path, options.provider)
+    if options.html:
+        write_page(options.html, report.as_json())
     if options.json:
         print(json.dumps(report.as_json(), indent=2))
     elif report.ok:
@@ -74,6 +77,8 @@ def _compare(first: str, second: str, options: argparse.Namespace) -> int:
 
     with progress(f"comparing {first} and {second}"):
         report = compare_pair(*sides, seed=options.seed, atol=options.atol)
+    if options.html:
+        write_page(options.html, report.as_json())
     if options.json:
         print(json.dumps(report.as_json(), indent=2))
     elif report.ok:
@@ -111,7 +116,7 @@ def _verified(
         provider=options.provider,
         seed=options.seed,
         file=file.path,
-        layers=options.layers,
+        layers=options.layers or options.html is not None,
         samples=options.evaluate,
     )
 
@@ -120,6 +125,8 @@ def _print_whole(report: Report, first: str, second: str, options: argparse.Name
     from specc.cli.reports import print_checks, print_report
     from specc.diagnostics.diagnostic import SpecError
 
+    if options.html:
+        write_page(options.html, report.as_json(), report.sources)
     if options.json:
         print(json.dumps(report.as_json(), indent=2))
         return 0 if report.ok else 1

@@ -26,8 +26,8 @@ FIT = 4e-6
 on both sides, and that of their quotient."""
 
 DIFFERENT = 0.01
-"""How far, relatively, an epsilon must be from the spec's to be another one; `FIT` of a variance near
-1 is not much less."""
+"""How far, relatively, an epsilon must be from the spec's to be another one: `FIT` of a variance
+near 1 is nearly as much."""
 
 ONNX_DEFAULTS = {"epsilon": 1e-5, "momentum": 0.9}
 """Of attributes that a BatchNormalization node does not have."""

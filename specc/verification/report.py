@@ -148,12 +148,19 @@ class Report:
         """The run that came nearest to what is allowed, or went furthest beyond."""
         return closest_of(self.runs)
 
+    @property
+    def sources(self) -> dict[str, str]:
+        """The texts that its diagnostics point to, by name."""
+        found = [d.primary.span.source for d in (*self.diagnostics, *self.warnings)]
+        return {source.name: source.text for source in found}
+
     def as_json(self) -> dict[str, Any]:
         """The report as JSON-serialisable data."""
         from specc.diagnostics.as_json import diagnostic_as_json
 
         account = self.params
         return {
+            "kind": "spec",
             "ok": self.ok,
             "model": self.model,
             "provider": self.provider,

@@ -151,7 +151,8 @@ def with_node(sound: Subject, **attributes: Any) -> onnx.ModelProto:
     [
         ({"training_mode": 1},
          ("E0616", "`batch_normalization` is in training mode in the ONNX file")),
-        ({"epsilon": 1e-5}, ("E0617", "`batch_normalization` has another epsilon in the ONNX file")),
+        ({"epsilon": 1e-5},
+         ("E0617", "`batch_normalization` has another epsilon in the ONNX file")),
         ({"momentum": 0.5},
          ("E0617", "`batch_normalization` has another momentum in the ONNX file")),
         ({}, None),
