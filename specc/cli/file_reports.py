@@ -42,6 +42,8 @@ def print_file(report: FileReport) -> None:
             print(f"              {run.compared:,} of {run.size:,} numbers of `{output}` compared")
     else:
         print(f"  samples     none are recorded: {report.no_samples}")
+    if report.accuracy is not None:
+        print(f"  accuracy    {report.accuracy:.2%}")
     for note in report.notes:
         print(f"  note        {note}")
 
@@ -67,6 +69,8 @@ def print_pair(report: PairReport) -> None:
     if rows:
         agreeing = sum(run.rows_agreeing for run in report.runs)
         print(f"  arg-max     {agreeing:,} of {rows:,} rows agree")
+    if report.accuracy is not None:
+        print("  accuracy    {:.2%} and {:.2%}".format(*report.accuracy))
     same = report.params[0] == report.params[1]
     print(f"  parameters  {report.params[0]:,}" + (" in both" if same else
           f" and {report.params[1]:,}"))  # fmt: skip

@@ -51,6 +51,9 @@ def print_report(report: Report, outcome: str, *, layers: bool = False) -> None:
     if rows:
         agreeing = sum(run.rows_agreeing for run in runs)
         console.print(f"  arg-max     {agreeing:,} of {rows:,} rows agree")
+    if report.accuracy is not None:
+        keras, file = report.accuracy
+        console.print(f"  accuracy    {keras:.2%} in Keras, {file:.2%} in the file")
     account = report.params
     parts = [f"{account.keras_total:,} in Keras"]
     if account.folded_from:
@@ -134,7 +137,7 @@ def _batches(runs: Sequence[Run]) -> str:
     kinds: dict[str, dict[str, None]] = {}
     for run in runs:
         kind, _, batch = run.case.partition(" inputs, batch ")
-        kinds.setdefault(batch, {})[kind] = None
+        kinds.setdefault(batch, {})[kind.partition("[")[0]] = None  # of a file all at once
     alike: dict[tuple[str, ...], list[str]] = {}
     for batch, found in kinds.items():
         alike.setdefault(tuple(found), []).append(batch)

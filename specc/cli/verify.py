@@ -63,6 +63,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "explains)",
     )
     parser.add_argument(
+        "--inputs",
+        metavar="FILE.npz",
+        help="samples to run besides drawn inputs: an array for each input, by its name, and "
+        "perhaps `labels`",
+    )
+    parser.add_argument(
         "--html", metavar="FILE", help="write the report as a page that needs nothing else"
     )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
@@ -101,6 +107,7 @@ def run(options: argparse.Namespace) -> int:
             file=path,
             layers=options.layers or options.html is not None,
             samples=options.evaluate or _samples_of(manifest),
+            inputs=options.inputs,
             min_snr=MIN_SNR if options.min_snr is None else options.min_snr,
         )
     if options.html:

@@ -53,7 +53,7 @@ def _check(path: str, options: argparse.Namespace) -> int:
     from specc.verification.recheck import check_file
 
     with progress(f"checking {path}"):
-        report = check_file(path, options.provider)
+        report = check_file(path, options.provider, options.inputs)
     if options.html:
         write_page(options.html, report.as_json())
     if options.json:
@@ -76,7 +76,7 @@ def _compare(first: str, second: str, options: argparse.Namespace) -> int:
     from specc.verification.pair import compare_pair
 
     with progress(f"comparing {first} and {second}"):
-        report = compare_pair(*sides, seed=options.seed, atol=options.atol)
+        report = compare_pair(*sides, seed=options.seed, atol=options.atol, inputs=options.inputs)
     if options.html:
         write_page(options.html, report.as_json())
     if options.json:
@@ -118,6 +118,7 @@ def _verified(
         file=file.path,
         layers=options.layers or options.html is not None,
         samples=options.evaluate,
+        inputs=options.inputs,
     )
 
 

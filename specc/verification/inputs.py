@@ -13,14 +13,23 @@ from specc.semantics.composite import Composite
 
 BATCH_SIZES = (1, 2, 17)
 KINDS = ("normal", "zeros", "large", "one-hot")
+EDGES = ("negative", "tiny")
+"""Kinds for the smallest batch alone, where an input has floating-point numbers."""
 MANY = 16
 """Batches of more samples than this get the first kind alone: they are there for their size."""
 
 LARGE = 100.0
 """Standard deviation of the "large" inputs."""
 
+TINY = 1e-4
+"""That of the "tiny" ones: their variance is far below the epsilons of normalizations, so that
+outputs depend on these."""
+
 UNKNOWN_SIZES = (7, 12)
 """What an axis of unknown size is given: the first for even batches, the second for odd ones."""
+
+APART = 3
+"""By how much the sizes of axes with different names differ: one taken for another would show."""
 
 Array = np.ndarray[Any, Any]
 
@@ -46,19 +55,29 @@ def draw_cases(graph: Graph, seed: int) -> Iterator[Case]:
     random = np.random.default_rng(seed)
     limits = {tensor: limit_of(graph, tensor) for tensor in graph.inputs}
     known = {tensor: names_known(graph, tensor) for tensor in graph.inputs}
-    for batch in BATCH_SIZES if graph.batch_size is None else (graph.batch_size,):
-        unknown = UNKNOWN_SIZES[batch % 2]
-        for kind in KINDS[:1] if batch > MANY and graph.batch_size is None else KINDS:
+    edges = EDGES if any(tensor.type.is_float for tensor in graph.inputs) else ()
+    batches = BATCH_SIZES if graph.batch_size is None else (graph.batch_size,)
+    for batch in batches:
+        kinds = KINDS[:1] if batch > MANY and graph.batch_size is None else KINDS
+        sizes = _sizes(graph, UNKNOWN_SIZES[batch % 2])
+        for kind in (*kinds, *(edges if batch == batches[0] else ())):
             yield Case(
                 kind,
                 batch,
                 {
                     tensor.name: _draw(
-                        tensor, kind, batch, unknown, limits[tensor], known[tensor], random
+                        tensor, kind, batch, sizes, limits[tensor], known[tensor], random
                     )
                     for tensor in graph.inputs
                 },
             )
+
+
+def _sizes(graph: Graph, base: int) -> dict[str | None, int]:
+    """The size of each axis with a name, and of those without one."""
+    names = [n for t in graph.inputs for n in t.type.shape if isinstance(n, str)]
+    named = {name: base + APART * i for i, name in enumerate(dict.fromkeys(names))}
+    return {None: base, **named}
 
 
 EPSILON = float(np.finfo(np.float32).eps)
@@ -85,13 +104,13 @@ def _draw(
     tensor: Tensor,
     kind: str,
     batch: int,
-    unknown: int,
+    sizes: dict[str | None, int],
     limit: int | None,
     known: list[str | int],
     random: np.random.Generator,
 ) -> Array:
     dtype = tensor.type.dtype
-    shape = (batch, *(n if isinstance(n, int) else unknown for n in tensor.type.shape))
+    shape = (batch, *(n if isinstance(n, int) else sizes[n] for n in tensor.type.shape))
     if dtype == "bool":
         return {"zeros": np.zeros(shape, bool), "large": np.ones(shape, bool)}.get(
             kind, random.random(shape) < 0.5
@@ -109,8 +128,9 @@ def _draw(
         width = shape[-1] if len(shape) > 1 else 1
         hot = np.eye(width)[random.integers(0, width, shape[:-1])].reshape(shape)
         return hot.astype(dtype)
-    scale = {"zeros": 0.0, "large": LARGE}.get(kind, 1.0)
-    return (random.standard_normal(shape) * scale).astype(dtype)
+    scale = {"zeros": 0.0, "large": LARGE, "tiny": TINY}.get(kind, 1.0)
+    numbers = random.standard_normal(shape) * scale
+    return (-np.abs(numbers) if kind == "negative" else numbers).astype(dtype)
 
 
 def _picked(

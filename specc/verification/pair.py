@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from specc.inference.interface import cast
+from specc.inference.samples import Samples, read_samples
 from specc.records import fresh, record
 from specc.verification.apart import first_layers_apart
 from specc.verification.differences import (
@@ -17,6 +18,7 @@ from specc.verification.differences import (
     with_numbers,
 )
 from specc.verification.findings import Finding, finite, listed_findings
+from specc.verification.given import accuracy_of, cases_of
 from specc.verification.inputs import BATCH_SIZES, EPSILON, MANY
 from specc.verification.pairing import Pair, pair_ports
 from specc.verification.samples import Recipe
@@ -111,24 +113,25 @@ def compare_pair(
     *,
     seed: int = 0,
     atol: float | None = None,
-    cases: Iterator[Inputs] | None = None,
+    inputs: str | None = None,
 ) -> PairReport:
     """Run the same inputs through two models, and compare what can be paired.
 
     Args:
         seed: of the inputs that are drawn.
         atol: the largest difference allowed; what float32's rounding explains without it.
-        cases: inputs to use instead of drawn ones.
+        inputs: a file of samples for the first model, to run besides drawn ones; where it has
+            labels, the accuracy of both is told.
 
     Raises:
         UsageError: where the inputs or outputs of the two are not of the same types.
     """
-    inputs = pair_ports("inputs", first.interface, second.interface)
+    pairs = pair_ports("inputs", first.interface, second.interface)
     outputs = pair_ports("outputs", first.interface, second.interface)
     report = PairReport(
         (first.path, second.path),
         (first.runs_on, second.runs_on),
-        inputs,
+        pairs,
         outputs,
         (first.params, second.params),
         [],
@@ -138,9 +141,10 @@ def compare_pair(
     worse = [side.rounding for side in (first, second)]
     rounding = Rounding(max(r.steps for r in worse), max(r.gates for r in worse))
     compared: set[str] = set()
-    for case in cases or drawn(first, second, inputs, seed):
-        with_second = {p.second.name: cast(p.second, case.feeds[p.first.name]) for p in inputs}
-        every = first.run(case.feeds), second.run(with_second), first.run(_nudged(case.feeds, seed))
+    samples = read_samples(inputs, first.interface) if inputs is not None else None
+    for case in _cases(first, second, pairs, seed, samples):
+        feeds = _for_second(pairs, case.feeds)
+        every = first.run(case.feeds), second.run(feeds), first.run(_nudged(case.feeds, seed))
         for pair in outputs:
             arrays = (
                 every[0][pair.first.name],
@@ -153,8 +157,29 @@ def compare_pair(
                 continue
             compared.add(run.output)
             report.runs.append(run)
+    if samples is not None and samples.labels is not None:
+        (output,) = outputs
+        report.accuracy = (
+            accuracy_of(samples, lambda feeds: first.run(feeds)[output.first.name]),
+            accuracy_of(
+                samples, lambda feeds: second.run(_for_second(pairs, feeds))[output.second.name]
+            ),
+        )
     _judge(report, compared)
     return report
+
+
+def _cases(
+    first: ModelSide, second: ModelSide, pairs: list[Pair], seed: int, samples: Samples | None
+) -> Iterator[Inputs]:
+    yield from drawn(first, second, pairs, seed)
+    if samples is not None:
+        yield from (Inputs(str(case), case.inputs) for case in cases_of(samples))
+
+
+def _for_second(pairs: list[Pair], feeds: Mapping[str, Array]) -> dict[str, Array]:
+    """Inputs of the first model as the second one takes them."""
+    return {p.second.name: cast(p.second, feeds[p.first.name]) for p in pairs}
 
 
 def _judge(report: PairReport, compared: set[str]) -> None:

@@ -14,6 +14,8 @@ from specc.backends.read import load_onnx
 from specc.backends.runtime import Session, blaming, open_session
 from specc.backends.silence import Output, captured
 from specc.files import UsageError
+from specc.inference.interface import read_interface
+from specc.inference.samples import read_samples
 from specc.manifest import RECORD_KEY, read_manifest
 from specc.records import fresh, record
 from specc.verification.differences import largest_difference
@@ -25,6 +27,7 @@ from specc.verification.fingerprint import (
     interface_of,
     params_by_layer,
 )
+from specc.verification.given import accuracy_of
 from specc.verification.samples import Numbers, Recipe
 
 VERSIONS = (1,)
@@ -71,6 +74,8 @@ class FileReport:
     notes: list[str] = fresh(default_factory=list[str])
     no_samples: str | None = None
     """Why no samples are recorded."""
+    accuracy: float | None = None
+    """On samples with labels, where some were given."""
 
     @property
     def ok(self) -> bool:
@@ -94,16 +99,20 @@ class FileReport:
             },
             "runs": [{key: finite(value) for key, value in vars(run).items()} for run in self.runs],
             "no_samples": self.no_samples,
+            "accuracy": self.accuracy,
             "notes": self.notes,
             "errors": listed_findings(self.findings),
         }
 
 
-def check_file(path: str, provider: str = "auto") -> FileReport:
+def check_file(path: str, provider: str = "auto", inputs: str | None = None) -> FileReport:
     """Compare a file with its manifest.
 
     The initializers and the operators of each layer with their hashes, the numbers of parameters,
     and the recorded outputs with what onnxruntime gives for the recorded inputs.
+
+    Args:
+        inputs: samples with labels, to tell the accuracy.
 
     Raises:
         UsageError: where the file cannot be read, or has no manifest that says so much.
@@ -122,6 +131,14 @@ def check_file(path: str, provider: str = "auto") -> FileReport:
         raise UsageError(
             f"the manifest of `{path}` is broken: {type(error).__name__}: {error}", REMEDY
         ) from None
+    if inputs is not None:
+        with captured(Output()), blaming(f"`{path}`"):
+            session = open_session(path, provider)
+            samples = read_samples(inputs, read_interface(session, path))
+            check.report.provider = str(session.provider)
+            check.report.accuracy = accuracy_of(
+                samples, lambda feeds: next(iter(session.run(feeds).values()))
+            )
     check.report.notes += _changed_since(content, path)
     return check.report
 

@@ -126,6 +126,8 @@ class Report:
     """Of a file with weights in 8 bits; `runs` are those of the model it was made of then."""
     checks: list[LayerCheck] = fresh(default_factory=list[LayerCheck])
     """Each layer by itself, where that was asked for and the file says where they are."""
+    accuracy: tuple[float, float] | None = None
+    """Of Keras and of the file, where samples with labels were given."""
     warnings: list[Diagnostic] = fresh(default_factory=list[Diagnostic])
     """What is as Keras has it, and yet hardly meant."""
 
@@ -168,6 +170,7 @@ class Report:
             "max_abs_error": finite(self.max_abs_error),
             "max_rel_error": finite(self.max_rel_error),
             "runs": [run_as_json(run) for run in self.runs],
+            "accuracy": self.accuracy,
             **({"lower": self.lower.as_json()} if self.lower else {}),
             **({"quantized": self.quantized.as_json()} if self.quantized else {}),
             "params": {

@@ -22,8 +22,13 @@ from specc.backends.read import load_onnx
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
 from specc.graph import Graph
+from specc.inference.interface import numpy_dtype, read_interface
+from specc.inference.samples import Samples
 from specc.verification.attribute import each_layer
 from specc.verification.batchnorm import Sides, audit_file, audit_statistics
+from specc.verification.differences import keras_outputs
+from specc.verification.given import accuracy_of, samples_of_graph
+from specc.verification.inputs import Case
 from specc.verification.lowered import LowOutcome, LowSide, round_inputs, round_weights
 from specc.verification.outputs import Outcome, Side, compare_outputs, open_file
 from specc.verification.parameters import (
@@ -59,6 +64,7 @@ def verify_onnx(
     samples: str | None = None,
     min_snr: float = MIN_SNR,
     layers: bool = False,
+    inputs: str | None = None,
 ) -> Report:
     """Compare an ONNX model with a Keras model of the same graph.
 
@@ -76,6 +82,8 @@ def verify_onnx(
             and of a lower precision.
         min_snr: what has to be left of outputs with such weights, in dB.
         layers: check each layer by itself too, whether the outputs agree or not.
+        inputs: a file of samples to run besides drawn inputs, with the weights as they are; where
+            it has labels, the accuracy of both sides is told.
 
     Raises:
         DeviceError: where the provider asked for is not to be had.
@@ -107,6 +115,7 @@ def verify_onnx(
     diagnostics = audit_file(audited, expected.model, model) + diagnostics
     if not expected.accounting.closes:
         diagnostics.append(errors.sum_does_not_close(graph.span, graph.name))
+    given = samples_of_graph(graph, inputs) if inputs is not None else None
     quantized = None
     interface = _compare_interface(graph, expected.model, model, file)
     if interface is not None:
@@ -116,7 +125,7 @@ def verify_onnx(
         # Of weights in 8 bits, what they were made of is compared with Keras.
         compared = model if origin.quantized is None else expected.model
         sides = _sides(reference, compared)
-        outcome = compare_outputs(graph, sides, provider, seed, file)
+        outcome = compare_outputs(graph, sides, provider, seed, file, given)
         if origin.quantized is not None and not outcome.diagnostics:
             quantized, lost = judge(
                 graph, expected.model, model, origin.quantized, whole, samples, min_snr,
@@ -144,7 +153,28 @@ def verify_onnx(
         quantized=quantized,
         checks=checked,
         warnings=audit_statistics(audited),
+        accuracy=_both_accuracies(reference, model, given, provider, file)
+        if given is not None and given.labels is not None and not interface
+        else None,
     )
+
+
+def _both_accuracies(
+    reference: Reference, model: onnx.ModelProto, samples: Samples, provider: str, file: str
+) -> tuple[float, float]:
+    """The share of labelled samples that Keras has right, and the file."""
+    session = open_file(model, provider, file)
+    ports = read_interface(session, file).inputs
+
+    def run_file(feeds: dict[str, Array]) -> Array:
+        # A file of lower precision may take its own type.
+        own = {name: array.astype(numpy_dtype(ports[name])) for name, array in feeds.items()}
+        return next(iter(session.run(own).values()))
+
+    def run_keras(feeds: dict[str, Array]) -> Array:
+        return keras_outputs(reference.built, Case("given", 0, feeds))[0]
+
+    return accuracy_of(samples, run_keras), accuracy_of(samples, run_file)
 
 
 def _accuracy(
