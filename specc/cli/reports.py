@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from specc.cli.tables import WIDTH
@@ -29,7 +30,7 @@ def print_report(report: Report, outcome: str, *, layers: bool = False) -> None:
     made_of = ", before quantizing" if report.quantized else ""
     console.print(
         f"  outputs     {len(runs)} runs agree with Keras on {on}{made_of}",
-        f"              {_batches(runs)};",
+        _batches(runs),
         "              own and randomised weights",
         sep="\n",
     )
@@ -133,16 +134,18 @@ def _print_accuracy(console: Console, found: tuple[float, float] | None, to: str
 
 
 def _batches(runs: Sequence[Run]) -> str:
-    """Which batches were run, and with which inputs."""
-    kinds: dict[str, dict[str, None]] = {}
+    """Which inputs were run, in batches of which sizes."""
+    sizes: dict[str, dict[str, None]] = {}
     for run in runs:
         kind, _, batch = run.case.partition(" inputs, batch ")
-        kinds.setdefault(batch, {})[kind.partition("[")[0]] = None  # of a file all at once
+        kind = kind.partition("[")[0]  # of a file all at once
+        sizes.setdefault(kind, {})[batch] = None
     alike: dict[tuple[str, ...], list[str]] = {}
-    for batch, found in kinds.items():
-        alike.setdefault(tuple(found), []).append(batch)
-    parts = [f"{', '.join(b)} ({', '.join(k)} inputs)" for k, b in alike.items()]
-    return f"batches of {' and '.join(parts)}"
+    for kind, found in sizes.items():
+        alike.setdefault(tuple(found), []).append(kind)
+    parts = [f"{', '.join(kinds)} of {', '.join(batches)}" for batches, kinds in alike.items()]
+    text = f"{'; '.join(parts)};".replace(" of ", " in batches of ", 1)
+    return fill(text, WIDTH, initial_indent=" " * 14, subsequent_indent=" " * 14)
 
 
 def print_changes(changes: list[Change]) -> None:

@@ -41,7 +41,7 @@ def test_with_a_spec(samples: tuple[np.ndarray, np.ndarray, float], capsys: Prin
     printed = capsys.readouterr().out
     share = f"{samples[2]:.2%}"
     assert f"accuracy    {share} in Keras, {share} in the file" in printed
-    assert "32, 6 (samples.npz inputs)" in printed.replace("\n", " ")
+    assert "samples.npz of 32, 6;" in printed.replace("\n", " ")
     assert main(["verify", "small.spec", *CPU, "--inputs", "unlabelled.npz", "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
     cases = [run["case"] for run in data["runs"] if run["case"].startswith("unlabelled")]
