@@ -14,6 +14,12 @@ from specc.source import Source
 MANIFEST_KEY = "specc.manifest"
 """Where it is in an ONNX file's metadata."""
 
+RECORD_KEY = "record"
+"""Where the manifest has what `specc verify FILE.onnx` compares the file with."""
+
+LAYER_KEY = "specc.layer"
+"""Where a node says which layer it is of."""
+
 PACKAGES = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "numpy")
 
 

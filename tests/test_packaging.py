@@ -131,7 +131,13 @@ def test_wheel_holds_the_package_and_nothing_else(wheel: Path, repository: Path)
     package = repository / "specc"
     wanted = {
         path.relative_to(repository).as_posix()
-        for pattern in ("**/*.py", "py.typed", "diagnostics/explain/*.md", "std/*.spec")
+        for pattern in (
+            "**/*.py",
+            "py.typed",
+            "diagnostics/explain/*.md",
+            "std/*.spec",
+            "**/*.html",
+        )
         for path in package.glob(pattern)
     }
     assert "specc/py.typed" in wanted

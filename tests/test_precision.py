@@ -272,7 +272,7 @@ model m {
         low = report.lower
         assert low is not None
         outcome = low.outcome
-        assert outcome.samples == 16
+        assert outcome.samples == 24
         assert (outcome.beyond > 0) == (to == "float16")
         if outcome.beyond:
             assert outcome.first_beyond == "with large inputs, batch 2"
@@ -597,7 +597,7 @@ def test_the_command(folder: Path, capsys: pytest.CaptureFixture[str], golden: G
     report = json.loads(capsys.readouterr().out)
     assert report["lower"]["to"] == "float16"
     assert report["lower"]["in_float32"] == {"Softmax": 1}
-    assert len(report["lower"]["runs"]) == 8
+    assert len(report["lower"]["runs"]) == 12
     # With other weights it is another file.
     assert main(["verify", "small.spec", "--provider", "cpu", "--seed", "0"]) == 0
     capsys.readouterr()

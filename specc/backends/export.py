@@ -61,6 +61,13 @@ class Exported:
         """The whole model, in memory."""
         return with_tensors(self.skeleton, self.tensors)
 
+    def say(self, key: str, content: Any) -> None:
+        """Add an entry to the manifest."""
+        for model in (self.skeleton, self.__dict__.get("model")):
+            for entry in model.metadata_props if model is not None else ():
+                if entry.key == MANIFEST_KEY:
+                    entry.value = json.dumps({**json.loads(entry.value), key: content})
+
     def check(self) -> None:
         """Have ONNX's own checker look at the model, shapes included.
 

@@ -13,9 +13,9 @@ import onnx_ir as ir
 
 from specc.backends.scope import layer_number
 from specc.graph import Graph
+from specc.manifest import LAYER_KEY
 
 BATCH_AXIS = "batch"
-LAYER_KEY = "specc.layer"
 PLACE_KEY = "specc.source"
 
 

@@ -31,7 +31,7 @@ COMMANDS = {
     "build": "build the Keras model and compare it with the spec",
     "export": "export a model, verified, to ONNX",
     "codegen": "write a model as a Keras file in Python, for people to go on from",
-    "verify": "compare an ONNX file with its spec's Keras model",
+    "verify": "compare an ONNX file with its spec's Keras model, its manifest, or another file",
     "run": "run an ONNX file on arrays, tables or images",
     "bench": "time an ONNX file: latencies and throughput, and beside Keras",
     "layers": "list the layers, or say everything about one",

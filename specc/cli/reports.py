@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from specc.cli.tables import WIDTH
@@ -29,7 +30,7 @@ def print_report(report: Report, outcome: str, *, layers: bool = False) -> None:
     made_of = ", before quantizing" if report.quantized else ""
     console.print(
         f"  outputs     {len(runs)} runs agree with Keras on {on}{made_of}",
-        f"              {_batches(runs)};",
+        _batches(runs),
         "              own and randomised weights",
         sep="\n",
     )
@@ -51,6 +52,9 @@ def print_report(report: Report, outcome: str, *, layers: bool = False) -> None:
     if rows:
         agreeing = sum(run.rows_agreeing for run in runs)
         console.print(f"  arg-max     {agreeing:,} of {rows:,} rows agree")
+    if report.accuracy is not None:
+        keras, file = report.accuracy
+        console.print(f"  accuracy    {keras:.2%} in Keras, {file:.2%} in the file")
     account = report.params
     parts = [f"{account.keras_total:,} in Keras"]
     if account.folded_from:
@@ -62,6 +66,9 @@ def print_report(report: Report, outcome: str, *, layers: bool = False) -> None:
     if account.copies:
         parts.append(f"+ {account.copies:,} copies")
     console.print(f"  parameters  {' '.join(parts)} = {account.onnx_total:,} in ONNX")
+    for warning in report.warnings:
+        at = f"{warning.primary.span.source.name}:{warning.primary.span.line}"
+        console.print(f"  warning     {warning.message} ({at})", soft_wrap=True)
     if report.quantized is not None:
         _print_quantized(console, report.quantized)
     if layers:
@@ -127,16 +134,18 @@ def _print_accuracy(console: Console, found: tuple[float, float] | None, to: str
 
 
 def _batches(runs: Sequence[Run]) -> str:
-    """Which batches were run, and with which inputs."""
-    kinds: dict[str, dict[str, None]] = {}
+    """Which inputs were run, in batches of which sizes."""
+    sizes: dict[str, dict[str, None]] = {}
     for run in runs:
         kind, _, batch = run.case.partition(" inputs, batch ")
-        kinds.setdefault(batch, {})[kind] = None
+        kind = kind.partition("[")[0]  # of a file all at once
+        sizes.setdefault(kind, {})[batch] = None
     alike: dict[tuple[str, ...], list[str]] = {}
-    for batch, found in kinds.items():
-        alike.setdefault(tuple(found), []).append(batch)
-    parts = [f"{', '.join(b)} ({', '.join(k)} inputs)" for k, b in alike.items()]
-    return f"batches of {' and '.join(parts)}"
+    for kind, found in sizes.items():
+        alike.setdefault(tuple(found), []).append(kind)
+    parts = [f"{', '.join(kinds)} of {', '.join(batches)}" for batches, kinds in alike.items()]
+    text = f"{'; '.join(parts)};".replace(" of ", " in batches of ", 1)
+    return fill(text, WIDTH, initial_indent=" " * 14, subsequent_indent=" " * 14)
 
 
 def print_changes(changes: list[Change]) -> None:

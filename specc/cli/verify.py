@@ -8,6 +8,8 @@ import os
 from typing import Any, cast
 
 from specc.api import Model
+from specc.cli import verify_files
+from specc.cli.pages import write_page
 from specc.cli.reduction import MIN_SNR, add_judging_options
 from specc.cli.select import (
     OUTPUT_DIRECTORY,
@@ -25,18 +27,23 @@ EXAMPLES = """examples:
   specc verify specs/bn_after.spec                       build/bn_after.onnx
   specc verify specs/bn_after.spec model.onnx --layers
   specc verify specs/bn_after.spec model.onnx --weights trained.keras --provider cuda
+  specc verify model.onnx                                against its own manifest, without Keras
+  specc verify a.onnx b.onnx                             two models, .onnx or .keras
 
 Without --weights, Keras gets the weights that the file's manifest names: those of a seed, or of
 a .keras file that is still there."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("spec", metavar="SPEC")
+    parser.add_argument(
+        "spec", metavar="SPEC", help="a spec; or a model, to check by itself or beside another one"
+    )
     parser.add_argument(
         "file",
         nargs="?",
-        metavar="FILE.onnx",
-        help=f"the file to verify (default: {OUTPUT_DIRECTORY}/MODEL.onnx)",
+        metavar="FILE",
+        help=f"the file to verify (default: {OUTPUT_DIRECTORY}/MODEL.onnx); or a model to "
+        "compare the first one with",
     )
     add_model_option(parser)
     parser.add_argument(
@@ -48,11 +55,31 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--layers", action="store_true", help="show each layer's parameters, and run it by itself"
     )
+    parser.add_argument(
+        "--atol",
+        type=_distance,
+        metavar="X",
+        help="between two models, how far outputs may be apart (default: what float32's rounding "
+        "explains)",
+    )
+    parser.add_argument(
+        "--inputs",
+        metavar="FILE.npz",
+        help="samples to run besides drawn inputs: an array for each input, by its name, and "
+        "perhaps `labels`",
+    )
+    parser.add_argument(
+        "--html", metavar="FILE", help="write the report as a page that needs nothing else"
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
 def run(options: argparse.Namespace) -> int:
     """Compare the file with its spec's Keras model; the file is not changed."""
+    if verify_files.is_model(options.spec):
+        return verify_files.run(options)
+    if options.atol is not None:
+        raise UsageError("--atol is for two models", "`specc verify A.onnx B.onnx --atol X`")
     models = chosen_models(options, options.spec, options.model)
     if len(models) != 1:
         names = ", ".join(model.name for model in models)
@@ -78,10 +105,13 @@ def run(options: argparse.Namespace) -> int:
             provider=options.provider,
             seed=options.seed,
             file=path,
-            layers=options.layers,
+            layers=options.layers or options.html is not None,
             samples=options.evaluate or _samples_of(manifest),
+            inputs=options.inputs,
             min_snr=MIN_SNR if options.min_snr is None else options.min_snr,
         )
+    if options.html:
+        write_page(options.html, report.as_json(), report.sources)
     if options.json:
         print(json.dumps(report.as_json(), indent=2))
         return 0 if report.ok else 1
@@ -89,9 +119,19 @@ def run(options: argparse.Namespace) -> int:
 
     if not report.ok:
         print_checks(report)
-        raise SpecError(report.diagnostics)
+        raise SpecError([*report.diagnostics, *report.warnings])
     print_report(report, f"{path} agrees with Keras", layers=options.layers)
     return 0
+
+
+def _distance(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no number from 0 on")
+    return value
 
 
 def _samples_of(manifest: dict[str, Any]) -> str | None:

@@ -13,14 +13,23 @@ from specc.semantics.composite import Composite
 
 BATCH_SIZES = (1, 2, 17)
 KINDS = ("normal", "zeros", "large", "one-hot")
+EDGES = ("negative", "tiny")
+"""Kinds for the smallest batch alone, where an input has floating-point numbers."""
 MANY = 16
 """Batches of more samples than this get the first kind alone: they are there for their size."""
 
 LARGE = 100.0
 """Standard deviation of the "large" inputs."""
 
+TINY = 1e-4
+"""That of the "tiny" ones: their variance is far below the epsilons of normalizations, so that
+outputs depend on these."""
+
 UNKNOWN_SIZES = (7, 12)
 """What an axis of unknown size is given: the first for even batches, the second for odd ones."""
+
+APART = 3
+"""By how much the sizes of axes with different names differ: one taken for another would show."""
 
 Array = np.ndarray[Any, Any]
 
@@ -44,21 +53,31 @@ def draw_cases(graph: Graph, seed: int) -> Iterator[Case]:
     vocabulary holds, as strings are; an axis with a name has one size wherever the name is used.
     """
     random = np.random.default_rng(seed)
-    limits = {tensor: _limit(graph, tensor) for tensor in graph.inputs}
-    known = {tensor: _known(graph, tensor) for tensor in graph.inputs}
-    for batch in BATCH_SIZES if graph.batch_size is None else (graph.batch_size,):
-        unknown = UNKNOWN_SIZES[batch % 2]
-        for kind in KINDS[:1] if batch > MANY and graph.batch_size is None else KINDS:
+    limits = {tensor: limit_of(graph, tensor) for tensor in graph.inputs}
+    known = {tensor: names_known(graph, tensor) for tensor in graph.inputs}
+    edges = EDGES if any(tensor.type.is_float for tensor in graph.inputs) else ()
+    batches = BATCH_SIZES if graph.batch_size is None else (graph.batch_size,)
+    for batch in batches:
+        kinds = KINDS[:1] if batch > MANY and graph.batch_size is None else KINDS
+        sizes = _sizes(graph, UNKNOWN_SIZES[batch % 2])
+        for kind in (*kinds, *(edges if batch == batches[0] else ())):
             yield Case(
                 kind,
                 batch,
                 {
                     tensor.name: _draw(
-                        tensor, kind, batch, unknown, limits[tensor], known[tensor], random
+                        tensor, kind, batch, sizes, limits[tensor], known[tensor], random
                     )
                     for tensor in graph.inputs
                 },
             )
+
+
+def _sizes(graph: Graph, base: int) -> dict[str | None, int]:
+    """The size of each axis with a name, and of those without one."""
+    names = [n for t in graph.inputs for n in t.type.shape if isinstance(n, str)]
+    named = {name: base + APART * i for i, name in enumerate(dict.fromkeys(names))}
+    return {None: base, **named}
 
 
 EPSILON = float(np.finfo(np.float32).eps)
@@ -85,13 +104,13 @@ def _draw(
     tensor: Tensor,
     kind: str,
     batch: int,
-    unknown: int,
+    sizes: dict[str | None, int],
     limit: int | None,
     known: list[str | int],
     random: np.random.Generator,
 ) -> Array:
     dtype = tensor.type.dtype
-    shape = (batch, *(n if isinstance(n, int) else unknown for n in tensor.type.shape))
+    shape = (batch, *(n if isinstance(n, int) else sizes[n] for n in tensor.type.shape))
     if dtype == "bool":
         return {"zeros": np.zeros(shape, bool), "large": np.ones(shape, bool)}.get(
             kind, random.random(shape) < 0.5
@@ -109,8 +128,9 @@ def _draw(
         width = shape[-1] if len(shape) > 1 else 1
         hot = np.eye(width)[random.integers(0, width, shape[:-1])].reshape(shape)
         return hot.astype(dtype)
-    scale = {"zeros": 0.0, "large": LARGE}.get(kind, 1.0)
-    return (random.standard_normal(shape) * scale).astype(dtype)
+    scale = {"zeros": 0.0, "large": LARGE, "tiny": TINY}.get(kind, 1.0)
+    numbers = random.standard_normal(shape) * scale
+    return (-np.abs(numbers) if kind == "negative" else numbers).astype(dtype)
 
 
 def _picked(
@@ -123,16 +143,16 @@ def _picked(
     return np.array(known).astype(dtype)[chosen]
 
 
-def _limit(graph: Graph, tensor: Tensor) -> int | None:
+def limit_of(graph: Graph, tensor: Tensor) -> int | None:
     """The number that an integer input must stay below, from the layers that it reaches."""
     limits = [layer.index_limit for layer in _reached(graph, tensor)]
     return min([limit for limit in limits if limit is not None], default=None)
 
 
-def _known(graph: Graph, tensor: Tensor) -> list[str | int]:
+def names_known(graph: Graph, tensor: Tensor) -> list[str | int]:
     """What the layers that an input reaches know by name, of the input's kind."""
     kind = str if tensor.type.dtype == "string" else int
-    limit = _limit(graph, tensor)
+    limit = limit_of(graph, tensor)
     found = [item for layer in _reached(graph, tensor) for item in layer.known_inputs]
     return [
         item

@@ -13,6 +13,7 @@ from specc.backends.silence import Output, captured
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
 from specc.graph import Graph
+from specc.inference.samples import Samples
 from specc.verification.attribute import first_difference
 from specc.verification.differences import (
     keras_outputs,
@@ -21,9 +22,10 @@ from specc.verification.differences import (
     ranked_alike,
     with_numbers,
 )
+from specc.verification.given import cases_of
 from specc.verification.inputs import Case, draw_cases, nudged
 from specc.verification.lowered import Exactly, LowOutcome, LowSide
-from specc.verification.reference import Answers, Reference
+from specc.verification.reference import OWN, Answers, Reference
 from specc.verification.report import Run
 from specc.verification.tolerance import gates, rounding_steps, tolerance
 
@@ -53,12 +55,20 @@ class Outcome(NamedTuple):
 
 
 def compare_outputs(
-    graph: Graph, sides: Iterator[Side], provider: str, seed: int, file: str
+    graph: Graph,
+    sides: Iterator[Side],
+    provider: str,
+    seed: int,
+    file: str,
+    given: Samples | None = None,
 ) -> Outcome:
     """Every case on both sides; the first failing one is traced to its layer.
 
     NaN never passes: where Keras gives numbers, the file must, and each output must have been
     compared in some case with each set of weights.
+
+    Args:
+        given: samples to run as well, with the weights as they are.
 
     Raises:
         DeviceError: where the provider asked for is not to be had.
@@ -74,7 +84,7 @@ def compare_outputs(
             found = found._replace(low=low)
             low.open(side.low, provider, file)
         compared: set[str] = set()
-        for number, case in enumerate(draw_cases(graph, seed)):
+        for number, case in enumerate(_cases(graph, seed, side, given)):
             answers = side.reference.answers(side.weights, number, case)
             new = _run_case(graph, side, session, case, answers, steps, file)
             found.runs.extend(new)
@@ -101,6 +111,12 @@ def compare_outputs(
                 found.diagnostics.append(never(tensor.span, name, side.weights))
                 return found
     return found
+
+
+def _cases(graph: Graph, seed: int, side: Side, given: Samples | None) -> Iterator[Case]:
+    yield from draw_cases(graph, seed)
+    if given is not None and side.weights == OWN:
+        yield from cases_of(given)
 
 
 def open_file(model: onnx.ModelProto, provider: str, file: str) -> Session:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from specc.backends.fold import Accounting
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.records import fresh, record
+from specc.verification.findings import finite
 
 if TYPE_CHECKING:
     from specc.backends.native.precision import Lowered, Precision
@@ -102,7 +103,7 @@ class LowReport:
 
 
 def run_as_json(run: Run) -> dict[str, Any]:
-    return {key: _number(value) for key, value in vars(run).items()}
+    return {key: finite(value) for key, value in vars(run).items()}
 
 
 @record
@@ -125,6 +126,10 @@ class Report:
     """Of a file with weights in 8 bits; `runs` are those of the model it was made of then."""
     checks: list[LayerCheck] = fresh(default_factory=list[LayerCheck])
     """Each layer by itself, where that was asked for and the file says where they are."""
+    accuracy: tuple[float, float] | None = None
+    """Of Keras and of the file, where samples with labels were given."""
+    warnings: list[Diagnostic] = fresh(default_factory=list[Diagnostic])
+    """What is as Keras has it, and yet hardly meant."""
 
     @property
     def ok(self) -> bool:
@@ -145,19 +150,27 @@ class Report:
         """The run that came nearest to what is allowed, or went furthest beyond."""
         return closest_of(self.runs)
 
+    @property
+    def sources(self) -> dict[str, str]:
+        """The texts that its diagnostics point to, by name."""
+        found = [d.primary.span.source for d in (*self.diagnostics, *self.warnings)]
+        return {source.name: source.text for source in found}
+
     def as_json(self) -> dict[str, Any]:
         """The report as JSON-serialisable data."""
         from specc.diagnostics.as_json import diagnostic_as_json
 
         account = self.params
         return {
+            "kind": "spec",
             "ok": self.ok,
             "model": self.model,
             "provider": self.provider,
             "undefined": self.undefined,
-            "max_abs_error": _number(self.max_abs_error),
-            "max_rel_error": _number(self.max_rel_error),
+            "max_abs_error": finite(self.max_abs_error),
+            "max_rel_error": finite(self.max_rel_error),
             "runs": [run_as_json(run) for run in self.runs],
+            "accuracy": self.accuracy,
             **({"lower": self.lower.as_json()} if self.lower else {}),
             **({"quantized": self.quantized.as_json()} if self.quantized else {}),
             "params": {
@@ -182,9 +195,10 @@ class Report:
             },
             "layers": [vars(layer) for layer in self.layers],
             "checks": [
-                {key: _number(value) for key, value in vars(check).items()} for check in self.checks
+                {key: finite(value) for key, value in vars(check).items()} for check in self.checks
             ],
             "errors": [diagnostic_as_json(diagnostic) for diagnostic in self.diagnostics],
+            "warnings": [diagnostic_as_json(diagnostic) for diagnostic in self.warnings],
         }
 
 
@@ -204,10 +218,3 @@ def closest_of(runs: list[Run]) -> Run | None:
 def largest(values: list[float]) -> float:
     """NaN where any is NaN."""
     return float("nan") if any(v != v for v in values) else max(values, default=0.0)
-
-
-def _number(value: Any) -> Any:
-    """JSON has no NaN and no infinity."""
-    if isinstance(value, float) and (value != value or value in (float("inf"), -float("inf"))):
-        return str(value)
-    return value

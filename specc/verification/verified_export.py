@@ -14,9 +14,11 @@ from specc.backends.quantize import Quantization, quantize
 from specc.backends.weights import describe_file
 from specc.backends.write import data_beside, needs_data_file
 from specc.files import replacing
-from specc.manifest import MANIFEST_KEY
+from specc.manifest import MANIFEST_KEY, RECORD_KEY
 from specc.source import Source
 from specc.verification.quantized import MIN_SNR, samples_for
+from specc.verification.record import record
+from specc.verification.reference import Reference
 from specc.verification.report import Report
 from specc.verification.verify import verify_onnx
 
@@ -72,6 +74,8 @@ def export_verified(
         exported = quantized_export(exported, quantization)
     if evaluate is not None:
         samples_for(exported.exact.model, evaluate)  # that it does not fit is better said at once
+    reference = Reference(built, exporter)
+    exported.say(RECORD_KEY, record(reference, exported))
     samples = evaluate or (quantization.calibrate if quantization else None)
     try:
         with data_beside(target) as data, replacing(target) as temporary:
@@ -84,8 +88,7 @@ def export_verified(
                 temporary,
                 provider=provider,
                 file=target,
-                exporter=exporter,
-                built=built,
+                reference=reference,
                 samples=samples,
                 min_snr=quantization.min_snr if quantization else MIN_SNR,
             )

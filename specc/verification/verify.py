@@ -18,11 +18,17 @@ from specc.backends.native.precision import Precision, round_to
 from specc.backends.native.precision_rules import LOWER
 from specc.backends.native.widened import widened
 from specc.backends.quantize import Stored
+from specc.backends.read import load_onnx
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
-from specc.files import UsageError, reason
 from specc.graph import Graph
+from specc.inference.interface import numpy_dtype, read_interface
+from specc.inference.samples import Samples
 from specc.verification.attribute import each_layer
+from specc.verification.batchnorm import Sides, audit_file, audit_statistics
+from specc.verification.differences import keras_outputs
+from specc.verification.given import accuracy_of, samples_of_graph
+from specc.verification.inputs import Case
 from specc.verification.lowered import LowOutcome, LowSide, round_inputs, round_weights
 from specc.verification.outputs import Outcome, Side, compare_outputs, open_file
 from specc.verification.parameters import (
@@ -58,6 +64,7 @@ def verify_onnx(
     samples: str | None = None,
     min_snr: float = MIN_SNR,
     layers: bool = False,
+    inputs: str | None = None,
 ) -> Report:
     """Compare an ONNX model with a Keras model of the same graph.
 
@@ -75,6 +82,8 @@ def verify_onnx(
             and of a lower precision.
         min_snr: what has to be left of outputs with such weights, in dB.
         layers: check each layer by itself too, whether the outputs agree or not.
+        inputs: a file of samples to run besides drawn inputs, with the weights as they are; where
+            it has labels, the accuracy of both sides is told.
 
     Raises:
         DeviceError: where the provider asked for is not to be had.
@@ -99,8 +108,14 @@ def verify_onnx(
         diagnostics = compare_parameters(graph, expected.accounting, wanted, found, file)
         if exporter.precision is not None:
             diagnostics += compare_constants(graph, expected.accounting, wanted, found, file)
+    audited = Sides(
+        graph, exporter.variables, reference.own, expected.accounting, wanted,
+        read_initializers(model),
+    )  # fmt: skip
+    diagnostics = audit_file(audited, expected.model, model) + diagnostics
     if not expected.accounting.closes:
         diagnostics.append(errors.sum_does_not_close(graph.span, graph.name))
+    given = samples_of_graph(graph, inputs) if inputs is not None else None
     quantized = None
     interface = _compare_interface(graph, expected.model, model, file)
     if interface is not None:
@@ -110,7 +125,7 @@ def verify_onnx(
         # Of weights in 8 bits, what they were made of is compared with Keras.
         compared = model if origin.quantized is None else expected.model
         sides = _sides(reference, compared)
-        outcome = compare_outputs(graph, sides, provider, seed, file)
+        outcome = compare_outputs(graph, sides, provider, seed, file, given)
         if origin.quantized is not None and not outcome.diagnostics:
             quantized, lost = judge(
                 graph, expected.model, model, origin.quantized, whole, samples, min_snr,
@@ -137,7 +152,29 @@ def verify_onnx(
         lower=lower,
         quantized=quantized,
         checks=checked,
+        warnings=audit_statistics(audited),
+        accuracy=_both_accuracies(reference, model, given, provider, file)
+        if given is not None and given.labels is not None and not interface
+        else None,
     )
+
+
+def _both_accuracies(
+    reference: Reference, model: onnx.ModelProto, samples: Samples, provider: str, file: str
+) -> tuple[float, float]:
+    """The share of labelled samples that Keras has right, and the file."""
+    session = open_file(model, provider, file)
+    ports = read_interface(session, file).inputs
+
+    def run_file(feeds: dict[str, Array]) -> Array:
+        # A file of lower precision may take its own type.
+        own = {name: array.astype(numpy_dtype(ports[name])) for name, array in feeds.items()}
+        return next(iter(session.run(own).values()))
+
+    def run_keras(feeds: dict[str, Array]) -> Array:
+        return keras_outputs(reference.built, Case("given", 0, feeds))[0]
+
+    return accuracy_of(samples, run_keras), accuracy_of(samples, run_file)
 
 
 def _accuracy(
@@ -175,28 +212,6 @@ def _one_error_each(parameters: list[Diagnostic], outputs: list[Diagnostic]) -> 
         else:
             cause.notes += diagnostic.notes[:1]
     return parameters + others
-
-
-def load_onnx(onnx_model: onnx.ModelProto | str | os.PathLike[str]) -> onnx.ModelProto:
-    """An ONNX model from a file, or as it is.
-
-    Raises:
-        UsageError: where the file cannot be read or is no ONNX model.
-    """
-    if isinstance(onnx_model, onnx.ModelProto):
-        return onnx_model
-    path = os.fspath(onnx_model)
-    try:
-        model = onnx.load(path)
-        onnx.checker.check_model(model)
-    except OSError as error:
-        raise UsageError(f"cannot read `{path}`: {reason(error)}") from None
-    except Exception as error:  # protobuf's and the checker's own exceptions
-        first = str(error).strip().splitlines()
-        raise UsageError(
-            f"`{path}` is not a valid ONNX model: {first[0] if first else error}"
-        ) from None
-    return model
 
 
 def _compare_interface(

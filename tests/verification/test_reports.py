@@ -37,9 +37,10 @@ def test_the_report(subjects: Subjects) -> None:
     assert report.ok
     assert report.model == "bn_after"
     assert report.provider == "cpu"
-    # Two batch sizes with four kinds of input, a large one with one; own and randomised weights.
-    assert len(report.runs) == 18
-    assert len({(run.case, run.weights) for run in report.runs}) == 18
+    # Six and four kinds of inputs at two batch sizes, one in a large batch; own and randomised
+    # weights.
+    assert len(report.runs) == 22
+    assert len({(run.case, run.weights) for run in report.runs}) == 22
     assert {run.output for run in report.runs} == {"dense_2"}
     assert 0 < report.max_abs_error < 1e-4
     assert report.max_abs_error == max(run.max_abs_error for run in report.runs)
@@ -68,7 +69,7 @@ def test_the_report(subjects: Subjects) -> None:
     data = json.loads(json.dumps(report.as_json(), allow_nan=False))
     assert data["ok"] is True
     assert data["errors"] == []
-    assert len(data["runs"]) == 18
+    assert len(data["runs"]) == 22
 
 
 def no_false_alarms(names: tuple[str, ...], seeds: range) -> None:

@@ -203,6 +203,39 @@ def quantized_too_far(
     )
 
 
+def batchnorm_in_training(where: Span, layer: str) -> Diagnostic:
+    return Diagnostic(
+        "E0616",
+        f"`{layer}` is in training mode in the ONNX file",
+        Label(where, "it normalizes with the batch at hand, not with its moving statistics"),
+        help="export for inference: `specc export --onnx` does; PyTorch needs `model.eval()` first",
+    )
+
+
+def batchnorm_differs(
+    where: Span, layer: str, what: str, found: float, expected: float, folded: Sequence[str]
+) -> Diagnostic:
+    into = " and ".join([f"`{name}`" for name in folded])
+    return Diagnostic(
+        "E0617",
+        f"`{layer}` has another {what} in the ONNX file",
+        Label(where, f"{found:.3g} in the file, {expected:g} in the spec"),
+        notes=[f"it shows in {into}, which the normalization is folded into"] if folded else [],
+        help="export again; frameworks have different defaults: Keras 0.001, PyTorch 1e-05",
+    )
+
+
+def batchnorm_not_updated(where: Span, layer: str) -> Diagnostic:
+    return Diagnostic(
+        "E0618",
+        f"the moving statistics of `{layer}` were never updated",
+        Label(where, "its means are all 0 and its variances all 1"),
+        notes=["other weights are not those of a fresh model"],
+        help="was it called with `training=True` in training? a loop of one's own has to do that",
+        severity="warning",
+    )
+
+
 def layer_not_of_keras(where: Span, kind: str) -> Diagnostic:
     return Diagnostic(
         "E0620",
