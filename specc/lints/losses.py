@@ -60,7 +60,7 @@ def loss_of(sections: list[Section], graph: Graph, output: int) -> Loss | None:
 
 def classes_of(sections: list[Section], graph: Graph) -> Classes | None:
     """How many classes a model is to tell apart, as its data say."""
-    data = _data_of(sections, graph)
+    data = data_of(sections, graph)
     if data is None:
         return None
     classes = data.entries.get("classes")
@@ -79,7 +79,7 @@ def _train_of(sections: list[Section], graph: Graph) -> Section | None:
     return next((s for s in sections if s.kind == "train" and s.name == graph.name), None)
 
 
-def _data_of(sections: list[Section], graph: Graph) -> Section | None:
+def data_of(sections: list[Section], graph: Graph) -> Section | None:
     """The data block that a model is trained with; without a `train` block, the only one."""
     every = [section for section in sections if section.kind == "data"]
     train = _train_of(sections, graph)

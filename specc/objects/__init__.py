@@ -157,8 +157,19 @@ FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
             "TerminateOnNaN",
         ),
     },
-    "source": {"data": ("csv", "idx", "images", "keras_dataset", "npz")},
-    "split": {"data": ("first", "last")},
+    "source": {
+        "data": (
+            "csv",
+            "digits",
+            "idx",
+            "images",
+            "keras_dataset",
+            "npz",
+            "parquet",
+            "tfrecord",
+        ),
+    },
+    "split": {"data": ("first", "last", "random", "stratified")},
 }
 """By category and module. What specc has of its own is called in small letters."""
 

@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
-from specc.layers.arguments import BOOL, Choice, Int, KerasObject, Kind, Optional, Text, arg
-from specc.objects.kinds import Between, FileName
+from specc.layers.arguments import BOOL, Choice, Int, KerasObject, Kind, Optional, arg
+from specc.objects.kinds import NAMES, Between, FileName, Folder
 
 DATASETS: dict[str, tuple[int | None, tuple[str, ...]]] = {
     "boston_housing": (None, ("test_split", "seed")),
@@ -24,6 +24,15 @@ DATASETS: dict[str, tuple[int | None, tuple[str, ...]]] = {
 }
 """Keras's own data: how many classes they have, None where they are numbers to predict, and what
 Keras can be told."""
+
+
+class Separator(Kind):
+    """What stands between the columns of a table."""
+
+    expected = "a single character"
+
+    def accepts(self, value: object) -> bool:
+        return isinstance(value, str) and len(value) == 1 and value not in '"\r\n'
 
 
 class _Source(KerasObject):
@@ -57,36 +66,76 @@ class KerasDataset(_Source):
         return 20 if number is not None and self.label_mode == "coarse" else number
 
 
+class Digits(_Source):
+    """scikit-learn's 1,797 scanned digits, 8 x 8 pixels from 0 to 16; they are installed with it.
+
+    Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, the part for
+    tests (UCI Machine Learning Repository, 1998).
+    """
+
+
 class Npz(_Source):
-    """Arrays of numpy, by their names in the file."""
+    """Arrays of numpy, by their names in the file.
+
+    For a model with several inputs `x` is a list of names, one for each, and for several outputs
+    so is `y`. Left out, they are the names of the inputs and of the outputs where there are
+    several, else "x" and "y".
+    """
 
     path: str = arg(FileName())
-    x: str = arg(Text(), default="x")
-    y: str = arg(Text(), default="y")
+    x: str | tuple[str, ...] = arg(NAMES, default="x")
+    y: str | tuple[str, ...] = arg(NAMES, default="y")
 
 
 class Csv(_Source):
-    """A table."""
+    """A table as text; without a header its columns are called "0", "1", and so on."""
 
     path: str = arg(FileName())
-    separator: str = arg(Text(), default=",")
+    separator: str = arg(Separator(), default=",")
     header: bool = arg(BOOL, default=True)
 
 
-class Images(_Source):
-    """A folder with a folder of images for each class."""
+class Parquet(_Source):
+    """A table of Apache Parquet."""
 
     path: str = arg(FileName())
 
 
+class Images(_Source):
+    """A folder with a folder of images for each class, which are resized to the model's input."""
+
+    path: str = arg(Folder())
+    interpolation: str = arg(
+        Choice("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos"), default="bilinear"
+    )
+
+
 class Idx(_Source):
-    """The files that MNIST comes in."""
+    """The files that MNIST comes in: a folder with all four of them, or one or two of them."""
 
     images: str = arg(FileName())
     labels: str | None = arg(Optional(FileName()), default=None)
 
 
-class Part(Kind):
+class Tfrecord(_Source):
+    """TensorFlow's files of records, each a `tf.train.Example` with its features by name.
+
+    A feature of bytes is the numbers of an array ("raw", of `dtype`), or a PNG or JPEG file
+    ("image"), or for an input of strings a string.
+    """
+
+    path: str = arg(FileName())
+    x: str | tuple[str, ...] = arg(NAMES, default="x")
+    y: str | tuple[str, ...] = arg(NAMES, default="y")
+    bytes: str = arg(Choice("raw", "image"), default="raw")
+    dtype: str = arg(
+        Choice("uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64"),
+        default="uint8",
+    )
+    compression: str | None = arg(Optional(Choice("GZIP", "ZLIB")), default=None)
+
+
+class Share(Kind):
     """How many samples, or which part of them."""
 
     expected = "a number of samples, or a number between 0 and 1 for a part of them"
@@ -98,14 +147,24 @@ class Part(Kind):
 class _Split(KerasObject):
     category: ClassVar[str] = "split"
 
+    size: float = arg(Share())
+
 
 class First(_Split):
     """Those that come first."""
-
-    size: float = arg(Part())
 
 
 class Last(_Split):
     """Those that come last."""
 
-    size: float = arg(Part())
+
+class Random(_Split):
+    """Those that chance takes; the same ones each time. Without a seed it is that of the data."""
+
+    seed: int | None = arg(Optional(Int(at_least=0)), default=None)
+
+
+class Stratified(_Split):
+    """As `random`, and of each class as large a part as of the whole."""
+
+    seed: int | None = arg(Optional(Int(at_least=0)), default=None)

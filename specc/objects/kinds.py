@@ -172,6 +172,15 @@ class FileName(Text):
         return not self.endings or value.endswith(self.endings)
 
 
+class Folder(Text):
+    """A path of a folder, which is not empty."""
+
+    expected = "the path of a folder"
+
+    def accepts(self, value: object) -> bool:
+        return isinstance(value, str) and bool(value)
+
+
 def as_lists(value: Any) -> Any:
     """Lists of a spec as Keras has them in its configurations; tuples would be told apart."""
     return [as_lists(item) for item in value] if is_tuple(value) else value
@@ -184,3 +193,5 @@ def within(axes: tuple[int, ...], shape: tuple[Any, ...]) -> bool:
 
 SEED = Optional(Int())
 NAME = Optional(Name())
+NAMES = Either(Text(), Listed(Text(), "strings"))
+"""One name, or several."""

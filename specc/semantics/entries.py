@@ -19,7 +19,7 @@ from specc.layers.arguments import (
     Text,
     is_tuple,
 )
-from specc.objects.kinds import AMOUNT, Either, Listed, Real, Thing
+from specc.objects.kinds import AMOUNT, NAMES, Either, Listed, Real, Thing
 from specc.objects.strings import LOSS, METRIC, OPTIMIZER
 from specc.semantics.context import Context
 from specc.source import Span
@@ -27,7 +27,15 @@ from specc.types import DTYPES
 
 SEED = Int(at_least=0)
 SOURCE = Thing("source", 'data, such as `keras_dataset("mnist")` or `npz("digits.npz")`')
-COLUMNS = Either(Text(), Listed(Text(), "strings"))
+SPLIT = Thing("split", "a part of the data, such as `first(1_000)`")
+OTHER_DATA = Thing("source", "other data")
+COLUMNS = Either(
+    Text(),
+    Listed(Either(Text(), Listed(Text(), "strings")), "strings, or of a list for each input"),
+)
+END = Choice("pre", "post")
+"""Of a sequence, in Keras's words."""
+
 PER_OUTPUT = Listed(Optional(METRIC), "metrics of an output", at_least=0)
 METRICS = Listed(Either(METRIC, Optional(PER_OUTPUT)), "metrics", at_least=0)
 CALLBACK = Thing("callback", "a callback, such as `EarlyStopping(patience=3)`")
@@ -54,18 +62,18 @@ class Losses(Listed):
 
 DATA: dict[str, Kind] = {
     "source": SOURCE,
-    "test": SOURCE,
+    "test": Either(SPLIT, OTHER_DATA),
     "features": COLUMNS,
-    "target": COLUMNS,
+    "target": NAMES,
     "scale": Numbers(),
     "cast": Choice(*DTYPES),
     "one_hot": Either(BOOL, Int(at_least=1)),
     "classes": Either(Int(at_least=1), Listed(Either(Text(), Int()), "names of classes")),
-    "validation": Either(
-        Thing("split", "a part of the data, such as `first(1_000)`"), Thing("source", "other data")
-    ),
-    "shuffle": Either(BOOL, Int(at_least=1)),
+    "validation": Either(SPLIT, OTHER_DATA),
+    "shuffle": BOOL,
     "seed": SEED,
+    "padding": END,
+    "truncating": END,
 }
 
 TRAIN: dict[str, Kind] = {
