@@ -27,6 +27,7 @@ COMMANDS = {
     "fmt": "format specs: their layout, not what they say",
     "lint": "give advice on specs that are sound, and mend what can be mended",
     "summary": "print a model's layers, output shapes and parameters",
+    "data": "load the data of a spec and hold them against the model",
     "build": "build the Keras model and compare it with the spec",
     "export": "export a model, verified, to ONNX",
     "codegen": "write a model as a Keras file in Python, for people to go on from",

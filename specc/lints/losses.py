@@ -80,10 +80,10 @@ def _train_of(sections: list[Section], graph: Graph) -> Section | None:
 
 
 def data_of(sections: list[Section], graph: Graph) -> Section | None:
-    """The data block that a model is trained with; without a `train` block, the only one."""
+    """The data block that a model's `train` block names; where none does, the only one."""
     every = [section for section in sections if section.kind == "data"]
     train = _train_of(sections, graph)
-    if train is None:
+    name = None if train is None else train.entries.get("data")
+    if name is None:
         return every[0] if len(every) == 1 else None
-    name = train.entries.get("data")
     return next((section for section in every if section.name == name), None)

@@ -19,6 +19,17 @@ from specc.training.sources.base import Unreadable, Wanted
 TABLES = ("Csv", "Parquet")
 """Sources with columns, which `features` and `target` are for."""
 
+OF_NUMBERS = (
+    "Huber",
+    "LogCosh",
+    "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
+    "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
+    "Poisson",
+)
+"""Losses that are never about classes."""
+
 
 @record
 class Block:
@@ -47,11 +58,13 @@ class Block:
     def loss(self, output: int) -> Loss | None:
         return loss_of(list(self.program.sections), self.model.graph, output)
 
+    def predicts_numbers(self, output: int) -> bool:
+        """Whether the loss of an output is about numbers, for which no name can stand."""
+        loss = self.loss(output) if output < len(self.model.graph.outputs) else None
+        return loss is not None and loss.kind in OF_NUMBERS
+
     def input_tensor(self, index: int) -> Tensor:
         return self.model.graph.inputs[index]
-
-    def output_tensor(self, index: int) -> Tensor:
-        return self.model.graph.outputs[index]
 
     def wanted(self) -> Wanted:
         """What the block's sources are asked for.

@@ -18,12 +18,17 @@ class Held:
         self.array = array
         self.dtype: np.dtype[Any] = array.dtype
         self.shape: tuple[int, ...] = array.shape
+        # `np.take` copies an array whole, each time, that does not lie like this: as one that is
+        # transposed, or mapped from an odd place in a file.
+        self._plain = array.flags.c_contiguous and array.flags.aligned
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def take(self, indices: Array) -> Array:
-        return np.take(self.array, indices, axis=0)
+        if self._plain:
+            return np.take(self.array, indices, axis=0)
+        return np.ascontiguousarray(self.array[indices])
 
 
 class Chosen:

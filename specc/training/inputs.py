@@ -152,8 +152,6 @@ class _Input:
     def _values_fit(self, column: Column) -> bool:
         """Whether every value is a number, and one that the input's dtype has."""
         name, type_ = self.tensor.name, self.tensor.type
-        if getattr(column, "unread", False):
-            return True
         if column.dtype.kind == "f":
             bad = first_where(column, not_finite)
             if bad is not None:

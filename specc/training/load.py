@@ -123,16 +123,34 @@ def _agreed(block: Block, samples: Samples, names: Names, entry: str, which: str
     Raises:
         SpecError: with everything in which they do not fit.
     """
-    lengths = {len(column) for column in (*samples.inputs, *samples.targets)}
-    if lengths == {0}:
-        raise SpecError([errors.unreadable(block.span(entry), block.name, "there is no sample")])
-    targets = _at(block, entry, lambda: [coded(column, names, which) for column in samples.targets])
+    _check_lengths(block, samples, entry)
+    targets = _at(block, entry, lambda: _coded(block, samples, names, which))
     mistakes: list[Diagnostic] = []
     inputs = agree_inputs(block, samples, entry, which, mistakes.append)
     fitting = agree_targets(block, targets, names, entry, which, mistakes.append)
     if mistakes:
         raise SpecError(mistakes)
     return _Whole(inputs, fitting, _labels(targets))
+
+
+def _coded(block: Block, samples: Samples, names: Names, which: str) -> list[Column]:
+    """The targets, with numbers for the names of classes where a loss tells classes apart."""
+    return [
+        column if block.predicts_numbers(index) else coded(column, names, which)
+        for index, column in enumerate(samples.targets)
+    ]
+
+
+def _check_lengths(block: Block, samples: Samples, entry: str) -> None:
+    """All columns have one number of samples, and there are any."""
+    where = block.span(entry)
+    lengths = [len(column) for column in (*samples.inputs, *samples.targets)]
+    if len(set(lengths)) > 1:
+        counts = [f"{len(column):,} for an input" for column in samples.inputs]
+        counts += [f"{len(column):,} for a target" for column in samples.targets]
+        raise SpecError([errors.lengths_differ(where, block.name, counts)])
+    if not any(lengths):
+        raise SpecError([errors.unreadable(where, block.name, "there is no sample in it")])
 
 
 def _labels(targets: list[Column]) -> Array | None:

@@ -158,8 +158,7 @@ class _Target:
         if column.dtype.kind == "f":
             bad = first_where(column, lambda values: lost(values, np.dtype(np.int64)))
             if bad is not None:
-                sample = self._sample(bad[0])
-                self.report(errors.value_lost(self.where, "a label", "int32", bad[1], sample))
+                self._out_of_range(bad[0], bad[1], "a whole number, the class")
                 return False
         if self.kind == "Circle":
             return True
@@ -190,7 +189,7 @@ class _Target:
                 if self.kind == "CategoricalCrossentropy":
                     help += '; `"sparse_categorical_crossentropy"` takes the classes as they are'
             return self._form(column, str(self.type), help)
-        if self.loss is not None and self.kind in PROBABILITIES and not self._from_0_to_1(column):
+        if self.kind in PROBABILITIES and not self._from_0_to_1(column):
             return None
         if column.dtype == NUMBER and shape == column.shape[1:]:
             return column
@@ -198,13 +197,8 @@ class _Target:
 
     def _from_0_to_1(self, column: Column) -> bool:
         bad = first_where(column, lambda values: (values < 0) | (values > 1))
-        if bad is not None and self.loss is not None:
-            index, value, _ = bad
-            self.report(
-                errors.target_out_of_range(
-                    self.where, self._loss(), value, self._sample(index), "0 to 1", self.loss.span
-                )
-            )
+        if bad is not None:
+            self._out_of_range(bad[0], bad[1], "0 to 1")
         return bad is None
 
     def _finite(self, column: Column) -> bool:
@@ -226,9 +220,23 @@ class _Target:
     def _loss(self) -> str:
         return f"`{self.loss.name}`" if self.loss else f"the output `{self.tensor.name}`"
 
+    def _out_of_range(self, index: int, value: object, expected: str) -> None:
+        sample = self._sample(index)
+        self.report(
+            errors.target_out_of_range(
+                self.where, self._loss(), value, sample, expected, self._made
+            )
+        )
+
+    @property
+    def _made(self) -> Span:
+        """Where it is said what is expected: the loss, else the layer."""
+        return self.loss.span if self.loss else self.tensor.span
+
     def _form(self, column: Column, expected: str, help: str | None) -> None:
         self._form_at(self.where, sample_text(column), expected, help)
 
     def _form_at(self, where: Span, found: str, expected: str, help: str | None) -> None:
-        span = self.loss.span if self.loss else self.tensor.span
-        self.report(errors.target_of_another_form(where, found, self._loss(), expected, span, help))
+        self.report(
+            errors.target_of_another_form(where, found, self._loss(), expected, self._made, help)
+        )

@@ -4,5 +4,5 @@ These modules are the one place that holds the wording. A code belongs to one fu
 page `explain/<code>.md`; a test keeps the two lists equal. The hundreds tell the stage:
 
     E01 syntax     E03 shapes       E05 expectations
-    E02 names      E04 structure    E06 artifacts
+    E02 names      E04 structure    E06 artifacts    E07 data, training
 """

@@ -33,9 +33,12 @@ def no_source(where: Span, data: str) -> Diagnostic:
     )
 
 
-def unreadable(where: Span, file: str, what: str, help: str | None = None) -> Diagnostic:
+def unreadable(
+    where: Span, file: str, what: str, help: str | None = None, notes: Sequence[str] = ()
+) -> Diagnostic:
     """`what` is what is wrong with it, with the place in the file."""
-    return Diagnostic("E0703", f"cannot read `{file}`: {what}", Label(where), help=help)
+    message = f"cannot read `{file}`: {what}"
+    return Diagnostic("E0703", message, Label(where), notes=list(notes), help=help)
 
 
 def no_such_name(where: Span, kind: str, name: str, file: str, known: Iterable[str]) -> Diagnostic:
@@ -115,7 +118,7 @@ def not_finite(where: Span, name: str, value: object, sample: str, number: int) 
         "E0710",
         f"{sample} for `{name}` holds {value}",
         Label(where),
-        notes=[f"so {'does 1 sample' if number == 1 else f'do {number:,} samples'} in all"],
+        notes=[f"so do {number - 1:,} more samples"] if number > 1 else [],
         help="training on it makes every weight NaN; take such samples out of the data",
     )
 

@@ -49,8 +49,8 @@ class Wanted:
 class Samples:
     """Columns as a source has them."""
 
-    inputs: list[Column]
-    targets: list[Column]
+    inputs: Sequence[Column]
+    targets: Sequence[Column]
     classes: tuple[str, ...] | int | None = None
     """Names of classes, or their number, where the source knows them."""
     test: Samples | None = None
@@ -90,9 +90,9 @@ class Unreadable(Exception):
         return self._make(where)
 
 
-def damaged(file: str, what: str, help: str | None = None) -> Unreadable:
+def damaged(file: str, what: str, help: str | None = None, notes: Sequence[str] = ()) -> Unreadable:
     """A file that is not what it should be."""
-    return Unreadable(errors.unreadable, file, what, help)
+    return Unreadable(errors.unreadable, file, what, help, notes)
 
 
 def cannot_open(file: str, error: Exception) -> Unreadable:
