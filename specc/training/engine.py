@@ -18,6 +18,7 @@ from specc.records import record
 from specc.training.checkpoint import Checkpoint, Checkpoints
 from specc.training.compiled import callbacks_of, compiled_model, plain_model
 from specc.training.csv_logs import continue_log
+from specc.training.curves import draw_curves
 from specc.training.dataset import Dataset
 from specc.training.executions import steps_of_an_execution
 from specc.training.feed import Feed, feed_of, weighted
@@ -51,6 +52,8 @@ class TrainedRun:
     already: bool
     """It was finished before; nothing was done."""
     paths: Paths
+    curves: bool
+    """Whether there is a picture of the learning curves."""
     built: BuiltModel | None
     """The trained model; None where nothing was done, and the file is there to be read."""
     seconds: float
@@ -164,6 +167,8 @@ def train(
         )  # fmt: skip
         final = plain_model(model.graph, built.keras_model, settings.seed)
         progress.say(f"writing {paths.keras}")
+        if not draw_curves(fit.history, model.name, paths.curves):
+            progress.note('no learning curves were drawn: `pip install "specc-nn[plots]"`')
         write_result(result, final, model, paths, settings.seed)
     found = _run_of(model, result, paths, time.perf_counter() - began)
     found.built, found.resumed = final, checkpoint is not None
@@ -279,10 +284,5 @@ def _run_of(
     return TrainedRun(
         model.name, result.history, result.metrics, result.metrics_of,
         float(np.median(whole)) if whole else None,
-        result.stopped_early, already, already, paths, None, seconds,
+        result.stopped_early, already, already, paths, os.path.exists(paths.curves), None, seconds,
     )  # fmt: skip
-
-
-def is_finished(paths: Paths) -> bool:
-    """Whether there is a result at all."""
-    return os.path.exists(paths.history)

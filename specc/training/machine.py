@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from specc.backends.frameworks import choose_backend, import_keras, keras_backend
+from specc.backends.frameworks import KERAS_BACKENDS, choose_backend, import_keras, keras_backend
 from specc.files import DeviceError, UsageError
 from specc.training.settings import Settings
 
@@ -42,6 +42,12 @@ def choose_device(device: str | None, backend: str, *, deterministic: bool = Fal
             f"{backend} runs on the {found} here, and `--device {device}` was asked for",
             "`specc doctor` says which devices are there",
         )
+
+
+def backend_wanted() -> str:
+    """What the user has chosen for Keras by its variable; else TensorFlow."""
+    found = os.environ.get("KERAS_BACKEND", "")
+    return found if found in KERAS_BACKENDS else "tensorflow"
 
 
 def device_in_use() -> str:
