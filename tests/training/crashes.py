@@ -73,20 +73,23 @@ def finish(process: subprocess.Popen[str]) -> str:
     return out
 
 
-def training(process: subprocess.Popen[str]) -> None:
-    """Wait until the training has begun."""
+def training(process: subprocess.Popen[str]) -> bool:
+    """Wait until the training has begun; False where it was over before, and nothing is done."""
     assert process.stderr is not None
     for line in process.stderr:
         if line.startswith("training "):
-            return
-    raise AssertionError(f"ended with {process.wait()} before the training began")
+            return True
+    assert process.wait() == 0
+    return False
 
 
 def killed(folder: Path, seconds: float) -> bool:
     """Start or continue a run and kill it so long after the training began; False where it was
     over by then."""
     process = start(folder)
-    training(process)
+    if not training(process):  # killed when all was written
+        process.communicate()
+        return False
     try:
         process.wait(timeout=seconds)
         return False
@@ -145,7 +148,7 @@ def kill_and_resume(folder: Path, kills: int, seed: int) -> tuple[int, int]:
     for place in (calm, wild):
         place.mkdir()
     process = start(calm)
-    training(process)
+    assert training(process)
     began = time.monotonic()
     finish(process)
     takes = time.monotonic() - began
