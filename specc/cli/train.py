@@ -96,7 +96,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(_as_json(trained, exported), indent=2))
     else:
-        _print(trained, exported, options)
+        _print(trained, exported)
     return 0
 
 
@@ -133,7 +133,6 @@ def _done(
         from specc.training.on_onnx import export_trained
 
         trained = train(
-            program,
             model,
             dataset,
             settings,
@@ -152,15 +151,10 @@ def _done(
         return trained, exported, 0
     except Stopped as stopped:
         progress.end()
-        place = f"epoch {stopped.epoch + 1}, after step {stopped.step}"
-        if not stopped.step:
-            place = f"after epoch {stopped.epoch}"
-        print(
-            f"stopped in {place}; the same command goes on from there"
-            if stopped.step
-            else f"stopped {place}; the same command goes on from there",
-            file=sys.stderr,
-        )
+        where = f"after epoch {stopped.epoch}"
+        if stopped.step:
+            where = f"in epoch {stopped.epoch + 1}, after step {stopped.step}"
+        print(f"stopped {where}; the same command goes on from there", file=sys.stderr)
         return None, None, stopped.status
     finally:
         progress.end()
@@ -210,7 +204,7 @@ def _progress(options: argparse.Namespace) -> Progress:
     return Terminal() if sys.stderr.isatty() else Lines()
 
 
-def _print(trained: TrainedRun, exported: Exported | None, options: argparse.Namespace) -> None:
+def _print(trained: TrainedRun, exported: Exported | None) -> None:
     from specc.cli.training_progress import figures
 
     how = f"{len(trained.history)} epoch{'s' * (len(trained.history) != 1)}"

@@ -76,7 +76,7 @@ def callbacks_of(settings: Settings) -> tuple[list[Any], list[str]]:
 
 
 def plain_model(graph: Graph, trained: Any, seed: int) -> BuiltModel:
-    """The model as the spec has it, with trained weights: no optimizer, and no policy but its own."""
+    """The model as the spec has it, with trained weights, without optimizer and policy."""
     built = build_keras(graph, seed=seed)
     built.keras_model.set_weights([np.array(w) for w in trained.get_weights()])
     refresh_statistics(built.keras_model)

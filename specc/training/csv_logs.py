@@ -22,3 +22,11 @@ def continue_log(callback: Any, epochs: int) -> None:
         open(temporary, "w", newline="", encoding="utf-8") as file,
     ):
         csv.writer(file, delimiter=callback.sep).writerows(kept)
+
+
+def close_logs(callbacks: list[Any]) -> None:
+    """Close the files of a training that does not come to its end."""
+    for callback in callbacks:
+        file = getattr(callback, "csv_file", None)
+        if file is not None:
+            file.close()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from specc.api import Model, Program
+from specc.api import Model
 from specc.backends.frameworks import keras_backend
 from specc.backends.keras_model import BuiltModel
 from specc.diagnostics.diagnostic import SpecError
@@ -107,7 +107,6 @@ class _Run:
 
 
 def train(
-    program: Program,
     model: Model,
     dataset: Dataset,
     settings: Settings,
@@ -120,7 +119,6 @@ def train(
     """Train a model, or go on where an earlier run of the same ended.
 
     Args:
-        program: that the model is of.
         out: the folder for the results and the checkpoints.
         name: what they are called; the model's name unless it is said.
         restart: forget an earlier run.
@@ -130,7 +128,6 @@ def train(
         Stopped: where SIGINT or SIGTERM came; there is a checkpoint then.
         SpecError: where the loss becomes NaN or infinite, at the layer where that began.
     """
-    del program  # all that is wanted of it is in the settings and the data by now
     began = time.perf_counter()
     progress = progress or Silent()
     paths = paths_of(out, name or model.name)
@@ -158,7 +155,7 @@ def train(
             fit.take(checkpoint)
             for callback in callbacks:
                 continue_log(callback, checkpoint.epoch)
-        _fit(run, fit, checkpoints, checkpoint)
+        _fit(run, fit, checkpoints)
         progress.say(f"evaluating {model.name}")
         metrics, metrics_of = _judged(run, built, fit)
         result = Result(
@@ -201,14 +198,14 @@ def _found(
 def _same(done: Result, checkpoint: Checkpoint, settings: Settings) -> bool:
     """Whether a result is what a checkpoint would lead to."""
     over = checkpoint.values["stopped_early"] or checkpoint.epoch >= settings.epochs
-    return over and done.identity == checkpoint.values["identity"] and (
-        len(done.history) == checkpoint.epoch
+    return (
+        over
+        and done.identity == checkpoint.values["identity"]
+        and (len(done.history) == checkpoint.epoch)
     )
 
 
-def _fit(
-    run: _Run, fit: Fit, checkpoints: Checkpoints, checkpoint: Checkpoint | None
-) -> None:
+def _fit(run: _Run, fit: Fit, checkpoints: Checkpoints) -> None:
     settings = run.settings
     run.progress.begin(
         Plan(
@@ -224,7 +221,6 @@ def _fit(
         raise SpecError([_explained(run, seen, checkpoints)]) from None
     finally:
         run.progress.end()
-    del checkpoint
 
 
 def _explained(run: _Run, seen: NotFinite, checkpoints: Checkpoints) -> Any:

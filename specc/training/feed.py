@@ -51,7 +51,9 @@ def weighted(part: Part, weights: tuple[float, ...]) -> Weighted:
     labels = part.targets[0].take(np.arange(len(part))).reshape(len(part), -1)
     classes = labels.shape[1] if labels.shape[1] > 1 else int(labels.max()) + 1
     if classes > len(weights):
-        raise UsageError(f"`class_weight` has {len(weights)} weights, and there are {classes} classes")
+        raise UsageError(
+            f"`class_weight` has {len(weights)} weights, and there are {classes} classes"
+        )
     return found
 
 
@@ -107,9 +109,7 @@ class NumpyFeed:
         self.steps = steps or -(-len(part) // batch_size)
 
     def begin(self, epoch: int, start: int = 0) -> Iterator[Any]:
-        found = batches(
-            self.part, self.batch_size, seed=self.seed, epoch=epoch, start=start
-        )
+        found = batches(self.part, self.batch_size, seed=self.seed, epoch=epoch, start=start)
         for _, batch in zip(range(self.steps - start), found, strict=False):
             yield self.samples.packed((*batch.inputs, *batch.targets))
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from specc.files import UsageError
 from specc.training.checkpoint import Checkpoint, Checkpoints
+from specc.training.csv_logs import close_logs
 from specc.training.feed import Feed
 from specc.training.guard import Guard
 from specc.training.hooks import Hooks
@@ -22,6 +23,7 @@ from specc.training.state import (
     restore,
     restore_callbacks,
     restore_metrics,
+    variables_of,
 )
 
 SHARE = 0.01
@@ -101,8 +103,12 @@ class Fit:
         if self._states is not None:
             restore_callbacks(self.callbacks, self._states, self._arrays)
         if not self.finished:
-            while self.epoch < self.settings.epochs and not self.stopped_early:
-                self._one_epoch(hooks)
+            try:
+                while self.epoch < self.settings.epochs and not self.stopped_early:
+                    self._one_epoch(hooks)
+            except BaseException:
+                close_logs(self.callbacks)
+                raise
             self.finished = True
             self.save()
         hooks.end()
@@ -183,12 +189,9 @@ class Fit:
         self._schedule(time.monotonic() - began)
 
     def _trained(self, arrays: Arrays) -> list[Any]:
-        names = {variable.path for variable in self.model.trainable_variables}
-        return [
-            array
-            for name, array in arrays.items()
-            if name.startswith("model/") and name.split("/", 2)[2] in names
-        ]
+        trained = {id(variable) for variable in self.model.trainable_variables}
+        every = variables_of(self.model)
+        return [arrays[name] for name, variable in every.items() if id(variable) in trained]
 
     def _what_is_left(self) -> str:
         paths = self.checkpoints.paths()

@@ -107,11 +107,12 @@ class ModelCheckpoint(keras.callbacks.ModelCheckpoint):
         ending = ".weights.h5" if self.save_weights_only else os.path.splitext(target)[1]
         with replacing(target) as temporary:
             beside = temporary.removesuffix(os.path.splitext(target)[1]) + ending
+            model: Any = self.model
             try:
                 if self.save_weights_only:
-                    self.model.save_weights(beside, overwrite=True)
+                    model.save_weights(beside, overwrite=True)
                 else:
-                    self.model.save(beside, overwrite=True)
+                    model.save(beside, overwrite=True)
                 os.replace(beside, temporary)
             finally:
                 if beside != temporary and os.path.exists(beside):

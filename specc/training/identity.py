@@ -45,11 +45,8 @@ def _digest(dataset: Dataset) -> str:
         for column in _columns(part):
             digest.update(f"{column.shape} {column.dtype};".encode())
             for array in _looked_at(column):
-                digest.update(
-                    repr(array.tolist()).encode()
-                    if array.dtype == object
-                    else np.ascontiguousarray(array).reshape(-1).view("u1")
-                )
+                is_text = array.dtype == object
+                digest.update(repr(array.tolist()).encode() if is_text else array.tobytes())
     return digest.hexdigest()
 
 

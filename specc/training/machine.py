@@ -27,8 +27,12 @@ def choose_device(device: str | None, backend: str, *, deterministic: bool = Fal
         DeviceError: where the device is not there.
     """
     kind, _, number = (device or "auto").partition(":")
-    if kind not in ("auto", *ENVIRONMENT) or (number and not (kind == "gpu" and number.isdecimal())):
-        raise UsageError(f"there is no device `{device}`", "`cpu`, `gpu`, or one of several: `gpu:1`")
+    if kind not in ("auto", *ENVIRONMENT) or (
+        number and not (kind == "gpu" and number.isdecimal())
+    ):
+        raise UsageError(
+            f"there is no device `{device}`", "`cpu`, `gpu`, or one of several: `gpu:1`"
+        )
     os.environ.update(ENVIRONMENT.get(kind, {}))
     if number:
         os.environ["CUDA_VISIBLE_DEVICES"] = number

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from specc.records import record
 
-Row = dict[str, float]
-"""Of an epoch: the loss and the metrics, with `val_` before those of the validation."""
+Row = dict[str, Any]
+"""Of an epoch: the loss and the metrics, with `val_` before those of the validation. Numbers, or
+lists of them where a metric is of each class."""
 
 
 @record

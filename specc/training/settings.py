@@ -72,6 +72,10 @@ class Settings:
         found = self.values["callbacks"]
         return found if is_tuple(found) else () if found is None else (found,)
 
+    def instead(self, **values: Any) -> Settings:
+        """The same settings but for these: `settings.instead(seed=1)`."""
+        return Settings({**self.values, **values}, self.spans, self.backend, self.checkpoint_every)
+
     def identity(self) -> dict[str, str]:
         """Everything that the weights depend on, as text: what a run that goes on must share."""
         kept = {name: described(v) for name, v in self.values.items() if name not in NOT_IDENTITY}

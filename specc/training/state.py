@@ -1,9 +1,9 @@
 """Everything that a training run changes, as arrays and plain values, and back.
 
-    model       weights, and what layers keep beside them: averages, the states of random generators
-    optimizer   its slots, the number of steps, the learning rate, averages of the weights
-    metrics     sums of the epoch so far
-    callbacks   how long each has waited, the best it has seen, the best weights
+model       weights, and what layers keep beside them: averages, the states of random generators
+optimizer   its slots, the number of steps, the learning rate, averages of the weights
+metrics     sums of the epoch so far
+callbacks   how long each has waited, the best it has seen, the best weights
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ def variables_of(model: Any) -> dict[str, Any]:
         "metrics": model.metrics_variables,
     }
     return {
-        f"{group}/{index}/{variable.path}": variable
+        # Not by its path: Keras counts optimizers over a whole process.
+        f"{group}/{index}/{variable.name}": variable
         for group, variables in groups.items()
         for index, variable in enumerate(variables)
     }
