@@ -113,7 +113,7 @@ def test_npz_of_several_inputs_and_outputs(tmp_path: Path) -> None:
     assert [one.code for one in found] == ["E0706"]
 
 
-NPZ_BROKEN = ["missing", "text", "cut", "no_array", "objects", "number", "lengths"]
+NPZ_BROKEN = ["missing", "text", "cut", "bit", "no_array", "objects", "number", "lengths"]
 
 
 @pytest.mark.parametrize("case", NPZ_BROKEN)
@@ -127,6 +127,10 @@ def test_broken_npz(tmp_path: Path, case: str, golden: Golden) -> None:
         path.write_text("hello")
     elif case == "cut":
         path.write_bytes(path.read_bytes()[:-100])
+    elif case == "bit":
+        content = bytearray(path.read_bytes())
+        content[9_000] ^= 1
+        path.write_bytes(content)
     elif case == "no_array":
         np.savez(path, x=images, labels=labels, Y=labels)
     elif case == "objects":

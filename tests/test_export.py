@@ -247,6 +247,8 @@ ONNX_PARAMS = {
     "bn_before_as_printed": 267_568,
     # Two BatchNormalizations of 32 and 64 channels: 4 * 96 numbers become 2 * 96.
     "convnet": 94_250 - 192,
+    "digits_bn_after": 12_488,
+    "digits_bn_before": 12_338,
     # The first step of the GRU reads the rows of its bias, (2, 96), one by one.
     "sentiment": 171_833 + 192,
     "wide_and_deep": 1_207,

@@ -35,6 +35,7 @@ MAY_BE_HEAVY = (
     "specc.inference",
     "specc.cli.reports",  # shows a verification, and is imported after one
     "specc.syntax.generate",
+    "specc.training",
     "specc.verification",
 )
 """Where they are imported at the top of a module; every other module starts light."""

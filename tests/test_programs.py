@@ -262,4 +262,5 @@ def test_examples_are_formatted_and_without_advice(
 
 
 def test_there_are_examples() -> None:
-    assert {path.stem for path in EXAMPLES} == {"resnet", "text_transformer", "tied_autoencoder"}
+    names = {"mackey_glass", "reber", "resnet", "text_transformer", "tied_autoencoder"}
+    assert {path.stem for path in EXAMPLES} == names

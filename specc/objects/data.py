@@ -135,7 +135,7 @@ class Tfrecord(_Source):
     compression: str | None = arg(Optional(Choice("GZIP", "ZLIB")), default=None)
 
 
-class Share(Kind):
+class Part(Kind):
     """How many samples, or which part of them."""
 
     expected = "a number of samples, or a number between 0 and 1 for a part of them"
@@ -147,7 +147,7 @@ class Share(Kind):
 class _Split(KerasObject):
     category: ClassVar[str] = "split"
 
-    size: float = arg(Share())
+    size: float = arg(Part())
 
 
 class First(_Split):

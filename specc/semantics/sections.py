@@ -84,6 +84,8 @@ class _SectionEvaluator(Evaluator):
         if category is None or self._find(name.text, category) is not MISSING:
             return None
         refused = refused_object(name, category)
+        if category == "split" and closest(name.text, objects.object_names("source")):
+            category = "source"  # of which one may stand there too
         known = objects.object_names(category)
         if refused is None and closest(name.text, known) is not None:
             return errors.unknown_object(name.span, category, known)

@@ -30,28 +30,45 @@ def order(count: int, seed: int, epoch: int) -> Array:
     return np.random.default_rng([seed, epoch]).permutation(count)
 
 
-def batches(
+def blocks(
     part: Part, batch_size: int, *, seed: int | None, epoch: int, start: int = 0
 ) -> Iterator[Batch]:
-    """The batches of one epoch; the last one may be smaller.
+    """The samples of one epoch in pieces of whole batches, `BLOCK` bytes or one batch each.
+
+    For who cuts batches natively, as `tf.data` does by `rebatch`: Python then has to do with each
+    block and not with each batch.
 
     Args:
         seed: of the order; with the epoch it determines it, so that a run that is resumed sees
             what it would have seen. None for the order of the part.
         epoch: from 0.
         start: how many batches to pass over, without reading them.
-
-    Yields:
-        Arrays for each input and each target. They are views of a block that is not touched
-        again: they may be kept, but each keeps its block.
     """
     count = len(part)
     indices = np.arange(count) if seed is None else order(count, seed, epoch)
     at_once = max(1, BLOCK // max(1, part.nbytes // max(1, count) * batch_size)) * batch_size
     for first in range(start * batch_size, count, at_once):
-        block = indices[first : first + at_once]
-        inputs = [column.take(block) for column in part.inputs]
-        targets = [column.take(block) for column in part.targets]
-        for low in range(0, len(block), batch_size):
+        rows = indices[first : first + at_once]
+        yield Batch(
+            [column.take(rows) for column in part.inputs],
+            [column.take(rows) for column in part.targets],
+        )
+
+
+def batches(
+    part: Part, batch_size: int, *, seed: int | None, epoch: int, start: int = 0
+) -> Iterator[Batch]:
+    """The batches of one epoch; the last one may be smaller.
+
+    Args:
+        seed, epoch, start: as for `blocks`.
+
+    Yields:
+        Arrays for each input and each target. They are views of a block that is not touched
+        again: they may be kept, but each keeps its block.
+    """
+    for block in blocks(part, batch_size, seed=seed, epoch=epoch, start=start):
+        count = len((*block.inputs, *block.targets)[0])
+        for low in range(0, count, batch_size):
             rows = slice(low, low + batch_size)
-            yield Batch([x[rows] for x in inputs], [y[rows] for y in targets])
+            yield Batch([x[rows] for x in block.inputs], [y[rows] for y in block.targets])

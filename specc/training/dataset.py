@@ -50,10 +50,11 @@ class Part:
     """The samples for training, for validation or for the test.
 
     Every column has the shape and the dtype that the model takes, so that a batch can go to
-    `train_on_batch` as it is. For TensorFlow wrap `batches` with `tf.data.Dataset.from_generator`
-    and `prefetch(2)`: numpy gathers one batch while the device works on another. To keep a part
-    on the device, `arrays()` where there are arrays, else `take(np.arange(len(part)))`, or the
-    `source` of a `columns.Converted`, which is smaller, with the conversion left to the device.
+    `train_on_batch` as it is. For TensorFlow wrap `blocks` (in `batches.py`) with
+    `tf.data.Dataset.from_generator`, `rebatch(batch_size)` and `prefetch(8)`: numpy gathers a
+    block while the device works, and TensorFlow cuts it. To keep a part on the device take
+    `arrays()` where there are arrays, else `take(np.arange(len(part)))`; or the `source` of a
+    `columns.Converted`, which is smaller, and leave the conversion to the device.
     """
 
     inputs: tuple[Column, ...]

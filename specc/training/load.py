@@ -20,7 +20,7 @@ from specc.api import Model, Program
 from specc.diagnostics.diagnostic import Diagnostic, SpecError
 from specc.diagnostics.errors import data as errors
 from specc.records import record
-from specc.training.batches import Batch, batches
+from specc.training.batches import Batch, batches, blocks
 from specc.training.block import Block, block_of
 from specc.training.classes import Names, class_names, coded
 from specc.training.columns import Held, chosen, settled
@@ -31,7 +31,7 @@ from specc.training.sources.base import Samples, Unreadable
 from specc.training.splits import Indices, parted
 from specc.training.targets import agree_targets
 
-__all__ = ["Batch", "batches", "load_dataset"]
+__all__ = ["Batch", "batches", "blocks", "load_dataset"]
 
 T = TypeVar("T")
 
@@ -64,6 +64,7 @@ def load_dataset(program: Program, model: Model) -> Dataset:
     """The data that a model is trained on, checked against it.
 
     They are those that the model's `train` block names; without one the only ones of the file.
+    Keras's own sets import Keras: who wants another backend than TensorFlow imports it before.
 
     Raises:
         SpecError: where they cannot be read or do not fit, at the entry at fault.

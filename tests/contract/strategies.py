@@ -295,6 +295,8 @@ STRATEGIES: dict[type[Kind], Callable[[Any], Strategy]] = {
     object_kinds.Values: lambda _: st.sampled_from([0, 0.5, -1, (1, 2), (0.5,), (1, 2, 3)]),
     optimizers.LearningRate: _learning_rate,
     strings.ByString: _named,
+    object_kinds.Folder: lambda _: st.sampled_from(["a", "a/b"]),
+    data.Separator: lambda _: st.sampled_from([",", ";", "\t"]),
     data.Part: lambda _: st.sampled_from([1, 5, 0.5]),
     kinds.Sizes: _sizes,
     kinds.Ints: _ints,

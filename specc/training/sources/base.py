@@ -103,6 +103,9 @@ def cannot_open(file: str, error: Exception) -> Unreadable:
 def package(module: str, title: str, extra: str, what: str) -> Any:
     """A package that not everyone installs.
 
+    Args:
+        extra: of specc, which brings it; "" where specc itself does.
+
     Raises:
         UsageError: where it is not there.
     """
@@ -111,7 +114,7 @@ def package(module: str, title: str, extra: str, what: str) -> Any:
     except ModuleNotFoundError:
         raise UsageError(
             f"{title} is not installed, which reads {what}",
-            f'`python -m pip install "specc-nn[{extra}]"`',
+            f'`python -m pip install "specc-nn[{extra}]"`' if extra else None,
         ) from None
 
 

@@ -9,6 +9,7 @@ is too little of it, and the disk gets it back when the process ends.
 from __future__ import annotations
 
 import glob
+import os
 import re
 import tempfile
 from contextlib import ExitStack
@@ -19,7 +20,7 @@ import numpy as np
 from specc.diagnostics.errors import data as errors
 from specc.training.columns import Held
 from specc.training.dataset import Array
-from specc.training.sources.base import Samples, Unreadable, Wanted, damaged
+from specc.training.sources.base import Samples, Unreadable, Wanted, damaged, package
 
 RECORDS = 1_024
 """How many are parsed at a time."""
@@ -27,13 +28,11 @@ RECORDS = 1_024
 
 def read(source: Any, wanted: Wanted) -> Samples:
     """The features for each input and each output; `path` may have `*` in it for several files."""
-    from specc.backends.frameworks import import_tensorflow
-
     path = wanted.path(source.path)
     files = sorted(glob.glob(path)) if glob.has_magic(path) else [path]
     if not files:
         raise damaged(source.path, "there is no such file")
-    tensorflow = import_tensorflow()
+    tensorflow = _tensorflow()
     x = wanted.names(source.x, "x", wanted.inputs)
     y = wanted.names(source.y, "y", wanted.outputs)
     text = {
@@ -42,6 +41,21 @@ def read(source: Any, wanted: Wanted) -> Samples:
         if port.type.dtype == "string"
     }
     return _Records(tensorflow, source, files, {*x, *y}, text).samples(x, y)
+
+
+def _tensorflow() -> Any:
+    """TensorFlow, quietly, and without Keras, which may be wanted on another backend.
+
+    Raises:
+        UsageError: where it is not there.
+    """
+    from specc.backends.silence import Output, captured
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with captured(Output()):
+        tensorflow = package("tensorflow", "TensorFlow", "", "`tfrecord(...)`")
+        tensorflow.config.list_physical_devices()
+    return tensorflow
 
 
 class _Records:
