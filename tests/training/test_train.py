@@ -278,7 +278,7 @@ def test_nan_is_told_with_its_layer(case: str, tmp_path: Path) -> None:
     with pytest.raises(SpecError) as refused:
         prepared.train(steps_per_execution=2)
     (diagnostic,) = refused.value.diagnostics
-    assert diagnostic.code == "E0801"
+    assert diagnostic.code == "E0750"
     assert expected in diagnostic.primary.text
     assert not (tmp_path / "out" / "m.keras").exists()
 
