@@ -8,6 +8,7 @@ callbacks   how long each has waited, the best it has seen, the best weights
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ Arrays = dict[str, Array]
 
 PLAIN = (bool, int, float, str, type(None))
 
-NOT_STATE = frozenset({"append", "append_header"})
+NOT_STATE = frozenset({"append_header"})
 """Attributes of callbacks that `on_train_begin` sets by what it finds in a file."""
 
 
@@ -80,8 +81,11 @@ def capture_callbacks(callbacks: list[Any]) -> tuple[list[dict[str, Any]], Array
     arrays: Arrays = {}
     for index, callback in enumerate(callbacks):
         state: dict[str, Any] = {}
+        # Arguments are as the spec has them; Keras changes the sign of `min_delta` once it knows
+        # the direction, and will do so again.
+        settled = NOT_STATE | set(signature(type(callback)).parameters)
         for name, value in vars(callback).items():
-            if name in NOT_STATE:
+            if name in settled:
                 continue
             if isinstance(value, np.generic):
                 value = value.item()
