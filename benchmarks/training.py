@@ -1,4 +1,4 @@
-"""Time an epoch of `specc train` beside that of a Keras script for the same model, data and settings.
+"""Time an epoch of `specc train` beside one of a Keras script: same model, data and settings.
 
     python benchmarks/training.py [--backend tensorflow|jax] [--epochs N] [--samples N]
 

@@ -1,12 +1,15 @@
-"""A loss that is no number is seen at the step where it appears."""
+"""A loss that is no number is seen soon after the step where it appears."""
 
 from __future__ import annotations
 
 import math
-from collections import deque
 from typing import Any
 
 from specc.training.hooks import plain
+
+EVERY = 8
+"""Of so many executions the loss of one is looked at. It is the mean of the epoch so far: once NaN,
+it stays so, and which step it was is found when the run is repeated."""
 
 BEHIND = 2
 """How many executions lie between one and the look at its loss: by then a device has it, and
@@ -34,25 +37,31 @@ class Guard:
     def reset(self, epoch: int, step: int) -> None:
         self._epoch = epoch
         self._good = step
-        self._waiting: deque[tuple[int, Any]] = deque()
+        self._count = 0
+        self._chosen: tuple[int, Any] | None = None
+        self._last: tuple[int, Any] | None = None
 
     def watch(self, step: int, logs: Any) -> None:
-        """The loss after a step, which is the mean of the epoch so far: once NaN, always NaN.
+        """The loss after a step.
 
         Raises:
-            NotFinite: where it, or one before it, is not finite.
+            NotFinite: where one before it is not finite.
         """
-        self._waiting.append((step, logs["loss"]))
-        if len(self._waiting) > BEHIND:
-            self._look()
+        self._last = (step, logs["loss"])
+        turn = self._count % EVERY
+        self._count += 1
+        if turn == 0:
+            self._chosen = self._last
+        elif turn == BEHIND and self._chosen is not None:
+            self._look(self._chosen)
 
     def flush(self) -> None:
-        """Look at those that are left."""
-        while self._waiting:
-            self._look()
+        """Look at the last one."""
+        if self._last is not None:
+            self._look(self._last)
 
-    def _look(self) -> None:
-        step, loss = self._waiting.popleft()
+    def _look(self, seen: tuple[int, Any]) -> None:
+        step, loss = seen
         value = plain(loss)
         if not math.isfinite(value):
             raise NotFinite(self._epoch, self._good, step, value)

@@ -98,8 +98,10 @@ OBJECTS = {
         "",
         "optimizer = Adam(0.01, clipnorm=0.5, gradient_accumulation_steps=2)\n    epochs = 3",
     ),
-    "averages of weights": ("BatchNormalization", "optimizer = Adam(0.01, use_ema=True)\n"
-                            "    epochs = 3"),
+    "averages of weights": (
+        "BatchNormalization",
+        "optimizer = Adam(0.01, use_ema=True)\n    epochs = 3",
+    ),
     "a schedule": ("", "optimizer = SGD(CosineDecay(0.1, 12))\n    epochs = 3"),
 }  # fmt: skip
 
@@ -161,21 +163,23 @@ class StopAt(Silent):
             os.kill(os.getpid(), signal.SIGINT)
 
 
-MEMORY = (
-    "Dropout(0.3)\n    BatchNormalization",
-    "optimizer = Adam(0.01, use_ema=True)\n    epochs = 6\n    callbacks = [EarlyStopping("
-    "patience=3, restore_best_weights=True), ReduceLROnPlateau(patience=1, factor=0.5, "
-    'min_delta=10), CSVLogger("{log}")]',
-)
+BODY = "Dropout(0.3)\n    BatchNormalization"
+ENTRIES = """optimizer = Adam(0.01, use_ema=True)
+    epochs = 6
+    callbacks = [
+        EarlyStopping(patience=3, restore_best_weights=True),
+        ReduceLROnPlateau(patience=1, factor=0.5, min_delta=10),
+        CSVLogger("{log}"),
+    ]"""
+"""Everything that has a memory."""
 
 
 @pytest.mark.parametrize("place", [(0, 1), (3, 5)])
 def test_a_stopped_run_goes_on_bit_by_bit(place: tuple[int, int], tmp_path: Path) -> None:
     from specc.training.signals import Stopped
 
-    body, entries = MEMORY
     log = tmp_path / "log.csv"
-    prepared = Prepared(tmp_path, body, entries.replace("{log}", str(log)))
+    prepared = Prepared(tmp_path, BODY, ENTRIES.replace("{log}", str(log)))
     calm = prepared.train("calm", steps_per_execution=1)
     expected_log = log.read_text(encoding="utf-8")
     stop = StopAt(*place)
@@ -222,14 +226,14 @@ def test_another_run_is_refused(tmp_path: Path) -> None:
         prepared.train(batch_size=8)
     with pytest.raises(UsageError, match=r"`seed` \(was 0, is 1\)"):
         prepared.train(seed=1)
-    with pytest.raises(UsageError, match="what has changed is the model$"):
+    with pytest.raises(UsageError, match=r"what has changed is the model$"):
         Prepared(tmp_path, "Dropout(0.5)", "epochs = 1").train()
     prepared = Prepared(tmp_path, "", "epochs = 1")
     with np.load(tmp_path / "numbers.npz") as file:
         arrays = dict(file)
     arrays["x"][3, 2] += 1
     np.savez(tmp_path / "numbers.npz", **arrays)
-    with pytest.raises(UsageError, match="what has changed is the data$"):
+    with pytest.raises(UsageError, match=r"what has changed is the data$"):
         prepared.train()
 
 
