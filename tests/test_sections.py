@@ -343,3 +343,14 @@ def test_what_a_block_says_trains_a_model() -> None:
     assert set(history) >= {"loss", "accuracy", "auc", "precision"}
     assert len(history["loss"]) == 2
     assert isinstance(model.optimizer, keras.optimizers.AdamW)
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"), [("npzz('a')", "npz"), ("frist(10)", "first"), ("digit()", "digits")]
+)
+@pytest.mark.parametrize("entry", ["test", "validation"])
+def test_a_part_or_other_data_misspelt(entry: str, value: str, meant: str) -> None:
+    with pytest.raises(SpecError) as raised:
+        entries("data", f"{entry} = {value}")
+    (mistake,) = raised.value.diagnostics
+    assert (mistake.code, mistake.help) == ("E0260", f"did you mean `{meant}`?")

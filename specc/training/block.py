@@ -99,16 +99,10 @@ def _features(value: Any, inputs: tuple[Port, ...]) -> tuple[tuple[str, ...], ..
         return (items,)
     if len(items) != len(inputs):
         names = [port.name for port in inputs]
-        example = "one list of columns for each: `features = [["
-        example += '"a", "b"], ["c"]]`'
-        raise Unreadable(
-            errors.wrong_number_of_columns,
-            "inputs",
-            1 if flat else len(items),
-            len(inputs),
-            names,
-            example,
-        ).of("features")
+        given = 1 if flat else len(items)
+        help = 'a list of columns for each: `features = [["a", "b"], ["c"]]`'
+        error = errors.wrong_number_of_columns
+        raise Unreadable(error, "inputs", given, len(inputs), names, help).of("features")
     return tuple(item if is_tuple(item) else (item,) for item in items)
 
 
