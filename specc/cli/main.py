@@ -29,6 +29,7 @@ COMMANDS = {
     "summary": "print a model's layers, output shapes and parameters",
     "data": "load the data of a spec and hold them against the model",
     "build": "build the Keras model and compare it with the spec",
+    "train": "train a model on its data, through interruptions, and export it",
     "export": "export a model, verified, to ONNX",
     "codegen": "write a model as a Keras file in Python, for people to go on from",
     "verify": "compare an ONNX file with its spec's Keras model, its manifest, or another file",

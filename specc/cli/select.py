@@ -96,11 +96,11 @@ def add_provider_option(parser: argparse.ArgumentParser) -> None:
 
 def add_seed_option(parser: argparse.ArgumentParser, what: str = "fresh weights") -> None:
     parser.add_argument(
-        "--seed", type=_seed, default=0, metavar="N", help=f"of {what} (default: 0)"
+        "--seed", type=seed_number, default=0, metavar="N", help=f"of {what} (default: 0)"
     )
 
 
-def _seed(text: str) -> int:
+def seed_number(text: str) -> int:
     """What NumPy and Keras take for a seed."""
     if not (text.isdecimal() and int(text) < 2**32):
         raise argparse.ArgumentTypeError(f"{text} is no whole number from 0 to {2**32 - 1}")

@@ -8,6 +8,7 @@ from specc.diagnostics.errors import names as name_errors
 from specc.diagnostics.errors import sections as errors
 from specc.layers.arguments import (
     BOOL,
+    DTYPE_POLICY,
     AutoBool,
     Choice,
     Float,
@@ -84,17 +85,21 @@ TRAIN: dict[str, Kind] = {
     "metrics": Optional(METRICS),
     "weighted_metrics": Optional(METRICS),
     "jit_compile": AutoBool(),
-    "steps_per_execution": Int(at_least=1),
+    "steps_per_execution": Either(Choice("auto"), Int(at_least=1)),
+    "auto_scale_loss": BOOL,
+    "dtype_policy": DTYPE_POLICY,
+    "deterministic": BOOL,
     "epochs": Int(at_least=1),
     "batch_size": Int(at_least=1),
     "shuffle": BOOL,
     "class_weight": Optional(Listed(AMOUNT, "numbers, one for each class")),
     "callbacks": Optional(Either(CALLBACK, Listed(CALLBACK, "callbacks", at_least=0))),
     "validation_freq": Either(Int(at_least=1), Ints(at_least=1)),
+    "validation_batch_size": Optional(Int(at_least=1)),
     "steps_per_epoch": Optional(Int(at_least=1)),
     "seed": SEED,
 }
-"""Arguments of Keras's `compile` and `fit`, and the data."""
+"""Arguments of Keras's `compile` and `fit`, the data, and what is set for a whole process there."""
 
 EXPORT: dict[str, Kind] = {
     "opset": Int(at_least=18),

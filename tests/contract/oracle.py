@@ -137,10 +137,15 @@ def use(layer: Any, case: Case, tensor: Callable[[TensorType], Any], **more: Any
 def run(layer: Any, case: Case, substitute: int) -> list[tuple[tuple[int, ...], str]]:
     """Run on zeros, training and not, with whatever its regularizers have to say."""
 
-    def zeros(x: TensorType) -> Any:
-        sizes = [size if isinstance(size, int) else substitute for size in x.shape]
-        return keras.ops.zeros((BATCH, *sizes), x.dtype)
+    def sizes(x: TensorType) -> tuple[int, ...]:
+        return (BATCH, *[size if isinstance(size, int) else substitute for size in x.shape])
 
+    def zeros(x: TensorType) -> Any:
+        return keras.ops.zeros(sizes(x), x.dtype)
+
+    if substitute:
+        # Keras is asked first: TensorFlow's process dies of a window that is larger than an image.
+        use(layer, case, lambda x: keras.KerasTensor(sizes(x), x.dtype))
     outputs = as_list(use(layer, case, zeros))
     found = [(tuple(x.shape), keras.backend.standardize_dtype(x.dtype)) for x in outputs]
     _ = layer.losses

@@ -1,0 +1,58 @@
+"""Ctrl-C and SIGTERM as wishes, which are granted between two steps."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class StopRequest:
+    """Whether someone wants the run to end."""
+
+    signal: int | None = None
+
+
+class Stopped(Exception):
+    """A run ended between two steps because someone wanted that."""
+
+    def __init__(self, number: int, epoch: int, step: int) -> None:
+        super().__init__(f"stopped by signal {number}")
+        self.signal = number
+        self.epoch = epoch
+        self.step = step
+
+    @property
+    def status(self) -> int:
+        """The exit status that shells give for the signal."""
+        return 128 + self.signal
+
+
+@contextmanager
+def stop_requests() -> Generator[StopRequest]:
+    """Take SIGINT and SIGTERM for wishes while the block runs.
+
+    The second one ends the process at once, as without this. Outside the main thread, where
+    Python takes no handlers, nothing changes.
+    """
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in numbers}
+
+    def wish(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        request.signal = number
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+    for number in numbers:
+        signal.signal(number, wish)
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
