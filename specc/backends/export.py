@@ -13,6 +13,7 @@ import onnx_ir as ir
 
 from specc._version import __version__
 from specc.backends.adopt import adopt
+from specc.backends.collection import no_collection
 from specc.backends.fold import Accounting, bind_weights
 from specc.backends.keras_model import BuiltModel, pair_variables
 from specc.backends.native.convert import ir_version, lower
@@ -106,6 +107,7 @@ class Exported:
 class Exporter:
     """Converts a model once, and gives ONNX models of it for any weights."""
 
+    @no_collection()
     def __init__(
         self,
         built: BuiltModel,
@@ -156,6 +158,7 @@ class Exporter:
     def variables(self) -> list[Variable]:
         return self._variables
 
+    @no_collection()
     def export(self, arrays: Sequence[Array], weights: dict[str, Any] | None = None) -> Exported:
         """The model with these values of `variables`.
 

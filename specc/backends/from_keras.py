@@ -11,6 +11,7 @@ import inspect
 from functools import cache
 from typing import Any, ClassVar, cast
 
+from specc.backends.collection import no_collection
 from specc.backends.frameworks import import_keras
 from specc.backends.keras_model import BuiltModel
 from specc.files import UsageError
@@ -29,6 +30,7 @@ TRAINING_ONLY = ("_initializer", "_regularizer", "_constraint")
 """Ends of the names of arguments that do not matter for what a trained model computes."""
 
 
+@no_collection()
 def from_keras(keras_model: Any, name: str | None = None) -> BuiltModel:
     """Pair a Keras model with the graph that is read from it.
 

@@ -25,6 +25,9 @@ LAYOUT_OPERATORS = {"Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "
 SHARED_SIZE = 65_536
 """Results up to this many elements are kept for others that need them: scales, statistics."""
 
+ELEMENTWISE: dict[str, np.ufunc] = {"Add": np.add, "Mul": np.multiply, "Sub": np.subtract}
+"""What is computed in float64 and rounded number by number, without an array in float64."""
+
 
 @record
 class Static:
@@ -62,9 +65,27 @@ class Evaluator:
         """The numbers, in the dtype of the graph."""
         dtype = static.value.dtype
         assert dtype is not None
-        return np.asarray(self._compute(static), dtype.numpy(), order="C")
+        return np.asarray(self._rounded(static, dtype.numpy()), dtype.numpy(), order="C")
+
+    def _rounded(self, static: Static, dtype: Any) -> Array:
+        """A value that is rounded to a dtype anyway, or will be: a kernel times a scale, in
+        whatever layout, is by far the most of what is computed.
+        """
+        node, first = static.node, static.operands[0] if static.operands else None
+        if node is None or node.domain or first is None or static.size <= SHARED_SIZE:
+            return self._compute(static)
+        if node.op_type in LAYOUT_OPERATORS:
+            others = [None if x is None else self._compute(x) for x in static.operands[1:]]
+            return evaluate(node, [self._rounded(first, dtype), *others], self._opsets)[0]
+        operation = ELEMENTWISE.get(node.op_type)
+        inputs = [self._compute(x) for x in static.operands if operation and x is not None]
+        if operation is None or any(x.kind != "f" for x in (dtype, *(y.dtype for y in inputs))):
+            return self._compute(static)
+        out = np.empty(static.shape, dtype)
+        return operation(*inputs, out=out, dtype=np.float64, casting="same_kind")
 
     def _compute(self, static: Static) -> Array:
+        """The numbers in float64, where they are computed of floating-point numbers."""
         if static.read is not None:
             return static.read()
         known = self._shared.get(static.value)
