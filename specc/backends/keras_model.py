@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from specc.backends.frameworks import import_keras, seed_everything
-from specc.backends.keras_objects import construct, weights_in_order
+from specc.backends.keras_objects import construct, refresh_statistics, weights_in_order
 from specc.diagnostics.diagnostic import SpecError
 from specc.diagnostics.errors import artifacts as errors
 from specc.files import UsageError
@@ -196,3 +196,10 @@ def pair_variables(built: BuiltModel) -> list[tuple[Variable, Any]]:
             weights = weights_in_order(layer.layer, built.keras_layer(layer))
             pairs += zip(layer.variables, weights, strict=True)
     return pairs
+
+
+def assign(built: BuiltModel, arrays: Sequence[Any]) -> None:
+    """Give a model weights, in the order of `pair_variables`."""
+    for (_, keras_variable), array in zip(pair_variables(built), arrays, strict=True):
+        keras_variable.assign(array)
+    refresh_statistics(built.keras_model)

@@ -43,3 +43,9 @@ def _descriptors_to(target: int) -> Generator[None]:
         for number, copy in saved.items():
             os.dup2(copy, number)
             os.close(copy)
+
+
+def last_line(text: str) -> str:
+    """The last line that says something, which of a traceback is the error."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else ""

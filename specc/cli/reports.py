@@ -7,7 +7,14 @@ from textwrap import fill
 from typing import TYPE_CHECKING
 
 from specc.cli.tables import WIDTH
-from specc.verification.report import LowReport, Report, Run, closest_of, largest
+from specc.verification.report import (
+    BackendReport,
+    LowReport,
+    Report,
+    Run,
+    closest_of,
+    largest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,9 +78,42 @@ def print_report(report: Report, outcome: str, *, layers: bool = False) -> None:
         console.print(f"  warning     {warning.message} ({at})", soft_wrap=True)
     if report.quantized is not None:
         _print_quantized(console, report.quantized)
+    print_backends(report)
     if layers:
         _print_layers(console, report)
         print_checks(report)
+
+
+def print_backends(report: Report) -> None:
+    """Print a line for each backend: how far it is from the model in float64."""
+    if not report.backends:
+        return
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
+    ran = [backend for backend in report.backends if backend.ran]
+    keras = largest([backend.keras_rel_error for backend in ran])
+    console.print(f"  backends    off float64 by, relative (Keras's own float32: {keras:.1e})")
+    width = max((len(backend.name) for backend in ran), default=0)
+    for backend in report.backends:
+        if not backend.ran:
+            said = f"{backend.backend}: not run: {backend.status}"
+            console.print(fill(said, WIDTH, initial_indent=" " * 14, subsequent_indent=" " * 16))
+            continue
+        error = f"{backend.max_rel_error:.1e}"
+        console.print(f"              {backend.name:<{width}}  {error}  {_verdict(backend)}")
+
+
+AS_CLOSE = 2.0
+"""Up to how many times Keras's own error counts as being as close to the truth."""
+
+
+def _verdict(backend: BackendReport) -> str:
+    if not backend.ok or not backend.runs:
+        return backend.status
+    if backend.max_rel_error <= AS_CLOSE * backend.keras_rel_error:
+        return "agrees, as close as Keras itself"
+    return "agrees, within its rounding"
 
 
 def _print_difference(console: Console, title: str, runs: list[Run]) -> None:

@@ -20,13 +20,14 @@ from specc.cli.select import (
     progress,
 )
 from specc.diagnostics.diagnostic import SpecError
-from specc.files import UsageError
+from specc.files import DeviceError, UsageError
 from specc.manifest import read_manifest
 
 EXAMPLES = """examples:
   specc verify specs/bn_after.spec                       build/bn_after.onnx
   specc verify specs/bn_after.spec model.onnx --layers
   specc verify specs/bn_after.spec model.onnx --weights trained.keras --provider cuda
+  specc verify specs/bn_after.spec --backends all        Keras on JAX and PyTorch, ...
   specc verify model.onnx                                against its own manifest, without Keras
   specc verify a.onnx b.onnx                             two models, .onnx or .keras
 
@@ -69,6 +70,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "perhaps `labels`",
     )
     parser.add_argument(
+        "--backends",
+        metavar="LIST",
+        help="run the model elsewhere too: `all`, or some of tensorflow, jax, torch (Keras), cpu, "
+        "cuda, tensorrt (the file in onnxruntime), reference (in ONNX's evaluator), native, "
+        "tf2onnx (what that exporter writes)",
+    )
+    parser.add_argument(
         "--html", metavar="FILE", help="write the report as a page that needs nothing else"
     )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
@@ -92,9 +100,11 @@ def run(options: argparse.Namespace) -> int:
             f"`specc export --onnx {options.spec}` writes it",
         )
 
+    from specc.verification.backends.names import ALL, backends_named
     from specc.verification.verify import load_onnx, verify_onnx
 
-    with progress(f"verifying {path}"):
+    backends = backends_named(options.backends) if options.backends else ()
+    with progress(f"verifying {path}") as say:
         onnx_model = load_onnx(path)
         manifest = read_manifest({entry.key: entry.value for entry in onnx_model.metadata_props})
         keras_model = _keras_model(model, manifest, options.weights, path)
@@ -108,16 +118,22 @@ def run(options: argparse.Namespace) -> int:
             layers=options.layers or options.html is not None,
             samples=options.evaluate or _samples_of(manifest),
             inputs=options.inputs,
+            backends=backends,
+            say=say,
             min_snr=MIN_SNR if options.min_snr is None else options.min_snr,
         )
+    absent = next((b for b in report.backends if not b.ran), None)
+    if absent is not None and options.backends.strip() != ALL:
+        raise DeviceError(f"`{absent.backend}` was asked for and not run: {absent.status}")
     if options.html:
         write_page(options.html, report.as_json(), report.sources)
     if options.json:
         print(json.dumps(report.as_json(), indent=2))
         return 0 if report.ok else 1
-    from specc.cli.reports import print_checks, print_report
+    from specc.cli.reports import print_backends, print_checks, print_report
 
     if not report.ok:
+        print_backends(report)
         print_checks(report)
         raise SpecError([*report.diagnostics, *report.warnings])
     print_report(report, f"{path} agrees with Keras", layers=options.layers)

@@ -65,6 +65,20 @@ def largest_difference(want: Array, have: Array) -> float:
     return float(np.max(difference, initial=0.0))
 
 
+def largest_ulps(want: Array, have: Array) -> float:
+    """The largest difference in units of float32's last place, each at its own value; NaN where
+    either side has one.
+
+    Beside a sum whose terms cancel a unit is tiny, and their rounding errors many of them.
+    """
+    if want.shape != have.shape:
+        return float("nan")
+    a, b = want.astype(np.float64), have.astype(np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        last = np.spacing(np.abs(a).astype(np.float32)).astype(np.float64)
+        return float(np.max(np.where(a == b, 0.0, np.abs(a - b) / last), initial=0.0))
+
+
 def ranked_alike(want: Array, have: Array, allowed: float) -> tuple[int, int]:
     """How many rows have an arg-max, and in how many it is the same.
 

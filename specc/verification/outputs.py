@@ -15,19 +15,14 @@ from specc.diagnostics.errors import artifacts as errors
 from specc.graph import Graph
 from specc.inference.samples import Samples
 from specc.verification.attribute import first_difference
-from specc.verification.differences import (
-    keras_outputs,
-    largest_difference,
-    numbered,
-    ranked_alike,
-    with_numbers,
-)
+from specc.verification.compared import compare_output
+from specc.verification.differences import keras_outputs
 from specc.verification.given import cases_of
 from specc.verification.inputs import Case, draw_cases, nudged
 from specc.verification.lowered import Exactly, LowOutcome, LowSide
 from specc.verification.reference import OWN, Answers, Reference
 from specc.verification.report import Run
-from specc.verification.tolerance import gates, rounding_steps, tolerance
+from specc.verification.tolerance import Rounding, gates, rounding_steps
 
 Array = np.ndarray[Any, Any]
 
@@ -84,7 +79,7 @@ def compare_outputs(
             found = found._replace(low=low)
             low.open(side.low, provider, file)
         compared: set[str] = set()
-        for number, case in enumerate(_cases(graph, seed, side, given)):
+        for number, case in enumerate(cases_for(graph, seed, side.weights, given)):
             answers = side.reference.answers(side.weights, number, case)
             new = _run_case(graph, side, session, case, answers, steps, file)
             found.runs.extend(new)
@@ -113,9 +108,10 @@ def compare_outputs(
     return found
 
 
-def _cases(graph: Graph, seed: int, side: Side, given: Samples | None) -> Iterator[Case]:
+def cases_for(graph: Graph, seed: int, weights: str, given: Samples | None) -> Iterator[Case]:
+    """What a model is run with: drawn inputs, and with the weights as they are those of a file."""
     yield from draw_cases(graph, seed)
-    if given is not None and side.weights == OWN:
+    if given is not None and weights == OWN:
         yield from cases_of(given)
 
 
@@ -142,26 +138,15 @@ def _run_case(
     """One run for each output that Keras has numbers for."""
     with captured(Output()), blaming(file):
         found = session.run(case.inputs, session.output_names)
+    rounding = Rounding(steps, gates(graph.nodes))
     runs: list[Run] = []
     for index, (name, have) in enumerate(zip(graph.output_names, found.values(), strict=True)):
-        every = (have, *(answer[index] for answer in answers))
-        have, *arrays = numbered(*every)
-        samples = with_numbers(*arrays)
-        if not samples.any():
-            continue
-        want, again, truth, beside = (array[samples] for array in arrays)
-        if len(have) == len(samples):
-            have = have[samples]
-        error = largest_difference(want, have)
-        noise = largest_difference(truth, again)
-        scale = float(np.max(np.abs(truth), initial=0.0))
-        sensitivity = largest_difference(truth, beside)
-        allowed = tolerance(steps, scale, sensitivity, noise, gates(graph.nodes))
-        rows, agreeing = ranked_alike(want, have, allowed)
-        relative = error / scale if scale else error
-        runs.append(
-            Run(str(case), side.weights, name, error, relative, allowed, noise, rows, agreeing)
-        )
+        made = compare_output(have, answers, index, rounding, with_truth=False)
+        if made is not None:
+            about = (str(case), side.weights, name)
+            noise = made.keras_error
+            ranks = (made.rows, made.rows_agreeing)
+            runs.append(Run(*about, made.error, made.relative, made.allowed, noise, *ranks))
     return runs
 
 

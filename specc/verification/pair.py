@@ -13,6 +13,7 @@ from specc.records import fresh, record
 from specc.verification.apart import first_layers_apart
 from specc.verification.differences import (
     largest_difference,
+    largest_ulps,
     numbered,
     ranked_alike,
     with_numbers,
@@ -22,8 +23,8 @@ from specc.verification.given import accuracy_of, cases_of
 from specc.verification.inputs import BATCH_SIZES, EPSILON, MANY
 from specc.verification.pairing import Pair, pair_ports
 from specc.verification.samples import Recipe
-from specc.verification.sides import KerasSide, ModelSide, OnnxSide, Rounding
-from specc.verification.tolerance import tolerance
+from specc.verification.sides import KerasSide, ModelSide, OnnxSide
+from specc.verification.tolerance import Rounding, tolerance
 
 KINDS = ("normal", "zeros", "large")
 UNKNOWN_TOP = 9
@@ -279,13 +280,4 @@ def _compare(
         allowed = 0.0 if exact else tolerance(rounding.steps, scale, moved, 0.0, rounding.gates)
     rows, agreeing = ranked_alike(want, have, allowed)
     relative = error / scale if scale else error
-    return PairRun(case, output, error, relative, ulps(want, have), allowed, rows, agreeing)
-
-
-def ulps(want: Array, have: Array) -> float:
-    """The largest difference in units of float32's last place, each at its own value."""
-    a, b = want.astype(np.float64), have.astype(np.float64)
-    with np.errstate(invalid="ignore", over="ignore"):
-        last = np.spacing(np.abs(a).astype(np.float32)).astype(np.float64)
-        difference = np.where(a == b, 0.0, np.abs(a - b) / last)
-    return float(np.max(difference, initial=0.0))
+    return PairRun(case, output, error, relative, largest_ulps(want, have), allowed, rows, agreeing)

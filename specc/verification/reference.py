@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from specc.backends.export import Exported, Exporter, current_weights
-from specc.backends.keras_model import BuiltModel, build_keras, pair_variables
-from specc.backends.keras_objects import refresh_statistics
+from specc.backends.keras_model import BuiltModel, assign, build_keras
 from specc.backends.native.tensors import Place, read
 from specc.verification.differences import keras_outputs
 from specc.verification.inputs import Case, nudged
@@ -110,13 +109,6 @@ class Reference:
         if self._kept is not None:
             self._kept[weights, number] = answers
         return answers
-
-
-def assign(built: BuiltModel, arrays: list[Array]) -> None:
-    """Give a model weights."""
-    for (_, keras_variable), array in zip(pair_variables(built), arrays, strict=True):
-        keras_variable.assign(array)
-    refresh_statistics(built.keras_model)
 
 
 def randomise(arrays: list[Array], names: list[str], seed: int) -> list[Array]:

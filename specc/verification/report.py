@@ -11,6 +11,7 @@ from specc.verification.findings import finite
 
 if TYPE_CHECKING:
     from specc.backends.native.precision import Lowered, Precision
+    from specc.verification.compared import Compared
     from specc.verification.lowered import LowOutcome
     from specc.verification.quantized import QuantizedReport
 
@@ -107,6 +108,61 @@ def run_as_json(run: Run) -> dict[str, Any]:
 
 
 @record
+class BackendReport:
+    """What came of a model on one backend, beside the same model in float64."""
+
+    backend: str
+    """As `--backends` has it."""
+    name: str
+    """With its version, and the device that it ran on."""
+    ran: bool
+    status: str
+    """"agrees", "differs", or why it was not run."""
+    runs: list[Compared] = fresh(default_factory=list["Compared"])
+    """One for each set of inputs and output."""
+
+    @property
+    def ok(self) -> bool:
+        """Also where it was not run: nothing is known against it."""
+        return all(run.ok for run in self.runs)
+
+    @property
+    def max_abs_error(self) -> float:
+        return largest([run.error for run in self.runs])
+
+    @property
+    def max_rel_error(self) -> float:
+        return largest([run.relative for run in self.runs])
+
+    @property
+    def max_ulp_error(self) -> float:
+        return largest([run.ulps for run in self.runs])
+
+    @property
+    def keras_rel_error(self) -> float:
+        """The largest error of Keras's own float32 for the same, relative to the output."""
+        return largest([run.keras_relative for run in self.runs])
+
+    def as_json(self) -> dict[str, Any]:
+        about = {"backend": self.backend, "name": self.name, "ran": self.ran, "ok": self.ok}
+        if not self.ran:
+            return {**about, "status": self.status}
+        rows = sum(run.rows for run in self.runs)
+        return {
+            **about,
+            "status": self.status,
+            "runs": len(self.runs),
+            "max_abs_error": finite(self.max_abs_error),
+            "max_rel_error": finite(self.max_rel_error),
+            "max_ulp_error": finite(self.max_ulp_error),
+            "keras_rel_error": finite(self.keras_rel_error),
+            "closest": finite(largest([run.error / run.allowed for run in self.runs])),
+            "rows": rows,
+            "rows_agreeing": sum(run.rows_agreeing for run in self.runs),
+        }
+
+
+@record
 class Report:
     """The outcome of a verification."""
 
@@ -124,6 +180,8 @@ class Report:
     """Of a file of lower precision; `runs` are those of its twin in float32 then."""
     quantized: QuantizedReport | None = None
     """Of a file with weights in 8 bits; `runs` are those of the model it was made of then."""
+    backends: list[BackendReport] = fresh(default_factory=list[BackendReport])
+    """The model on other backends too, where that was asked for."""
     checks: list[LayerCheck] = fresh(default_factory=list[LayerCheck])
     """Each layer by itself, where that was asked for and the file says where they are."""
     accuracy: tuple[float, float] | None = None
@@ -197,6 +255,7 @@ class Report:
             "checks": [
                 {key: finite(value) for key, value in vars(check).items()} for check in self.checks
             ],
+            **({"backends": [b.as_json() for b in self.backends]} if self.backends else {}),
             "errors": [diagnostic_as_json(diagnostic) for diagnostic in self.diagnostics],
             "warnings": [diagnostic_as_json(diagnostic) for diagnostic in self.warnings],
         }

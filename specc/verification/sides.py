@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from math import prod, sqrt
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import onnx
@@ -19,7 +19,7 @@ from specc.inference.interface import Interface, read_interface
 from specc.manifest import RECORD_KEY, read_manifest
 from specc.types import TensorType
 from specc.verification.samples import Recipe, recipes_of
-from specc.verification.tolerance import gates, rounding_steps
+from specc.verification.tolerance import Rounding, gates, rounding_steps
 
 Array = np.ndarray[Any, Any]
 
@@ -28,13 +28,6 @@ RECURRENT = {"LSTM": 3, "GRU": 2, "RNN": 0}
 
 TIME_STEPS = 16
 """What is taken for the number of time steps, which a file does not say."""
-
-
-class Rounding(NamedTuple):
-    """What the tolerance depends on; `tolerance.py` says how."""
-
-    steps: float
-    gates: int
 
 
 class ModelSide(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod, sqrt
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -24,6 +24,15 @@ near 1, and 0 from about -18 on. A closed gate lets through that much of what it
 FLOOR = 1e-20
 """What is always allowed: an output that is nothing else than numbers this small has underflowed
 in a sigmoid or a softmax, whose kernels stop there at different points."""
+
+
+class Rounding(NamedTuple):
+    """What a model's structure says of its rounding errors."""
+
+    steps: float
+    """`rounding_steps` of it."""
+    gates: int
+    """`gates` of it."""
 
 
 def rounding_steps(nodes: Sequence[Node]) -> float:

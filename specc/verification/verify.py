@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import onnx_ir as ir
 
 from specc.backends.adopt import adopt
 from specc.backends.export import Exported, Exporter, origin_of
-from specc.backends.keras_model import BuiltModel, build_keras
+from specc.backends.keras_model import BuiltModel, assign, build_keras
 from specc.backends.native.precision import Precision, round_to
 from specc.backends.native.precision_rules import LOWER
 from specc.backends.native.widened import widened
@@ -21,16 +21,18 @@ from specc.backends.quantize import Stored
 from specc.backends.read import load_onnx
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
+from specc.files import UsageError
 from specc.graph import Graph
 from specc.inference.interface import numpy_dtype, read_interface
 from specc.inference.samples import Samples
 from specc.verification.attribute import each_layer
+from specc.verification.backends.side_by_side import Trial, compare_backends
 from specc.verification.batchnorm import Sides, audit_file, audit_statistics
 from specc.verification.differences import keras_outputs
 from specc.verification.given import accuracy_of, samples_of_graph
 from specc.verification.inputs import Case
 from specc.verification.lowered import LowOutcome, LowSide, round_inputs, round_weights
-from specc.verification.outputs import Outcome, Side, compare_outputs, open_file
+from specc.verification.outputs import Outcome, Side, cases_for, compare_outputs, open_file
 from specc.verification.parameters import (
     compare_constants,
     compare_parameters,
@@ -44,8 +46,8 @@ from specc.verification.quantized import (
     judge,
     samples_for,
 )
-from specc.verification.reference import OWN, RANDOMISED, Reference, assign
-from specc.verification.report import LowReport, Report
+from specc.verification.reference import OWN, RANDOMISED, Reference
+from specc.verification.report import BackendReport, LowReport, Report
 
 Array = np.ndarray[Any, Any]
 
@@ -65,6 +67,8 @@ def verify_onnx(
     min_snr: float = MIN_SNR,
     layers: bool = False,
     inputs: str | None = None,
+    backends: Sequence[str] = (),
+    say: Callable[[str], None] = lambda _: None,
 ) -> Report:
     """Compare an ONNX model with a Keras model of the same graph.
 
@@ -84,6 +88,8 @@ def verify_onnx(
         layers: check each layer by itself too, whether the outputs agree or not.
         inputs: a file of samples to run besides drawn inputs, with the weights as they are; where
             it has labels, the accuracy of both sides is told.
+        backends: what else to run the model on, of `backends.names.BACKENDS`.
+        say: told which of them is run.
 
     Raises:
         DeviceError: where the provider asked for is not to be had.
@@ -96,7 +102,7 @@ def verify_onnx(
         exporter = exporter or Exporter(
             built, graph.span.source, origin.opset, origin.via, origin.without, origin.precision
         )
-        reference = Reference(built, exporter, seed)
+        reference = Reference(built, exporter, seed, keep=bool(backends))
     exporter, seed = reference.exporter, reference.seed
     expected = reference.expected
     wanted = read_initializers(expected.model)
@@ -134,6 +140,20 @@ def verify_onnx(
             outcome.diagnostics.extend(lost)
     exact = origin.quantized is None and exporter.precision is None
     checked = each_layer(reference, model, provider) if layers and exact and not interface else []
+    compared_on: list[BackendReport] = []
+    if backends and not interface:
+        if not exact:
+            raise UsageError(
+                "backends are compared in the spec's own precision, and with its weights"
+            )
+        trials = [
+            Trial(weights, number, case)
+            for weights in (OWN, RANDOMISED)
+            for number, case in enumerate(cases_for(graph, seed, weights, given))
+        ]
+        models = {side.weights: side.model for side in _sides(reference, model)}
+        compared_on, wrong = compare_backends(reference, models, trials, backends, say)
+        outcome.diagnostics.extend(wrong)
     lower = None
     if expected.lowered is not None and exporter.precision is not None:
         lower = LowReport(exporter.precision, expected.lowered, outcome.low or LowOutcome())
@@ -151,6 +171,7 @@ def verify_onnx(
         _one_error_each(diagnostics, outcome.diagnostics),
         lower=lower,
         quantized=quantized,
+        backends=compared_on,
         checks=checked,
         warnings=audit_statistics(audited),
         accuracy=_both_accuracies(reference, model, given, provider, file)
