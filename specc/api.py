@@ -15,7 +15,7 @@ Compiling needs no framework; each conversion imports what it needs.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from specc.compiler import Compilation, compile_source
@@ -267,6 +267,7 @@ def verify(
     provider: str = "auto",
     seed: int = 0,
     layers: bool = False,
+    backends: Sequence[str] = (),
 ) -> Report:
     """Run the same inputs through Keras and onnxruntime and account for every parameter.
 
@@ -275,6 +276,9 @@ def verify(
         provider: where onnxruntime runs: "auto", "cpu", "cuda" or "tensorrt".
         seed: of the inputs drawn.
         layers: run each layer of the file by itself too; see `.checks`.
+        backends: what else to run the model on, such as "jax", "torch", "reference" or "tf2onnx"
+            (`specc verify --help` lists them); see `.backends`. Of what is not installed the
+            report says so.
 
     Returns:
         A report: `.ok`, `.max_abs_error`, `.max_rel_error`, `.params`, `.layers`, ...
@@ -285,7 +289,13 @@ def verify(
     from specc.verification.verify import verify_onnx
 
     return verify_onnx(
-        model.graph, keras_model, onnx_model, provider=provider, seed=seed, layers=layers
+        model.graph,
+        keras_model,
+        onnx_model,
+        provider=provider,
+        seed=seed,
+        layers=layers,
+        backends=backends,
     )
 
 

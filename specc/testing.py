@@ -1,9 +1,12 @@
-"""Layers against Keras, for the tests of those who write layers.
+"""Layers against Keras, and models against every backend, for the tests of those who write them.
 
-    from specc.testing import assert_layer_agrees
+    from specc.testing import assert_backends_agree, assert_layer_agrees
 
     def test_layer_scale():
         assert_layer_agrees(LayerScale(0.1), ["float32[16, 8]"])
+
+    def test_model():
+        assert_backends_agree("specs/bn_after.spec", "all")
 
 Needs Keras and TensorFlow, and nothing of a test framework.
 """
@@ -11,15 +14,20 @@ Needs Keras and TensorFlow, and nothing of a test framework.
 from __future__ import annotations
 
 import inspect
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from specc.api import Model
 from specc.diagnostics.place import Refused
 from specc.layers.base import Layer
 from specc.types import DTYPES, Dimension, TensorType
 
-__all__ = ["assert_layer_agrees", "assert_layer_refuses", "tensor_type"]
+if TYPE_CHECKING:
+    from specc.verification.report import Report
+
+__all__ = ["assert_backends_agree", "assert_layer_agrees", "assert_layer_refuses", "tensor_type"]
 
 BATCH = 3
 UNKNOWN_SIZE = 7
@@ -312,3 +320,44 @@ def _use(
     result = theirs(taken if layer.takes_list else taken[0], **arguments)
     flat: list[Any] = keras.tree.flatten(result)
     return flat
+
+
+def assert_backends_agree(
+    model: Model | str | os.PathLike[str],
+    backends: str = "all",
+    keras_model: Any = None,
+    *,
+    seed: int = 0,
+) -> Report:
+    """Export a model in memory, and compare it on backends with Keras in float64.
+
+    Args:
+        model: of a spec, or the path of a spec with one model.
+        backends: as `specc verify --backends` takes them; of "all" those that can be run here.
+        keras_model: with the weights to take; fresh ones without it.
+        seed: of fresh weights and of the inputs.
+
+    Returns:
+        The report; `.backends` says how far each was off, and what was not run and why.
+
+    Raises:
+        AssertionError: naming the first layer that differs, or a backend that was named and
+            cannot be run.
+    """
+    from specc.api import compile, verify
+    from specc.diagnostics.terminal import render_all
+    from specc.verification.backends.names import ALL, backends_named
+
+    if not isinstance(model, Model):
+        model = compile(model).model()
+    if keras_model is None:
+        keras_model = model.to_keras(seed=seed)
+    names = backends_named(backends)
+    onnx_model = model.to_onnx(keras_model)
+    report = verify(model, keras_model, onnx_model, seed=seed, backends=names)
+    if not report.ok:
+        raise AssertionError(render_all(report.diagnostics, color=False))
+    absent = [f"{b.backend} was not run: {b.status}" for b in report.backends if not b.ran]
+    if absent and backends != ALL:
+        raise AssertionError("; ".join(absent))
+    return report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import ctypes
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -95,3 +96,11 @@ def one_percent(array: Array) -> None:
     places = np.argwhere(array)
     place = tuple(places[np.random.default_rng(array.size).integers(len(places))])
     array[place] *= 1.01
+
+
+def has_driver() -> bool:
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import shutil
@@ -12,16 +11,7 @@ import onnx
 import pytest
 
 from specc.cli.main import main
-from verification.subjects import SMALL, Subjects, change, node_of, one_percent
-
-
-def has_driver() -> bool:
-    try:
-        ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return False
-    return True
-
+from verification.subjects import SMALL, Subjects, change, has_driver, node_of, one_percent
 
 # ------------------------------------------------------------------- the command line
 

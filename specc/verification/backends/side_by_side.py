@@ -23,7 +23,7 @@ from specc.verification.backends.processes import run_elsewhere
 from specc.verification.backends.worker import Job
 from specc.verification.compared import compare_output
 from specc.verification.inputs import Case
-from specc.verification.reference import OWN, Reference
+from specc.verification.reference import OWN, RANDOMISED, Reference
 from specc.verification.report import BackendReport
 from specc.verification.tolerance import Rounding, gates, rounding_steps
 
@@ -113,10 +113,9 @@ class _SideBySide:
         if name == keras_backend():
             answers = [self._answers(trial).fresh for trial in self.trials]
             return _Ran(f"Keras on {name} {version(name)}", answers)
-        arrays = {OWN: self.reference.own}
+        own, randomised = self.reference.own, self.reference.randomised
         groups = [
-            (arrays.get(weights, self.reference.randomised), cases)
-            for weights, cases in self._by_weights()
+            (own if weights == OWN else randomised, cases) for weights, cases in self._by_weights()
         ]
         found = run_elsewhere(Job(name, self.graph, groups))
         outputs = [outputs for group in found.outputs for outputs in group]
@@ -135,25 +134,17 @@ class _SideBySide:
         return _Ran(name, outputs, models, provider)
 
     def _exporter(self, name: str) -> _Ran:
-        before = self.reference.exporter
-        if before.via == name:
-            models: Models = {OWN: self.reference.expected.model}
-            models[self._randomised] = self.reference.expected_randomised.model
+        reference = self.reference
+        if reference.exporter.via == name:
+            exports = reference.expected, reference.expected_randomised
         else:
-            built, opset = self.reference.built, 18
             with captured(Output()):
-                other = Exporter(built, self.graph.span.source, opset, name)
+                other = Exporter(reference.built, self.graph.span.source, via=name)
             if other.via != name:
                 raise UsageError(f"{name} does not export the model: {other.fallen_back}")
-            models = {
-                OWN: other.export(self.reference.own).model,
-                self._randomised: other.export(self.reference.randomised).model,
-            }
+            exports = other.export(reference.own), other.export(reference.randomised)
+        models = {OWN: exports[0].model, RANDOMISED: exports[1].model}
         return self._onnxruntime(models, Provider.CPU, f"{name}'s export, onnxruntime {{version}}")
-
-    @property
-    def _randomised(self) -> str:
-        return self.trials[-1].weights
 
     def _by_weights(self) -> Iterator[tuple[str, list[Case]]]:
         for weights in dict.fromkeys(trial.weights for trial in self.trials):

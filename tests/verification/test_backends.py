@@ -1,0 +1,167 @@
+"""One model on every backend."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx.numpy_helper
+import pytest
+
+import specc
+from specc.backends.adopt import adopt
+from specc.backends.keras_model import assign, build_keras
+from specc.cli.main import main
+from specc.testing import assert_backends_agree
+from specc.verification.backends import side_by_side
+from specc.verification.backends.names import BACKENDS, backends_named
+from specc.verification.backends.worker import Answers, Job
+from specc.verification.differences import keras_outputs
+from specc.verification.inputs import draw_cases
+from specc.verification.reference import OWN, Reference
+from specc.verification.report import Report
+from verification.subjects import SPECS, Subjects, has_driver
+
+ON_CPUS = [name for name in BACKENDS if name not in ("cuda", "tensorrt")]
+SHIPPED = sorted(path.name for path in SPECS.glob("*.spec") if "as_printed" not in path.name)
+
+
+@pytest.mark.usefixtures("keras_backend")
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_backend_agrees(name: str) -> None:
+    """JAX and PyTorch in processes of their own; all beside Keras in float64."""
+    report = assert_backends_agree(SPECS / name)
+    by_name = {backend.backend: backend for backend in report.backends}
+    assert list(by_name) == list(BACKENDS)
+    for key in ON_CPUS:
+        assert by_name[key].ran, by_name[key].status
+        assert by_name[key].status == "agrees"
+        assert len(by_name[key].runs) == len(by_name["cpu"].runs) > 0
+    assert by_name["jax"].name.startswith("Keras on jax ")
+    assert by_name["torch"].name.startswith("Keras on torch ")
+    if not has_driver():
+        assert not by_name["cuda"].ran
+        assert "there is no NVIDIA driver" in by_name["cuda"].status
+
+
+def verified(subjects: Subjects, file: onnx.ModelProto, *backends: str) -> Report:
+    return subjects("small").verify(file, backends=backends)
+
+
+def test_errors_are_those_against_float64(subjects: Subjects) -> None:
+    """The largest error of Keras's own float32 is what Keras in float64 says it is."""
+    small = subjects("small")
+    (report,) = verified(subjects, small.file, "tensorflow").backends
+    assert 0 < report.max_abs_error == max(run.keras_error for run in report.runs) < 1e-5
+    assert report.max_rel_error == report.keras_rel_error
+    assert report.max_ulp_error >= 0.5
+
+
+def test_a_wrong_backend_is_named(subjects: Subjects, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backend that gives the second class what is the first's."""
+
+    twin = build_keras(subjects("small").model.graph)
+
+    def swapped(job: Job) -> Answers:
+        outputs: list[Any] = []
+        for arrays, cases in job.runs:
+            assign(twin, arrays)
+            outputs.append([[x[..., [1, 0, 2]] for x in keras_outputs(twin, c)] for c in cases])
+        return Answers("0.0", "cpu", outputs)
+
+    monkeypatch.setattr(side_by_side, "run_elsewhere", swapped)
+    report = verified(subjects, subjects("small").file, "jax", "cpu")
+    assert not report.ok
+    jax, cpu = report.backends
+    assert (jax.status, cpu.status) == ("differs", "agrees")
+    (error,) = report.diagnostics
+    assert error.message == "the output `dense_2` of Keras on jax 0.0 (cpu) is not Keras's"
+    assert error.primary.span.line == 7
+
+
+def test_the_layer_of_a_wrong_file_is_named(subjects: Subjects) -> None:
+    """In ONNX's own evaluator, with a bias that the file has and Keras does not."""
+    small = subjects("small")
+    built = adopt(small.model.graph, small.keras)
+    reference = Reference(built, small.exporter, keep=True)
+    file = small.copy()
+    (bias,) = [i for i in file.graph.initializer if i.name == "dense_1/bias"]
+    moved = onnx.numpy_helper.to_array(bias) + np.float32(0.5)
+    bias.CopyFrom(onnx.numpy_helper.from_array(moved, bias.name))
+    drawn = draw_cases(small.model.graph, 0)
+    trials = [side_by_side.Trial(OWN, number, case) for number, case in enumerate(drawn)]
+    reports, errors = side_by_side.compare_backends(
+        reference, {OWN: file}, trials, ["reference", "tf2onnx"]
+    )
+    assert [report.status for report in reports] == ["differs", "agrees"]
+    assert "parts from Keras in `dense_1`" in errors[0].message
+    assert errors[0].message.startswith("onnx ")
+
+
+def test_names() -> None:
+    assert backends_named("all") == BACKENDS
+    assert backends_named("jax, torch,jax") == ("jax", "torch")
+    with pytest.raises(specc.UsageError, match="there is no backend `mxnet`"):
+        backends_named("jax,mxnet")
+
+
+# ------------------------------------------------------------------------ the command
+
+
+def command(place: Path, *options: str) -> int:
+    assert (place / "small.spec").exists()
+    return main(["verify", "small.spec", *options])
+
+
+def test_a_line_for_each_backend(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(place, "--backends", "tensorflow,cpu,reference,tf2onnx") == 0
+    lines = capsys.readouterr().out.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("  backends"))
+    rows = lines[start + 1 :]
+    assert [row.split()[0] for row in rows] == ["Keras", "onnxruntime", "onnx", "tf2onnx's"]
+    assert all("agrees" in row for row in rows)
+
+
+def test_what_is_not_installed(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Named, it is an error; of all, it is said."""
+    there = importlib.util.find_spec
+    monkeypatch.setattr(
+        "specc.verification.backends.processes.find_spec",
+        lambda name: None if name in ("jax", "torch") else there(name),
+    )
+    assert command(place, "--backends", "cpu,torch") == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(
+        "error: `torch` was asked for and not run: torch is not installed\n"
+    )
+    assert command(place, "--backends", "all") == 0
+    assert "jax: not run: jax is not installed" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(has_driver(), reason="there is a GPU")
+def test_cuda_without_a_gpu(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(place, "--backends", "cuda") == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "onnxruntime runs on `cpu` instead: there is no NVIDIA driver" in printed.err
+
+
+def test_an_unknown_backend(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(place, "--backends", "theano") == 2
+    assert "there is no backend `theano`" in capsys.readouterr().err
+
+
+def test_a_worker_that_dies(subjects: Subjects, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it ended with is the reason."""
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    (jax,) = verified(subjects, subjects("small").file, "jax").backends
+    assert not jax.ran
+    assert jax.status == "Keras on jax ended: exit status 1"
