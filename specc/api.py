@@ -28,6 +28,7 @@ from specc.types import TensorType
 
 if TYPE_CHECKING:
     from specc.inference.predictor import Predictor
+    from specc.semantics.sections import Section
     from specc.verification.report import Report
 
 
@@ -56,9 +57,10 @@ class LayerInfo(NamedTuple):
 class Model:
     """A checked model. `params` counts numbers, not bytes."""
 
-    def __init__(self, graph: Graph, source: Source) -> None:
+    def __init__(self, graph: Graph, source: Source, sections: Sequence[Section] = ()) -> None:
         self.graph = graph
         self.source = source
+        self._sections = sections
 
     def __repr__(self) -> str:
         return f"<specc model {self.name!r}, {self.params.total:,} parameters>"
@@ -95,6 +97,11 @@ class Model:
             )
             for layer in self.graph.layers
         )
+
+    def section(self, kind: str) -> Section | None:
+        """What the spec says about training ("train") or exporting ("export") this model."""
+        mine = (s for s in self._sections if s.kind == kind and s.name == self.name)
+        return next(mine, None)
 
     def to_keras(self, *, seed: int | None = None) -> Any:
         """The model as a `keras.Model` with fresh weights, ready to compile and fit.
@@ -140,7 +147,7 @@ class Program:
         """The syntax tree, and the definitions it can use."""
         self.sections = tuple(compilation.sections)
         """Its blocks about data, training and export."""
-        self.models = tuple(Model(graph, source) for graph in compilation.graphs)
+        self.models = tuple([Model(graph, source, self.sections) for graph in compilation.graphs])
 
     def __repr__(self) -> str:
         return f"<specc program {self.source.name!r}: {', '.join(m.name for m in self.models)}>"

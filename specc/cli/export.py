@@ -49,6 +49,9 @@ PASSES = {
 are the same.
 """
 
+OPSET = 18
+"""As `backends.export.DEFAULT_OPSET`, which is not imported for `--help`."""
+
 EXAMPLES = """examples:
   specc export --onnx                                every spec under specs/
   specc export --onnx specs/bn_after.spec            writes build/bn_after.onnx
@@ -61,6 +64,8 @@ EXAMPLES = """examples:
   specc export --onnx specs/bn_after.spec --quantize int8        weights in 8 bits
   specc export --onnx specs/bn_after.spec --weights trained.keras --quantize int8 \\
                --calibrate train.npz --evaluate test.npz        ranges and accuracy from samples
+
+What an `export` block of the spec says holds where no option says otherwise.
 
 Files of samples are .npz with an array for each input, by its name, and perhaps `labels`; or .npy
 where there is one input."""
@@ -83,7 +88,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_seed_option(parser)
     add_output_option(parser)
     parser.add_argument(
-        "--opset", type=int, default=18, metavar="N", help="ONNX operator set (default: 18)"
+        "--opset",
+        type=int,
+        metavar="N",
+        help=f"ONNX operator set (default: {OPSET}, or what the spec's `export` block says)",
     )
     parser.add_argument(
         "--via",
@@ -125,6 +133,8 @@ class Job(NamedTuple):
     """
     source: Source | None
     """None for a Keras model without a spec."""
+    options: argparse.Namespace
+    """Those of the command line, and what the spec says where they say nothing."""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -136,14 +146,13 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(
             f"there are no specs under `{SPECS}/`", "name one: `specc export --onnx SPEC`"
         )
-    check_reduction(options)
     written: list[str] = []
     exports: list[tuple[str, VerifiedExport]] = []
     failures: list[Diagnostic] = []
     with saying_what_was_written(written):
         for job in _jobs(paths, options):
             target = os.path.join(options.output_dir, f"{job.name}.onnx")
-            found = export_model(job, target, options)
+            found = export_model(job, target)
             if not found.report.ok:
                 failures += found.report.diagnostics
                 continue
@@ -218,10 +227,11 @@ def _job_of_spec(model: Model, options: argparse.Namespace) -> Job:
         weights = describe_file(options.weights)
         return adopt(model.graph, load_keras(options.weights, model.graph)), weights
 
-    return Job(model.name, pair, model.source)
+    return Job(model.name, pair, model.source, with_block(model, options))
 
 
 def _job_of_file(path: str, options: argparse.Namespace) -> Job:
+    check_reduction(options)
     if options.weights:
         raise UsageError(
             f"`{path}` has weights of its own", "--weights is for a model that a spec describes"
@@ -234,11 +244,45 @@ def _job_of_file(path: str, options: argparse.Namespace) -> Job:
         say(f"reading {path}")
         return from_keras(load_keras(path), path), describe_file(path)
 
-    return Job(os.path.splitext(os.path.basename(path))[0], pair, None)
+    return Job(os.path.splitext(os.path.basename(path))[0], pair, None, options)
 
 
-def export_model(job: Job, target: str, options: argparse.Namespace) -> VerifiedExport:
+def with_block(model: Model, options: argparse.Namespace) -> argparse.Namespace:
+    """The options, with what the model's `export` block says where these say nothing.
+
+    Raises:
+        UsageError: where the two together make no sense.
+    """
+    block = model.section("export")
+    if block is None:
+        check_reduction(options)
+        return options
+    entries = dict(block.entries)
+    how = entries.pop("quantize", None)
+    if entries.get("precision") == "float32":
+        del entries["precision"]
+    if how is not None:
+        entries["quantize"] = "int8"
+    if options.precision or options.quantize:
+        entries = {k: v for k, v in entries.items() if k not in ("precision", "quantize")}
+        how = None
+    if how == "static" and not options.calibrate:
+        raise UsageError(
+            f'the `export` block of `{model.name}` says quantize = "static", which takes the '
+            "ranges of values from samples",
+            "name some: `--calibrate FILE`",
+        )
+    both = argparse.Namespace(**vars(options))
+    for name, value in entries.items():
+        if not getattr(options, name):
+            setattr(both, name, value)
+    check_reduction(both)
+    return both
+
+
+def export_model(job: Job, target: str) -> VerifiedExport:
     """Export one model; its file appears only where the report is good."""
+    options = job.options
     from specc.verification.verified_export import export_verified
 
     with progress(f"exporting {job.name}") as say:
@@ -248,7 +292,7 @@ def export_model(job: Job, target: str, options: argparse.Namespace) -> Verified
             job.source or built.graph.span.source,
             target,
             weights,
-            opset=options.opset,
+            opset=options.opset or OPSET,
             via=options.via,
             without=options.without,
             precision=precision_of(options),
