@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from specc.compiler import Compilation, compile_source
 from specc.files import UsageError, read_source
@@ -97,6 +97,20 @@ class Model:
             )
             for layer in self.graph.layers
         )
+
+    @property
+    def labels(self) -> dict[str, tuple[str, ...]]:
+        """The names of the classes that an output tells apart, where the model has one output and
+        its data have names for them (`classes = [...]`)."""
+        from specc.lints.losses import data_of
+
+        data = data_of(list(self._sections), self.graph)
+        names = None if data is None else data.entries.get("classes")
+        if not isinstance(names, tuple) or len(self.graph.outputs) != 1:
+            return {}
+        (output,) = self.outputs
+        texts = tuple([str(name) for name in cast("tuple[Any, ...]", names)])
+        return {output.name: texts} if output.type.shape[-1:] == (len(texts),) else {}
 
     def section(self, kind: str) -> Section | None:
         """What the spec says about training ("train") or exporting ("export") this model."""

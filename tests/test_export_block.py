@@ -7,6 +7,7 @@ from pathlib import Path
 import onnx
 import pytest
 
+import specc
 from specc.cli.main import main
 
 MODEL = """\
@@ -65,6 +66,16 @@ def test_float32_is_the_default(tmp_path: Path) -> None:
     assert exported(tmp_path, 'precision = "float32"; opset = 19') == 0
     assert opset(tmp_path / "small.onnx") == 19
     assert kernel_type(tmp_path / "small.onnx") == onnx.TensorProto.FLOAT
+
+
+def test_names_of_classes(tmp_path: Path) -> None:
+    """Those that the data have are in the file, so that predictions can be told by name."""
+    data = 'data d {\n    source = npz("d.npz")\n    classes = ["cat", "dog", "owl"]\n}\n'
+    (tmp_path / "small.spec").write_text(f"{MODEL}\n{data}", encoding="utf-8")
+    assert main(["export", "--onnx", str(tmp_path / "small.spec"), "-o", str(tmp_path)]) == 0
+    predictor = specc.load(tmp_path / "small.onnx")
+    assert predictor.labels == {"dense_1": ("cat", "dog", "owl")}
+    assert main(["verify", str(tmp_path / "small.spec"), str(tmp_path / "small.onnx")]) == 0
 
 
 @pytest.mark.parametrize(

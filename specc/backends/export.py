@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple, overload
 
@@ -159,12 +159,18 @@ class Exporter:
         return self._variables
 
     @no_collection()
-    def export(self, arrays: Sequence[Array], weights: dict[str, Any] | None = None) -> Exported:
+    def export(
+        self,
+        arrays: Sequence[Array],
+        weights: dict[str, Any] | None = None,
+        labels: Mapping[str, Sequence[str]] | None = None,
+    ) -> Exported:
         """The model with these values of `variables`.
 
         Args:
             arrays: they are read when the model is written.
             weights: what the manifest is to say of where they are from.
+            labels: the names of classes, by output, for the manifest.
         """
         # The deserialised model shares its tensors with the protobuf, and they are renamed.
         converted = onnx.ModelProto()
@@ -191,6 +197,7 @@ class Exporter:
             exporter=self.via,
             without=sorted(self._without),
             **({"precision": self.precision._asdict()} if self.precision else {}),
+            **({"labels": dict(labels)} if labels else {}),
             onnx={"params": accounting.onnx_total, "constants": accounting.constants},
         )
         model.metadata_props[MANIFEST_KEY] = json.dumps(content)

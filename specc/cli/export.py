@@ -135,6 +135,8 @@ class Job(NamedTuple):
     """None for a Keras model without a spec."""
     options: argparse.Namespace
     """Those of the command line, and what the spec says where they say nothing."""
+    labels: dict[str, tuple[str, ...]]
+    """The names of classes that the spec's data have, by output."""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -227,7 +229,7 @@ def _job_of_spec(model: Model, options: argparse.Namespace) -> Job:
         weights = describe_file(options.weights)
         return adopt(model.graph, load_keras(options.weights, model.graph)), weights
 
-    return Job(model.name, pair, model.source, with_block(model, options))
+    return Job(model.name, pair, model.source, with_block(model, options), model.labels)
 
 
 def _job_of_file(path: str, options: argparse.Namespace) -> Job:
@@ -244,7 +246,7 @@ def _job_of_file(path: str, options: argparse.Namespace) -> Job:
         say(f"reading {path}")
         return from_keras(load_keras(path), path), describe_file(path)
 
-    return Job(os.path.splitext(os.path.basename(path))[0], pair, None, options)
+    return Job(os.path.splitext(os.path.basename(path))[0], pair, None, options, {})
 
 
 def with_block(model: Model, options: argparse.Namespace) -> argparse.Namespace:
@@ -292,6 +294,7 @@ def export_model(job: Job, target: str) -> VerifiedExport:
             job.source or built.graph.span.source,
             target,
             weights,
+            labels=job.labels,
             opset=options.opset or OPSET,
             via=options.via,
             without=options.without,

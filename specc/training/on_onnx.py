@@ -39,7 +39,8 @@ def export_trained(
     path = trained.paths.keras
     keras_model = load_keras(path, model.graph)
     built = trained.built or adopt(model.graph, keras_model)
-    report = export_verified(built, model.source, trained.paths.onnx, describe_file(path)).report
+    weights, target = describe_file(path), trained.paths.onnx
+    report = export_verified(built, model.source, target, weights, labels=model.labels).report
     part, name = (dataset.test, "test") if dataset.test else (dataset.validation, "validation")
     if not report.ok or part is None:
         return Exported(report, {}, "")

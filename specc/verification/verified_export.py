@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from specc.backends.export import DEFAULT_OPSET, CurrentWeights, Exported, Exporter
@@ -38,6 +38,7 @@ def export_verified(
     target: str,
     weights: dict[str, Any] | None = None,
     *,
+    labels: Mapping[str, Sequence[str]] | None = None,
     opset: int = DEFAULT_OPSET,
     via: str = "native",
     without: Collection[str] = (),
@@ -54,6 +55,7 @@ def export_verified(
 
     Args:
         weights: what the manifest says of where they are from.
+        labels: the names of classes, by output, for the manifest.
         precision: a lower one than the spec's.
         quantization: how to store the weights in 8 bits.
         evaluate: a file of samples to judge the result with.
@@ -67,7 +69,7 @@ def export_verified(
     graph = built.graph
     say(f"converting {graph.name} to ONNX")
     exporter = Exporter(built, source, opset, via, without, precision)
-    exported = exporter.export(CurrentWeights(built), weights)
+    exported = exporter.export(CurrentWeights(built), weights, labels)
     exported.check()
     if quantization is not None:
         say(f"quantizing {graph.name}")
