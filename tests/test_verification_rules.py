@@ -59,4 +59,4 @@ model m {
     Dense(1, activation="sigmoid")
 }
 """)
-    assert gates(program.models[0].graph.nodes) == 1 + 12 * 4 + 1
+    assert gates(program.models[0].graph.nodes) == 1 + 12 * 4 + 12 + 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from math import prod, sqrt
 from typing import Any, NamedTuple, cast
 
@@ -11,15 +11,19 @@ import numpy as np
 from specc.graph import Node
 from specc.layers.base import Layer
 from specc.semantics.composite import Composite
+from specc.semantics.naming import snake_case
 
 EPSILON = float(np.finfo(np.float32).eps)
 NOISE = 4.0
 """How many times Keras's own rounding error another runtime may be off."""
 
-SIGMOIDS = ("sigmoid", "silu", "swish")
+SIGMOIDS = ("sigmoid", "silu", "swish", "elu", "celu", "selu", "tanh_shrink")
+RECURRENT = "tanh"
+"""Of the operators for recurrent layers that is one too; of its own operator it is not."""
 SIGMOID_ERROR = 1.5 * EPSILON
 """How far onnxruntime's sigmoid may be off, however small the result: it is as exact as float32 is
-near 1, and 0 from about -18 on. A closed gate lets through that much of what it should not."""
+near 1, and 0 from about -18 on. A closed gate lets through that much of what it should not. What
+is computed as a difference of numbers near 1, as `exp(x) - 1`, is as exact for a small input."""
 
 FLOOR = 1e-20
 """What is always allowed: an output that is nothing else than numbers this small has underflowed
@@ -67,21 +71,22 @@ def gates(nodes: Sequence[Node]) -> int:
 
 def _sigmoids(node: Node) -> int:
     """How many sigmoids one step of a layer has at most: as many as it has matrices."""
-    if not _has_sigmoid(node.layer.layer):
-        return 0
     recurrent = [v.shape for v in node.layer.variables if v.name.endswith("recurrent_kernel")]
+    names = (*SIGMOIDS, RECURRENT) if recurrent else SIGMOIDS
+    if not _has_any(node.layer.layer, names):
+        return 0
     return max([shape[-1] // shape[-2] for shape in recurrent], default=1)
 
 
-def _has_sigmoid(thing: Any) -> bool:
-    """Whether a layer, or what stands among its arguments, is or has a sigmoid."""
+def _has_any(thing: Any, names: Collection[str]) -> bool:
+    """Whether a layer, or what stands among its arguments, is or has one of these activations."""
     if isinstance(thing, Composite):
-        return any(_has_sigmoid(node.layer.layer) for node in thing.graph.nodes)
+        return any(_has_any(node.layer.layer, names) for node in thing.graph.nodes)
     if isinstance(thing, Layer):
-        return any(_has_sigmoid(getattr(thing, name)) for name in thing.signature)
+        return any(_has_any(getattr(thing, name), names) for name in thing.signature)
     if isinstance(thing, tuple):
-        return any(map(_has_sigmoid, cast("tuple[Any, ...]", thing)))
-    return (thing if isinstance(thing, str) else type(thing).__name__).lower() in SIGMOIDS
+        return any(_has_any(item, names) for item in cast("tuple[Any, ...]", thing))
+    return (thing if isinstance(thing, str) else snake_case(type(thing).__name__)).lower() in names
 
 
 def tolerance(
