@@ -30,6 +30,7 @@ COMMANDS = {
     "data": "load the data of a spec and hold them against the model",
     "build": "build the Keras model and compare it with the spec",
     "train": "train a model on its data, through interruptions, and export it",
+    "compare": "train several models with the same seeds, and say which is better",
     "export": "export a model, verified, to ONNX",
     "codegen": "write a model as a Keras file in Python, for people to go on from",
     "verify": "compare an ONNX file with its spec's Keras model, its manifest, or another file",
