@@ -72,31 +72,35 @@ def test_the_report(subjects: Subjects) -> None:
     assert len(data["runs"]) == 22
 
 
-def no_false_alarms(names: tuple[str, ...], seeds: range) -> None:
-    """Other weights and other inputs each time."""
-    for name in names:
-        model = specc.compile(SPECS / f"{name}.spec").model()
-        converted = subject(model)
-        for seed in seeds:
-            keras_model = model.to_keras(seed=seed)
-            built = adopt(model.graph, keras_model)
-            file = converted.exporter.export(current_weights(built)).model
-            report = converted._replace(keras=keras_model).verify(file, seed=seed)
-            assert report.ok, (name, seed, report.diagnostics)
+def no_false_alarms(name: str, seeds: range) -> float:
+    """Other weights and other inputs each time; the closest call as a share of what is allowed."""
+    model = specc.compile(SPECS / f"{name}.spec").model()
+    converted = subject(model)
+    closest = 0.0
+    for seed in seeds:
+        keras_model = model.to_keras(seed=seed)
+        built = adopt(model.graph, keras_model)
+        file = converted.exporter.export(current_weights(built)).model
+        report = converted._replace(keras=keras_model).verify(file, seed=seed)
+        assert report.ok, (name, seed, report.diagnostics)
+        closest = max([closest, *(run.max_abs_error / run.allowed for run in report.runs)])
+    return closest
 
 
-def test_no_false_alarms(keras_backend: Any) -> None:  # noqa: ARG001
-    no_false_alarms(("bn_after", "wide_and_deep"), range(100, 103))
+@pytest.mark.parametrize("name", ["bn_after", "wide_and_deep"])
+def test_no_false_alarms(name: str, keras_backend: Any) -> None:  # noqa: ARG001
+    no_false_alarms(name, range(100, 103))
 
 
 @pytest.mark.slow
-def test_no_false_alarms_for_many_seeds(keras_backend: Any) -> None:  # noqa: ARG001
-    no_false_alarms(("bn_after", "wide_and_deep"), range(30))
-
-
-@pytest.mark.slow
-def test_no_false_alarms_for_other_families(keras_backend: Any) -> None:  # noqa: ARG001
-    no_false_alarms(("bn_before", "convnet", "sentiment"), range(4))
+def test_no_false_alarm_in_a_thousand_runs(keras_backend: Any) -> None:
+    """Over the shipped specs, each with seeds of its own."""
+    names = sorted(path.stem for path in SPECS.glob("*.spec") if "as_printed" not in path.stem)
+    each = -(-1000 // len(names))
+    for index, name in enumerate(names):
+        closest = no_false_alarms(name, range(index * each, (index + 1) * each))
+        print(f"{name}: {each} runs, none refused; the closest call {closest:.0%} of the allowed")
+        keras_backend.utils.clear_session()
 
 
 @pytest.mark.parametrize(
