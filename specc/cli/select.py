@@ -107,6 +107,21 @@ def seed_number(text: str) -> int:
     return int(text)
 
 
+def not_negative(text: str, what: str) -> float:
+    """A finite number from zero on, as an option's value.
+
+    Args:
+        what: what the message says that a wrong one is none of.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no {what}")
+    return value
+
+
 def positive(text: str) -> int:
     """A whole number above zero, as an option's value."""
     if not (text.isdecimal() and int(text)):

@@ -11,6 +11,7 @@ from specc.api import Model, Program
 from specc.cli.select import (
     add_model_option,
     add_output_option,
+    not_negative,
     positive,
     program_of,
     saying_what_was_written,
@@ -74,13 +75,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is no number of seconds")
-    return value
+    return not_negative(text, "number of seconds")
 
 
 def run(options: argparse.Namespace) -> int:

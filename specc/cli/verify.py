@@ -17,6 +17,7 @@ from specc.cli.select import (
     add_provider_option,
     add_seed_option,
     chosen_models,
+    not_negative,
     progress,
 )
 from specc.diagnostics.diagnostic import SpecError
@@ -141,13 +142,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _distance(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is no number from 0 on")
-    return value
+    return not_negative(text, "number from 0 on")
 
 
 def _samples_of(manifest: dict[str, Any]) -> str | None:
