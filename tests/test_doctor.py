@@ -16,6 +16,7 @@ import pytest
 from specc.backends import environment as environment_module
 from specc.backends.environment import RANGES, Conflict, Environment, find_conflicts
 from specc.backends.runtime import Probe, Provider
+from specc.backends.training_probe import Trained, probe_training
 from specc.cli import main as command_line
 from specc.cli.doctor import as_json, as_text
 
@@ -48,6 +49,7 @@ SOUND = Environment(
         Probe(Provider.CUDA, Provider.CPU, NO_DRIVER, "`nvidia-smi`"),
         Probe(Provider.TENSORRT, Provider.CPU, NO_DRIVER, "`nvidia-smi`"),
     ),
+    trained=(Trained("tensorflow", "CPU:0"),),
 )
 
 WITH_GPU = replace(
@@ -66,6 +68,7 @@ WITH_GPU = replace(
             '`python -m pip install "tensorrt-cu12<11"`',
         ),
     ),
+    trained=(Trained("tensorflow", "GPU:0"), Trained("jax", "gpu:0"), Trained("torch", "cuda:0")),
 )
 
 
@@ -176,18 +179,43 @@ def test_either_onnxruntime_will_do() -> None:
     assert find_conflicts(having(SOUND, onnxruntime_gpu=None, onnxruntime="1.26.0")) == []
 
 
-def test_another_keras_backend() -> None:
+def test_a_keras_backend_that_is_not_installed() -> None:
     conflict = only(replace(SOUND, keras_backend="jax"))
-    assert "KERAS_BACKEND is jax" in conflict.what
-    assert conflict.command == "export KERAS_BACKEND=tensorflow"
+    assert conflict.what == "KERAS_BACKEND is jax, which is not installed"
+    assert conflict.command == 'python -m pip install "specc-nn[jax]"'
 
 
-def test_the_keras_backend_that_specc_uses() -> None:
-    assert find_conflicts(replace(SOUND, keras_backend="tensorflow")) == []
+def test_a_keras_backend_that_specc_does_not_know() -> None:
+    conflict = only(replace(SOUND, keras_backend="openvino"))
+    assert conflict.what == "KERAS_BACKEND is openvino; specc runs Keras on tensorflow, jax, torch"
+    assert conflict.command == "unset KERAS_BACKEND"
+
+
+@pytest.mark.parametrize("name", ["tensorflow", "jax", "torch"])
+def test_a_keras_backend_that_is_there(name: str) -> None:
+    assert find_conflicts(replace(WITH_GPU, keras_backend=name)) == []
+
+
+def test_a_backend_that_leaves_the_gpu_unused() -> None:
+    trained = (Trained("tensorflow", "GPU:0"), Trained("jax", "cpu:0"), Trained("torch", "cuda:0"))
+    conflict = only(replace(WITH_GPU, trained=trained))
+    assert conflict.what == "Keras on jax trains on the CPU, though there is a GPU"
+    assert conflict.command == 'python -m pip install "jax[cuda12]"'
+
+
+def test_a_backend_that_does_not_train() -> None:
+    trained = (*SOUND.trained, Trained("torch", None, "ImportError: no symbol"))
+    conflict = only(replace(SOUND, trained=trained))
+    assert conflict.what == "Keras on torch does not train: ImportError: no symbol"
 
 
 def test_a_tensorflow_that_fails() -> None:
-    broken = replace(SOUND, tensorflow_devices=None, tensorflow_problem="ImportError: no symbol")
+    broken = replace(
+        SOUND,
+        tensorflow_devices=None,
+        tensorflow_problem="ImportError: no symbol",
+        trained=(Trained("tensorflow", None, "ImportError: no symbol"),),
+    )
     conflict = only(broken)
     assert conflict.what == "TensorFlow cannot be imported: ImportError: no symbol"
     assert "--force-reinstall" in conflict.command
@@ -197,6 +225,7 @@ UNSEEN = replace(
     WITH_GPU,
     tensorflow_devices=("CPU:0",),
     providers=(CPU, Probe(Provider.CUDA, Provider.CPU, "libcudnn.so.9 is missing", "`pip`")),
+    trained=(Trained("tensorflow", "CPU:0"),),
 )
 
 
@@ -247,7 +276,7 @@ def test_the_text(golden: Any) -> None:
 
 
 def test_the_json() -> None:
-    environment = replace(WITH_GPU, keras_backend="torch")
+    environment = replace(WITH_GPU, keras_backend="openvino")
     report = json.loads(json.dumps(as_json(environment, find_conflicts(environment))))
     assert report["ok"] is False
     assert report["driver"] == "580.95.05"
@@ -257,9 +286,8 @@ def test_the_json() -> None:
         "runs_on": "cuda",
         "reason": "libnvinfer.so.10 is missing",
     }
-    assert [conflict["command"] for conflict in report["conflicts"]] == [
-        "export KERAS_BACKEND=tensorflow"
-    ]
+    assert report["training"]["jax"] == {"runs_on": "gpu:0", "problem": None}
+    assert [conflict["command"] for conflict in report["conflicts"]] == ["unset KERAS_BACKEND"]
 
 
 @pytest.mark.parametrize(("environment", "status"), [(SOUND, 0), (UNSEEN, 1)])
@@ -286,3 +314,16 @@ def test_the_real_environment() -> None:
     assert "CPU:0" in report["tensorflow"]["devices"]
     assert report["onnxruntime"]["cpu"]["works"]
     assert report["onnxruntime"]["cuda"]["works"] == bool(report["gpus"])
+    assert set(report["training"]) >= {"tensorflow", "jax", "torch"}
+    for backend, outcome in report["training"].items():
+        on_gpu = outcome["runs_on"].lower().startswith(("gpu", "cuda"))
+        assert on_gpu == bool(report["gpus"]), backend
+
+
+def test_a_step_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A framework that cannot be imported: its error is told."""
+    (tmp_path / "jax").mkdir()
+    (tmp_path / "jax" / "__init__.py").write_text("raise OSError('libcudart is missing')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (outcome,) = probe_training(["jax"])
+    assert (outcome.device, outcome.problem) == (None, "OSError: libcudart is missing")

@@ -15,6 +15,7 @@ from importlib import import_module, metadata
 from typing import Any
 
 from specc._version import __version__
+from specc.backends.frameworks import KERAS_BACKENDS
 from specc.backends.runtime import (
     CUDA_LIBRARIES,
     FRESH_WHEEL,
@@ -25,6 +26,7 @@ from specc.backends.runtime import (
     probe,
 )
 from specc.backends.silence import Output, captured
+from specc.backends.training_probe import Trained, probe_training
 from specc.plugins import Problem, offered_layers, plugin_problems
 
 PIP = "python -m pip"
@@ -69,6 +71,8 @@ class Environment:
     """Why it cannot, otherwise empty."""
     providers: tuple[Probe, ...]
     """What came of a one-node session on each of onnxruntime's providers."""
+    trained: tuple[Trained, ...] = ()
+    """What came of a step of training on each of Keras's backends that is installed."""
     plugins: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     """The layers that installed packages offer, by the package with its version."""
     plugin_problems: tuple[Problem, ...] = ()
@@ -98,6 +102,7 @@ def collect() -> Environment:
     """
     keras_backend = os.environ.get("KERAS_BACKEND")
     driver, gpus = _driver()
+    trained = probe_training()
     devices, problem = _tensorflow_devices()
     return Environment(
         specc=__version__,
@@ -110,6 +115,7 @@ def collect() -> Environment:
         tensorflow_devices=devices,
         tensorflow_problem=problem,
         providers=tuple(probe(p) for p in Provider if p is not Provider.AUTO),
+        trained=trained,
         plugins=_plugins(),
         plugin_problems=tuple(plugin_problems()),
     )
@@ -239,12 +245,21 @@ def missing_packages(environment: Environment) -> Iterator[Conflict]:
         yield Conflict(f"not installed: {', '.join(missing)}", f"{PIP} install {arguments}")
 
 
-def another_keras_backend(environment: Environment) -> Iterator[Conflict]:
-    if environment.keras_backend not in (None, "", "tensorflow"):
+def unusable_keras_backend(environment: Environment) -> Iterator[Conflict]:
+    wanted = environment.keras_backend
+    if not wanted or wanted in (trained.backend for trained in environment.trained):
+        return
+    if wanted not in KERAS_BACKENDS:
         yield Conflict(
-            f"KERAS_BACKEND is {environment.keras_backend}; specc builds its models with "
-            "TensorFlow, and a program that imports Keras first gets the other one",
-            "export KERAS_BACKEND=tensorflow",
+            f"KERAS_BACKEND is {wanted}; specc runs Keras on {', '.join(KERAS_BACKENDS)}",
+            "unset KERAS_BACKEND",
+        )
+    elif wanted not in environment.packages:
+        yield Conflict(
+            f"KERAS_BACKEND is {wanted}, which is not installed",
+            f'{PIP} install "specc-nn[{wanted}]"'
+            if wanted != "tensorflow"
+            else f"{PIP} install {wanted}",
         )
 
 
@@ -286,6 +301,26 @@ def gpu_unused_by_onnxruntime(environment: Environment) -> Iterator[Conflict]:
             )
 
 
+GPU_BUILDS = {"jax": '"jax[cuda12]"', "torch": "--force-reinstall torch"}
+"""What pip installs for a backend that can use a GPU."""
+
+
+def backends_that_train_wrongly(environment: Environment) -> Iterator[Conflict]:
+    # TensorFlow that fails, or sees no GPU, has been told above, with the cause.
+    for trained in environment.trained:
+        if trained.backend == "tensorflow" and (
+            environment.tensorflow_devices is None or any(gpu_unseen_by_tensorflow(environment))
+        ):
+            continue
+        install = f"{PIP} install {GPU_BUILDS.get(trained.backend, trained.backend)}"
+        if trained.device is None:
+            yield Conflict(f"Keras on {trained.backend} does not train: {trained.problem}", install)
+        elif environment.gpus and not trained.on_gpu:
+            yield Conflict(
+                f"Keras on {trained.backend} trains on the CPU, though there is a GPU", install
+            )
+
+
 def unusable_plugins(environment: Environment) -> Iterator[Conflict]:
     for problem in environment.plugin_problems:
         mending = "uninstall" if problem.superfluous else "install --upgrade"
@@ -298,10 +333,11 @@ CHECKS: tuple[Callable[[Environment], Iterator[Conflict]], ...] = (
     two_cuda_generations,
     versions_out_of_range,
     missing_packages,
-    another_keras_backend,
+    unusable_keras_backend,
     tensorflow_that_fails,
     gpu_unseen_by_tensorflow,
     gpu_unused_by_onnxruntime,
+    backends_that_train_wrongly,
     unusable_plugins,
 )
 

@@ -80,6 +80,10 @@ def as_json(environment: Environment, conflicts: list[Conflict]) -> dict[str, ob
             "devices": environment.tensorflow_devices,
             "problem": environment.tensorflow_problem or None,
         },
+        "training": {
+            trained.backend: {"runs_on": trained.device, "problem": trained.problem or None}
+            for trained in environment.trained
+        },
         "onnxruntime": {
             outcome.wanted: {
                 "works": outcome.works,
@@ -120,6 +124,9 @@ def _devices(environment: Environment) -> dict[str, str]:
         "TensorFlow": ", ".join(environment.tensorflow_devices or ())
         or environment.tensorflow_problem,
     }
+    for trained in environment.trained:
+        device = trained.device or f"no: {trained.problem}"
+        rows[f"Keras on {trained.backend} trains on"] = device
     for outcome in environment.providers:
         works = "works" if outcome.works else f"no: {outcome.reason}"
         rows[f"onnxruntime {outcome.wanted}"] = works
