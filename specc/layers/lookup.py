@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
-from specc.layers import categories
+from specc.layers import categories, fingerprints
 from specc.layers.arguments import (
     BOOL,
     Choice,
@@ -32,7 +32,7 @@ from specc.layers.arguments import (
 )
 from specc.layers.base import TENSOR, Layer, require_call_types
 from specc.layers.vocabulary import NO_HASH, NUMBERS, Lookup, Vocabulary, encoded_shape
-from specc.lowering import Builder, NotLowered, Value, Values
+from specc.lowering import Builder, NotLowered, Value, Values, where
 from specc.types import INTEGER_DTYPES, TensorType
 
 
@@ -83,6 +83,10 @@ class Lengths(Kind):
     def accepts(self, value: object) -> bool:
         items = value if is_tuple(value) else (value,)
         return bool(items) and all(map(Int(at_least=1).accepts, items))
+
+
+def key_of(salt: int | tuple[int, int] | None) -> tuple[int, int] | None:
+    return salt if salt is None or isinstance(salt, tuple) else (salt, salt)
 
 
 SPARSE = OnlyFalse()
@@ -144,7 +148,6 @@ class IntegerLookup(Lookup):
     """
 
     common = ("name", "trainable", "dtype")
-    onnx_limits = 'but for `oov_method="farmhash"`'
 
     max_tokens: int | None = arg(Optional(Int(at_least=2)), default=None)
     num_oov_indices: int = arg(Int(at_least=0), default=1)
@@ -174,7 +177,7 @@ class IntegerLookup(Lookup):
 
     def spread(self, op: Builder, x: Value) -> Value:
         if self.oov_method == "farmhash":
-            return super().spread(op, x)
+            return fingerprints.hashed(op, x, self.num_oov_indices, key_of(self.salt))
         return op.Mod(op.cast(x, "int64"), self.num_oov_indices)
 
 
@@ -380,7 +383,7 @@ class Hashing(Layer):
     """
 
     tf2onnx_refuses = "tf2onnx has nothing for TensorFlow's hashes"
-    onnx_refuses = NO_HASH
+    onnx_limits = "of whole numbers"
     takes_strings: ClassVar[bool] = True
     dtype_kind = Nothing()  # Some dtypes are refused, and some are not kept.
 
@@ -403,6 +406,18 @@ class Hashing(Layer):
         dtype = "int64" if self.output_mode == "int" else "float32"
         return TensorType(dtype, encoded_shape(x, self.output_mode, self.num_bins))
 
+    def onnx(self, op: Builder, x: Value, w: Values) -> Value:
+        if x.dtype == "string":
+            raise NotLowered(f"`{self.kind}` of strings: {NO_HASH}")
+        masks = self.mask_value is not None and self.num_bins > 1
+        numbers = fingerprints.hashed(op, x, self.num_bins - masks, key_of(self.salt))
+        if masks:
+            masked = op.Equal(op.cast(x, "int64"), self.mask_value, dtype="bool")
+            numbers = where(op, masked, 0, op.Add(numbers, 1))
+        return categories.encoded(
+            op, numbers, x.type.shape, self.output_mode, self.num_bins, "float32"
+        )
+
 
 class HashedCrossing(Layer):
     """Combinations of categories, spread over `num_bins` numbers.
@@ -415,7 +430,7 @@ class HashedCrossing(Layer):
     """
 
     tf2onnx_refuses = "tf2onnx has nothing for TensorFlow's hashes"
-    onnx_refuses = NO_HASH
+    onnx_limits = "of whole numbers"
     takes_strings: ClassVar[bool] = True
     dtype_kind = Nothing()  # Some dtypes are refused, and some are not kept.
 
@@ -437,3 +452,11 @@ class HashedCrossing(Layer):
                 raise Refused(errors.wrong_rank, expected, min(1, inputs[0].rank), index)
         dtype = "int64" if self.output_mode == "int" else "float32"
         return TensorType(dtype, encoded_shape(inputs[0], self.output_mode, self.num_bins))
+
+    def onnx(self, op: Builder, inputs: list[Value], w: Values) -> Value:
+        if any(x.dtype == "string" for x in inputs):
+            raise NotLowered(f"`{self.kind}` of strings: {NO_HASH}")
+        numbers = fingerprints.crossed(op, inputs, self.num_bins)
+        return categories.encoded(
+            op, numbers, inputs[0].type.shape, self.output_mode, self.num_bins, "float32"
+        )

@@ -61,7 +61,9 @@ ARGUMENTS_NOT_YET: dict[str, Callable[[Case], Any]] = {
         case.arguments.get("interpolation", "").lower() in ("bicubic", "lanczos3", "lanczos5")
         and not all(isinstance(size, int) for size in case.inputs[0].shape)
     ),
-    "IntegerLookup": lambda case: case.arguments.get("oov_method") == "farmhash",
+    **dict.fromkeys(
+        ["Hashing", "HashedCrossing"], lambda case: any(x.dtype == "string" for x in case.inputs)
+    ),
     "StringLookup": lambda case: case.arguments.get("num_oov_indices", 1) > 1,
     "TextVectorization": lambda case: (
         not (

@@ -166,7 +166,16 @@ REQUIRED_VALUES: dict[str, Any] = {
 
 
 SHARED = (
-    *("__init__", "activation_functions", "api", "arguments", "base", "categories", "clahe"),
+    *(
+        "__init__",
+        "activation_functions",
+        "api",
+        "arguments",
+        "base",
+        "categories",
+        "clahe",
+        "fingerprints",
+    ),
     *("gates", "heads", "images", "layouts", "lora", "lower", "names", "recurrence", "refused"),
     *("resize", "scores", "sequence", "spectra", "tracing", "vocabulary", "windowed"),
 )
