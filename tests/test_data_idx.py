@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import gzip
+import io
+import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from conftest import Golden
-from training_data import every, idx_bytes, load, mistake, shown, write_mnist
+from training_data import every, idx_bytes, load, mistake, program, shown, write_mnist
 
+from specc.cli.main import main
 from specc.training.sources import keras_sets
 from specc.training.sources.idx import read_idx
 
@@ -145,6 +149,49 @@ def test_fashion_mnist_from_the_cache(tmp_path: Path, home: Path, keras_backend:
     (images,), (labels,) = every(found.test)
     np.testing.assert_array_equal(images, x_test / np.float32(255))
     np.testing.assert_array_equal(labels, y_test)
+
+
+def test_training_on_all_three_is_the_same(tmp_path: Path, home: Path) -> None:
+    """`specc train` on IDX files, on the same in Keras's cache and on arrays: the same weights."""
+    write_mnist(tmp_path / "files")
+    parts = write_mnist(home / "datasets" / "fashion-mnist")
+    (x, y), (x_test, y_test) = parts["train"], parts["t10k"]
+    np.savez(tmp_path / "a.npz", x=np.concatenate([x, x_test]), y=np.concatenate([y, y_test]))
+    results: list[dict[str, Any]] = []
+    weights: list[bytes] = []
+    for source in (
+        'idx("files")',
+        'keras_dataset("fashion_mnist")',
+        'npz("a.npz")\ntest = last(20)',
+    ):
+        program(tmp_path, f"source = {source}\nscale = 1 / 255\nvalidation = first(10)")
+        out = tmp_path / f"out{len(results)}"
+        assert main(["train", str(tmp_path / "m.spec"), "--epochs", "2", "-o", str(out)]) == 0
+        results.append(json.loads((out / "m.history.json").read_text("utf-8")))
+        with zipfile.ZipFile(out / "m.keras") as file:
+            weights.append(file.read("model.weights.h5"))
+    first, *others = ({key: found[key] for key in ("history", "metrics")} for found in results)
+    assert len(first["history"]) == 2
+    assert all(found == first for found in others)
+    arrays_of = [h5_arrays(content) for content in weights]
+    assert arrays_of[0].keys() == arrays_of[1].keys() == arrays_of[2].keys() != set()
+    for name, array in arrays_of[0].items():
+        assert array == arrays_of[1][name] == arrays_of[2][name], name
+
+
+def h5_arrays(content: bytes) -> dict[str, bytes]:
+    import h5py
+
+    found: dict[str, bytes] = {}
+    with h5py.File(io.BytesIO(content)) as file:
+        file.visititems(
+            lambda name, item: (
+                found.update({name: np.asarray(item).tobytes()})
+                if isinstance(item, h5py.Dataset)
+                else None
+            )
+        )
+    return found
 
 
 def test_broken_file_of_the_cache(tmp_path: Path, home: Path) -> None:
