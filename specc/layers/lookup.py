@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
-from specc.layers import categories
+from specc.layers import categories, texts
 from specc.layers.arguments import (
     BOOL,
     Choice,
@@ -32,7 +32,7 @@ from specc.layers.arguments import (
 )
 from specc.layers.base import TENSOR, Layer, require_call_types
 from specc.layers.vocabulary import NO_HASH, NUMBERS, Lookup, Vocabulary, encoded_shape
-from specc.lowering import Builder, NotLowered, Value, Values
+from specc.lowering import Builder, NeedsOpset, NotLowered, Value, Values
 from specc.types import INTEGER_DTYPES, TensorType
 
 
@@ -191,7 +191,7 @@ class TextVectorization(Lookup):
     """
 
     tf2onnx_refuses = "tf2onnx has nothing for TensorFlow's texts and tables"
-    onnx_limits = "of rows of words, in lower case or as they are"
+    onnx_limits = 'but for `split="character"`; texts, punctuation and `ngrams` from opset 20 on'
     takes_strings: ClassVar[bool] = True
 
     num_oov_indices = 1
@@ -235,8 +235,17 @@ class TextVectorization(Lookup):
             return TensorType("int64", (self.output_sequence_length,))
         return self.looked_up(x.with_shape(None))
 
+    @property
+    def known_inputs(self) -> tuple[str | int, ...]:
+        words = [str(item) for item in super().known_inputs]
+        some = [word for word in words if word][:8]
+        made = f"{', '.join(some)}!", " ".join(some[::-1]).upper(), f"\t{some[0]}  '{some[-1]}\n"
+        return tuple(dict.fromkeys((*made, *words)))
+
     def onnx(self, op: Builder, x: Value, w: Values) -> Value:
-        y = super().onnx(op, self._words(op, x), w)
+        shape = x.type.shape if self.split is None else (None,)
+        words = op.typed(self._words(op, x), x.type.with_shape(*shape))
+        y = super().onnx(op, words, w)
         length = self.output_sequence_length
         if length is None:
             return y
@@ -245,21 +254,44 @@ class TextVectorization(Lookup):
 
     def _words(self, op: Builder, x: Value) -> Value:
         """Rows of words, as they are looked up."""
-        standardize = self.standardize
-        if standardize not in (None, "lower"):
-            why = "ONNX can replace nothing in a string"
-            raise NotLowered(f'`TextVectorization` with `standardize="{standardize}"`: {why}')
-        if self.split is not None:
-            why = "ONNX splits from opset 20 on, and onnxruntime at no tabs"
-            raise NotLowered(f'`TextVectorization` with `split="{self.split}"`: {why}')
-        if self.ngrams not in (None, 1, (1,)):
-            why = "ONNX cannot join strings before opset 20"
-            raise NotLowered(f"`TextVectorization` with `ngrams`: {why}")
-        if standardize is None:
+        if self.split == "character":
+            why = "ONNX cuts strings at a given piece alone"
+            raise NotLowered(f'`TextVectorization` with `split="character"`: {why}')
+        standardize = self.standardize or ""
+        strips = "strip_punctuation" in standardize
+        if (self.split or strips or self._lengths != (1,)) and op.opset < texts.OPSET:
+            raise NeedsOpset("`TextVectorization` of texts", texts.OPSET)
+        if self.split is None and not standardize:
             return x
-        # It takes one axis. In this locale it changes the letters from A to Z, as Keras does.
-        words = op.StringNormalizer(op.reshape(x, [-1]), case_change_action="LOWER", locale="C")
-        return op.typed(op.Reshape(words, op.Shape(x, dtype="int64")), x.type)
+        y = op.reshape(x, [-1])
+        if "lower" in standardize:
+            y = texts.in_lower_case(op, y)
+        if strips:
+            y = texts.without_punctuation(op, y)
+        if self.split is not None:
+            return texts.split_at_whitespace(op, y)
+        return op.Reshape(y, op.Shape(x, dtype="int64"))
+
+    @property
+    def _lengths(self) -> tuple[int, ...]:
+        """Of how many words the terms are."""
+        lengths = 1 if self.ngrams is None else self.ngrams
+        return tuple(range(1, lengths + 1)) if isinstance(lengths, int) else lengths
+
+    def _numbers(self, op: Builder, x: Value, numbers: dict[Any, int]) -> Value:
+        if self._lengths == (1,):
+            return super()._numbers(op, x, numbers)
+        terms, ends = texts.terms(op, x, self._lengths)
+        found = op.Concat(*[super(TextVectorization, self)._numbers(op, term, numbers)
+                            for term in terms], axis=1)  # fmt: skip
+        if self.split is None:
+            return found
+        words = op.Not(op.Equal(x, op.constant("", "string"), dtype="bool"), dtype="bool")
+        amounts = op.ReduceSum(op.cast(words, "int64"), [1], keepdims=1)
+        whole = op.LessOrEqual(op.Concat(*ends, axis=1), amounts, dtype="bool")
+        if self.output_mode == "int":
+            return texts.in_a_row(op, found, whole)
+        return op.Where(whole, found, op.constant(self.depth(), "int64"), dtype="int64")
 
 
 # ------------------------------------------------------------- without a vocabulary

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from specc.backends.export import DEFAULT_OPSET, CurrentWeights, Exported, Exporter
+from specc.backends.export import CurrentWeights, Exported, Exporter
 from specc.backends.keras_model import BuiltModel
 from specc.backends.native.passes.pipeline import Change
 from specc.backends.native.precision import Precision
@@ -39,7 +39,7 @@ def export_verified(
     weights: dict[str, Any] | None = None,
     *,
     labels: Mapping[str, Sequence[str]] | None = None,
-    opset: int = DEFAULT_OPSET,
+    opset: int | None = None,
     via: str = "native",
     without: Collection[str] = (),
     precision: Precision | None = None,

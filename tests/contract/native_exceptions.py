@@ -63,15 +63,7 @@ ARGUMENTS_NOT_YET: dict[str, Callable[[Case], Any]] = {
     ),
     "IntegerLookup": lambda case: case.arguments.get("oov_method") == "farmhash",
     "StringLookup": lambda case: case.arguments.get("num_oov_indices", 1) > 1,
-    "TextVectorization": lambda case: (
-        not (
-            # What is left at opset 18: rows of words as they are, or in lower case.
-            "split" in case.arguments
-            and case.arguments["split"] is None
-            and case.arguments.get("standardize", "") in (None, "lower")
-            and case.arguments.get("ngrams") in (None, 1)
-        )
-    ),
+    "TextVectorization": lambda case: case.arguments.get("split") == "character",
     "Pipeline": lambda case: any(
         layer.kind in NOT_YET or layer.kind in ARGUMENTS_NOT_YET
         for layer in inner_layers(case.arguments)
@@ -174,5 +166,5 @@ ROUNDING = ("Resizing",)
 IN_FLOAT32 = ("ContrastLimitedAdaptiveHistogramEqualization", "MelSpectrogram", "Resizing")
 """Layers of which Keras computes in float32 whatever their dtype is."""
 
-RARELY = ("RandomCrop", "TextVectorization")
+RARELY = ("RandomCrop",)
 """Layers whose lowering takes so few arguments that hardly any of those drawn is among them."""
