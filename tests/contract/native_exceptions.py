@@ -77,11 +77,9 @@ ARGUMENTS_NOT_YET: dict[str, Callable[[Case], Any]] = {
         and any(not isinstance(size, int) for size in case.inputs[0].shape)
     ),
     "SpectralNormalization": lambda case: unlowered(within(case)),
-    # Keras hands the states on from step to step there, or works along the batch of each.
+    # Keras hands the states on from step to step there.
     "TimeDistributed": lambda case: (
-        unlowered(within(case))
-        or getattr(case.arguments["layer"], "stateful", False)
-        or getattr(case.arguments["layer"], "axis", -1) != -1
+        unlowered(within(case)) or getattr(case.arguments["layer"], "stateful", False)
     ),
     # From the end Keras puts the zeros for masked steps where others are masked.
     **dict.fromkeys(("GRU", "LSTM", "RNN", "SimpleRNN"), _zeros_unrolled),
