@@ -130,9 +130,7 @@ class Model:
 
         return build_keras(self.graph, seed=seed).keras_model
 
-    def to_onnx(
-        self, keras_model: Any, *, opset: int | None = None, via: str = "native"
-    ) -> Any:
+    def to_onnx(self, keras_model: Any, *, opset: int | None = None, via: str = "native") -> Any:
         """The model with a Keras model's weights as an `onnx.ModelProto`.
 
         Inputs and outputs have the spec's names, the batch axis is dynamic and called

@@ -250,7 +250,9 @@ def test_the_inverse_of_the_error_function() -> None:
         lower(graph, 18)
 
 
-@pytest.mark.parametrize(("dtype", "top", "within"), [("float32", 88, 6e-7), ("float64", 700, 4e-15)])
+@pytest.mark.parametrize(
+    ("dtype", "top", "within"), [("float32", 88, 6e-7), ("float64", 700, 4e-15)]
+)
 def test_bessel(dtype: str, top: float, within: float) -> None:
     x = np.concatenate([np.linspace(-top, top, 4001), [0.0, 1e-30, 1e4, np.inf, np.nan]])
     x = x.astype(dtype)

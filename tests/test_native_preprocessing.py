@@ -247,7 +247,23 @@ VOCABULARY = ["the", "cat", "dont", "don't", "été", "the cat", "cat the cat", 
 WRITTEN = json.dumps(VOCABULARY, ensure_ascii=False)
 
 PIECES = st.sampled_from(
-    ["the", "The", "CAT", "cat", "don't", "dont!", "été", "É", "😀", " ", "  ", "\t", "\n", "\v\f\r", ""]
+    [
+        "the",
+        "The",
+        "CAT",
+        "cat",
+        "don't",
+        "dont!",
+        "été",
+        "É",
+        "😀",
+        " ",
+        "  ",
+        "\t",
+        "\n",
+        "\v\f\r",
+        "",
+    ]
 ) | st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
 TEXT = (
     st.lists(PIECES, max_size=8).map(" ".join)

@@ -35,8 +35,8 @@ QUOTIENTS = (
     -0.0043376892, 0.06788645, -0.0511035994, -0.0120794167, 0.0426103632, -0.0137116857,
     -0.017233141, 0.0106253415, 0.00301875205, -0.0025200078,
 )  # fmt: skip
-"""`erfinv(x) / x` as a polynomial in `t`, from -1 to 1: an interpolation at Chebyshev's 16 points, of
-the numbers that Python's `statistics.NormalDist().inv_cdf` gives there."""
+"""`erfinv(x) / x` as a polynomial in `t`, from -1 to 1: it goes through the numbers that Python's
+`statistics.NormalDist().inv_cdf` gives at the 16 points of Chebyshev."""
 
 
 def erfinv(op: Builder, x: Value) -> Value:

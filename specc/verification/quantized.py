@@ -14,8 +14,8 @@ import numpy as np
 import onnx
 
 from specc.backends.fold import Accounting
-from specc.backends.quantize import Stored, stored_in_8_bits
 from specc.backends.opened import open_model
+from specc.backends.quantize import Stored, stored_in_8_bits
 from specc.backends.runtime import blaming
 from specc.backends.silence import Output, captured
 from specc.diagnostics.diagnostic import Diagnostic

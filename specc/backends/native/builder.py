@@ -196,9 +196,7 @@ class OnnxBuilder:
             value.dtype = result.dtype
         return every[: len(ports)], every[len(ports) :]
 
-    def loop(
-        self, step: Turn, times: OnnxValue, states: Sequence[OnnxValue]
-    ) -> list[OnnxValue]:
+    def loop(self, step: Turn, times: OnnxValue, states: Sequence[OnnxValue]) -> list[OnnxValue]:
         outer, made = self.nodes, dict(self._made)
         self.nodes = []
         name = f"{self.scope}/loop_{self._count}"
