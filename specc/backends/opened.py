@@ -67,5 +67,5 @@ class Apart(NamedTuple):
         with open(os.path.join(os.path.dirname(path), BESIDE), "wb") as file:
             for name, array in self.weights.items():
                 file.seek(self.offsets[name])
-                file.write(memoryview(array.reshape(-1).view("u1")))
+                array.tofile(file)
         onnx.save_model(self.skeleton, path)

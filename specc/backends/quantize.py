@@ -131,12 +131,15 @@ def _run(
     if isinstance(model, onnx.ModelProto):
         own = onnx.ModelProto()
         own.CopyFrom(model)
-    outside = {"use_external_data_format": large}
     if samples is None:
         # Of whole numbers without a sign: products of the others overflow 16 bits on processors
         # without VNNI, and convolutions have no kernels for them.
         quantization.quantize_dynamic(
-            own, target, per_channel=False, weight_type=quantization.QuantType.QUInt8, **outside
+            own,
+            target,
+            per_channel=False,
+            weight_type=quantization.QuantType.QUInt8,
+            use_external_data_format=large,
         )
         return
 
@@ -148,7 +151,9 @@ def _run(
             following = next(self._left, None)
             return None if following is None else dict(following)
 
-    quantization.quantize_static(own, target, Reader(samples), per_channel=True, **outside)
+    quantization.quantize_static(
+        own, target, Reader(samples), per_channel=True, use_external_data_format=large
+    )
 
 
 class _Alone:

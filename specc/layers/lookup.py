@@ -27,66 +27,23 @@ from specc.layers.arguments import (
     Optional,
     Text,
     arg,
-    is_tuple,
     place,
 )
 from specc.layers.base import TENSOR, Layer, require_call_types
-from specc.layers.vocabulary import NO_HASH, NUMBERS, Lookup, Vocabulary, encoded_shape
+from specc.layers.vocabulary import (
+    NO_HASH,
+    NUMBERS,
+    SALT,
+    SPARSE,
+    Boundaries,
+    Category,
+    Lengths,
+    Lookup,
+    Vocabulary,
+    encoded_shape,
+)
 from specc.lowering import Builder, NeedsOpset, NotLowered, Value, Values
 from specc.types import INTEGER_DTYPES, TensorType
-
-
-class OnlyFalse(Kind):
-    """Whether outputs are sparse or ragged, which no other layer of a spec takes."""
-
-    expected = "False"
-
-    def accepts(self, value: object) -> bool:
-        return value is False
-
-
-class Boundaries(Kind):
-    """Where one bin ends and the next starts."""
-
-    expected = "a tuple of numbers in ascending order"
-
-    def accepts(self, value: object) -> bool:
-        if not is_tuple(value) or not value or not all(map(Float().accepts, value)):
-            return False
-        return list(value) == sorted(value)
-
-
-class Category(Kind):
-    """A string or a whole number."""
-
-    expected = "a string or a whole number"
-
-    def accepts(self, value: object) -> bool:
-        return Text().accepts(value) or Int().accepts(value)
-
-
-class Salt(Kind):
-    """What a hash starts from."""
-
-    expected = "a whole number or a tuple of two"
-
-    def accepts(self, value: object) -> bool:
-        items = value if is_tuple(value) else (value, value)
-        return len(items) == 2 and all(map(Int().accepts, items))
-
-
-class Lengths(Kind):
-    """Up to how many words make a term, or just how many: `2` for `(1, 2)`."""
-
-    expected = "a whole number, 1 or more, or a tuple of them"
-
-    def accepts(self, value: object) -> bool:
-        items = value if is_tuple(value) else (value,)
-        return bool(items) and all(map(Int(at_least=1).accepts, items))
-
-
-SPARSE = OnlyFalse()
-SALT = Optional(Salt())
 
 
 def require_integers(x: TensorType, index: int = 0) -> None:
@@ -185,13 +142,18 @@ class TextVectorization(Lookup):
     Without `split` it is a row of words. In other modes than "int" Keras reckons with one shape
     and computes another for the axis of size 1, which is refused then.
 
+    In a file, only words that are looked up as they are, or in lower case, are of opset 18. It is 20,
+    by itself, for `split="whitespace"`, for `standardize` with punctuation and for `ngrams`: there a
+    character is taken out where texts are cut at it and put together again. Characters by themselves
+    (`split="character"`) cannot be had so, as ONNX cuts strings at a given piece alone.
+
     Shapes: () -> (words,), or (tokens,) if output_mode is not "int"
 
     Example: string[] -> TextVectorization(vocabulary=["the", "cat"]) -> int64[None]
     """
 
     tf2onnx_refuses = "tf2onnx has nothing for TensorFlow's texts and tables"
-    onnx_limits = 'but for `split="character"`; texts, punctuation and `ngrams` from opset 20 on'
+    onnx_limits = 'but for `split="character"`'
     takes_strings: ClassVar[bool] = True
 
     num_oov_indices = 1
@@ -261,16 +223,12 @@ class TextVectorization(Lookup):
         strips = "strip_punctuation" in standardize
         if (self.split or strips or self._lengths != (1,)) and op.opset < texts.OPSET:
             raise NeedsOpset("`TextVectorization` of texts", texts.OPSET)
-        if self.split is None and not standardize:
-            return x
         y = op.reshape(x, [-1])
-        if "lower" in standardize:
-            y = texts.in_lower_case(op, y)
-        if strips:
-            y = texts.without_punctuation(op, y)
+        y = texts.in_lower_case(op, y) if "lower" in standardize else y
+        y = texts.without_punctuation(op, y) if strips else y
         if self.split is not None:
             return texts.split_at_whitespace(op, y)
-        return op.Reshape(y, op.Shape(x, dtype="int64"))
+        return op.Reshape(y, op.Shape(x, dtype="int64")) if standardize else x
 
     @property
     def _lengths(self) -> tuple[int, ...]:
@@ -405,6 +363,8 @@ class Discretization(Layer):
 
 class Hashing(Layer):
     """Strings or whole numbers, spread over `num_bins` numbers.
+
+    Whole numbers are hashed as the strings of their digits.
 
     Shapes: (*any) -> (*any), or as `output_mode` says
 

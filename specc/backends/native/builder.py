@@ -212,7 +212,9 @@ class OnnxBuilder:
             name=f"{name}/body",
         )
         self.nodes, self._made = outer, made
-        found = self.node("Loop", times, None, *states, outputs=len(states), body=body)
+        # Without a condition, which may be left out, ONNX's own evaluator takes no turn.
+        yes = self.constant(True, "bool")
+        found = self.node("Loop", times, yes, *states, outputs=len(states), body=body)
         every = [found] if len(states) == 1 else list(found)
         for value, state in zip(every, states, strict=True):
             value.dtype = state.dtype
