@@ -130,7 +130,7 @@ class Model:
 
         return build_keras(self.graph, seed=seed).keras_model
 
-    def to_onnx(self, keras_model: Any, *, opset: int = 18, via: str = "native") -> Any:
+    def to_onnx(self, keras_model: Any, *, opset: int | None = None, via: str = "native") -> Any:
         """The model with a Keras model's weights as an `onnx.ModelProto`.
 
         Inputs and outputs have the spec's names, the batch axis is dynamic and called
@@ -138,7 +138,8 @@ class Model:
 
         Args:
             keras_model: a model that `to_keras` made, trained or not, or a loaded copy.
-            opset: the ONNX operator set, 18 to 22; by tf2onnx 15 to 18.
+            opset: the ONNX operator set, 18 to 22; by tf2onnx 15 to 18. None is 18, or a later one
+                where a layer needs it.
             via: "native", where each layer lowers itself, or "tf2onnx", which also does what the
                 first one does not know.
 
@@ -226,7 +227,7 @@ def export(
     keras_model: Any,
     path: str | os.PathLike[str],
     *,
-    opset: int = 18,
+    opset: int | None = None,
     precision: str | None = None,
     io: str = "float32",
     quantize: str | None = None,
@@ -240,7 +241,7 @@ def export(
     Args:
         keras_model: a functional or Sequential model of layers of Keras's catalogue.
         path: of the file, which appears only where the report is good.
-        opset: the ONNX operator set.
+        opset: the ONNX operator set; None is 18, or a later one where a layer needs it.
         precision: "float16" or "bfloat16" to compute in.
         io: with `precision`, what inputs and outputs of floats are: "float32", or "same".
         quantize: "int8" for weights in 8 bits.

@@ -40,6 +40,9 @@ itself, from a normalization that was folded into it."""
 Step = Callable[[list[Value], list[Value]], tuple[list[Value], list[Value]]]
 """States and the items of one time step to the next states and what is put out."""
 
+Turn = Callable[[Value, list[Value]], list[Value]]
+"""The number of a turn, from 0 on, and states, to the next states."""
+
 
 class Builder(Protocol):
     """Makes operators: `op.Gemm(x, kernel, bias, transB=1)`, in the domain of ONNX.
@@ -93,9 +96,26 @@ class Builder(Protocol):
         """
         ...
 
+    def loop(self, step: Turn, times: Value, states: Sequence[Value]) -> list[Value]:
+        """Take so many turns, a vector of one int64, and return the last states."""
+        ...
+
 
 class NotLowered(Exception):
     """A layer, or arguments of it, that have no lowering yet; the text says which."""
+
+
+class NeedsOpset(NotLowered):
+    """What has a lowering from a later opset on.
+
+    Args:
+        what: it, as the subject of a sentence.
+        opset: the first one.
+    """
+
+    def __init__(self, what: str, opset: int) -> None:
+        super().__init__(f"{what} needs opset {opset}")
+        self.opset = opset
 
 
 def folded(op: Builder, kernels: Values, *biases: Value | None) -> Values:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import onnx
+import onnxruntime
 import pytest
+import scipy.special
 from native_models import exported, operators, sound
 
 import specc
 from specc.backends.native.convert import lower
+from specc.lowering import NotLowered
 
 pytestmark = pytest.mark.usefixtures("keras_backend")
 
@@ -216,3 +222,45 @@ def test_older_opsets(opset: int) -> None:
         )
     ).models[-1]
     onnx.checker.check_model(lower(model.graph, opset).model, full_check=True)
+
+
+# ------------------------------------------------------------- functions ONNX has not
+
+
+def computed(expression: str, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    model = specc.compile_text(model_of(f"{x.dtype}[1]", expression)).models[-1]
+    made = lower(model.graph, 18).model
+    session = onnxruntime.InferenceSession(made.SerializeToString())
+    return np.asarray(session.run(None, {"x0": x[:, None]})[0])[:, 0]
+
+
+def test_the_inverse_of_the_error_function() -> None:
+    near_one = 1 - 2.0 ** -np.arange(1, 25, 0.01)
+    near_zero = 2.0 ** -np.arange(1.0, 126.0)
+    x = np.concatenate([np.linspace(-1, 1, 20001), near_one, -near_one, near_zero, [2.0, np.nan]])
+    x = x.astype(np.float32)
+    with np.errstate(all="ignore"):
+        want = scipy.special.erfinv(x.astype(np.float64))
+    have = computed("ops.erfinv(x)", x)
+    np.testing.assert_allclose(have, want, rtol=4e-7, atol=1e-45)
+    assert np.isinf(have[np.abs(x) == 1]).all()
+    sound(model_of("float16[4]", "ops.erfinv(ops.tanh(x))"))
+    graph = specc.compile_text(model_of("float64[4]", "ops.erfinv(x)")).models[-1].graph
+    with pytest.raises(NotLowered, match="`erfinv` in float64"):
+        lower(graph, 18)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "top", "within"), [("float32", 88, 6e-7), ("float64", 700, 4e-15)]
+)
+def test_bessel(dtype: str, top: float, within: float) -> None:
+    x = np.concatenate([np.linspace(-top, top, 4001), [0.0, 1e-30, 1e4, np.inf, np.nan]])
+    x = x.astype(dtype)
+    with np.errstate(all="ignore"):
+        want = scipy.special.i0(x.astype(np.float64)).astype(dtype)
+    have = computed("ops.i0(x)", x)
+    np.testing.assert_allclose(have, want, rtol=within)
+
+
+def test_bessel_verified() -> None:
+    sound(model_of("float32[4, 3]", "ops.i0(x) * ops.erfinv(ops.tanh(x))"))

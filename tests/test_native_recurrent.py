@@ -179,6 +179,25 @@ model tagger {
 """)
 
 
+@pytest.mark.parametrize("steps", ["3", "None"])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        "UnitNormalization(axis=0)",
+        "Softmax(axis=(0, 1))",
+        "TimeDistributed(UnitNormalization(axis=0))",
+    ],
+)
+def test_steps_whose_samples_are_mixed(steps: str, layer: str) -> None:
+    """Each step's batch by itself; that of all steps together would be one of more samples."""
+    model = specc.compile_text(
+        f"model m {{\n    input x: float32[{steps}, 4, 2]\n\n    TimeDistributed({layer})\n}}\n"
+    ).models[-1]
+    _, made, report = exported(model)
+    assert report.ok, report.diagnostics
+    assert operators(made.model) == ["Scan"]
+
+
 def test_cells_by_themselves() -> None:
     model = stack(
         "a, h1, c1 = x -> LSTMCell(4)(states=[h, c])\n"

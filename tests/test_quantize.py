@@ -19,6 +19,7 @@ import pytest
 from conftest import Golden
 
 import specc
+from specc.backends import read, write
 from specc.backends.adopt import adopt
 from specc.backends.export import Exporter, current_weights
 from specc.backends.keras_model import BuiltModel
@@ -124,6 +125,59 @@ def test_the_same_bytes() -> None:
     assert again.file.SerializeToString(deterministic=True) == subject.file.SerializeToString(
         deterministic=True
     )
+
+
+@pytest.fixture
+def a_small_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights of more than 200 kB are "more than 2 GB": they go through files of their own."""
+    monkeypatch.setattr(read, "WEIGHTS_LIMIT", 200_000)
+    monkeypatch.setattr(write, "WEIGHTS_LIMIT", 200_000)
+
+
+@pytest.mark.usefixtures("a_small_limit")
+@pytest.mark.parametrize("calibrated", [False, True])
+def test_more_than_one_file_holds(calibrated: bool, folder: Path) -> None:
+    shutil.copy(SPECS / "convnet.spec", folder)
+    model = specc.compile("convnet.spec").model()
+    (name,) = (tensor.name for tensor in model.graph.inputs)
+    put(folder, **{name: np.random.default_rng(0).random((20, 28, 28)).astype(np.float32)})
+    how = Quantization(calibrate="s.npz") if calibrated else Quantization()
+    large = made(model, how)
+    assert read.is_large(large.original)
+    report = large.verify(samples="s.npz")
+    assert report.ok, report.diagnostics
+    assert report.quantized is not None
+    assert report.quantized.elements > 90_000
+    with pytest.MonkeyPatch.context() as usual:
+        usual.setattr(read, "WEIGHTS_LIMIT", 2**31)
+        small = made(model, how)
+    ours, theirs = initializers(large.file), initializers(small.file)
+    assert ours.keys() == theirs.keys()
+    for key, array in ours.items():
+        np.testing.assert_array_equal(array, theirs[key])
+
+
+@pytest.mark.usefixtures("a_small_limit")
+def test_files_of_float32_beside_their_weights(folder: Path) -> None:
+    """The way of models of more than 2 GB: neither written nor opened as one message."""
+    shutil.copy(SPECS / "convnet.spec", folder)
+    assert export("convnet.spec") == 0
+    assert export("convnet.spec", "--precision", "float16", "-o", "half") == 0
+    built = Path("build/convnet.onnx")
+    assert built.stat().st_size < 20_000
+    onnx.checker.check_model(str(built), full_check=True)
+
+
+def test_still_more_than_one_file_holds(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(SPECS / "convnet.spec", folder)
+    monkeypatch.setattr(read, "WEIGHTS_LIMIT", 80_000)
+    assert export("convnet.spec", "--quantize", "int8") == 2
+    said = capsys.readouterr().err
+    assert "in 8 bits too the weights of `convnet` are more than 2 GB" in said
+    assert "leave out `--quantize`" in said
+    assert not (folder / "build" / "convnet.onnx").exists()
 
 
 def test_figures_against_numpy() -> None:

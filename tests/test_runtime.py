@@ -20,6 +20,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from specc.backends import runtime, silence
+from specc.backends.opened import Apart, open_model
+from specc.backends.read import is_large, load_onnx
 from specc.backends.runtime import Provider, explain_refusal, open_session, probe
 from specc.cli import main as command_line
 from specc.files import DeviceError, UsageError
@@ -261,3 +263,34 @@ def test_the_exit_status(
     assert command_line.main(["verify"]) == status
     printed = capsys.readouterr()
     assert (printed.out, printed.err) == ("", "error: a\nhelp: b\n")
+
+
+@pytest.mark.slow
+def test_more_than_protobuf_holds(tmp_path: Path) -> None:
+    """A model of 2.2 GB: from its files, and opened, where no message could be made of it."""
+    size = 23_500
+    places = numpy.arange(size), numpy.arange(size) * 7 % size
+    weights = numpy.zeros((size, size), numpy.float32)
+    weights[places] = numpy.arange(size)
+    model = helper.make_model(
+        helper.make_graph(
+            [helper.make_node("MatMul", ["x", "w"], ["y"])],
+            "large",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", size])],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", size])],
+        ),
+        opset_imports=[helper.make_opsetid("", 18)],
+        ir_version=8,
+    )
+    tensor = model.graph.initializer.add(dims=weights.shape, data_type=1, name="w")
+    tensor.raw_data = weights.tobytes()
+    del weights
+    Apart.of(model).write(str(tmp_path / "large.onnx"))
+    assert (tmp_path / "large.onnx").stat().st_size < 1000
+    del model, tensor
+    read = load_onnx(tmp_path / "large.onnx")
+    assert is_large(read)
+    x = numpy.ones((2, size), numpy.float32)
+    want = numpy.zeros_like(x)
+    want[:, places[1]] = numpy.arange(size)
+    numpy.testing.assert_array_equal(open_model(read, "cpu").run({"x": x})["y"], want)

@@ -16,6 +16,7 @@ from specc.backends.adopt import adopt
 from specc.backends.collection import no_collection
 from specc.backends.fold import Accounting, bind_weights
 from specc.backends.keras_model import BuiltModel, pair_variables
+from specc.backends.native.convert import Lowered as LoweredGraph
 from specc.backends.native.convert import ir_version, lower
 from specc.backends.native.passes.pipeline import Change
 from specc.backends.native.precision import Lowered, Precision, lower_precision
@@ -25,11 +26,13 @@ from specc.backends.tf2onnx_graph import convert
 from specc.backends.write import DataFile, needs_data_file, with_tensors, write_model
 from specc.files import UsageError
 from specc.graph import Graph, Variable
-from specc.lowering import NotLowered
+from specc.lowering import NeedsOpset, NotLowered
 from specc.manifest import MANIFEST_KEY, manifest, read_manifest
 from specc.source import Source
 
 DEFAULT_OPSET = 18
+"""Where no layer needs a later one."""
+
 BFLOAT16_OPSET = 22
 """With it came convolutions, pooling and recurrent operators of bfloat16."""
 
@@ -112,7 +115,7 @@ class Exporter:
         self,
         built: BuiltModel,
         source: Source,
-        opset: int = DEFAULT_OPSET,
+        opset: int | None = None,
         via: str = "native",
         without: Collection[str] = (),
         precision: Precision | None = None,
@@ -120,6 +123,7 @@ class Exporter:
         """Convert.
 
         Args:
+            opset: None for 18, or the first one in which a layer that needs a later one is lowered.
             via: "native", each layer lowering itself, or "tf2onnx"; where a layer has no
                 lowering yet, tf2onnx does it after all.
             without: the native exporter's passes to leave out.
@@ -130,7 +134,7 @@ class Exporter:
         """
         self._graph = built.graph
         self._source = source
-        self._opset = opset
+        self._opset = DEFAULT_OPSET if opset is None else opset
         self._without = without
         self.precision = precision
         self._variables = [variable for variable, _ in pair_variables(built)]
@@ -141,7 +145,7 @@ class Exporter:
         """What the native exporter's passes did."""
         if via == "native":
             try:
-                lowered = lower(built.graph, opset, without)
+                lowered = self._lower(opset is None)
                 self._converted, self.changes = lowered.model, lowered.changes
                 return
             except NotLowered as reason:
@@ -152,7 +156,20 @@ class Exporter:
                 f"{precision.to} is for files of specc's own exporter{why}",
                 "leave out `--precision`, or `--via tf2onnx` where that is given",
             )
-        self._converted = _with_shapes(convert(built, opset))
+        self._converted = _with_shapes(convert(built, self._opset))
+
+    def _lower(self, free: bool) -> LoweredGraph:
+        """Lower the graph; where the opset is free, in a later one if that is needed."""
+        try:
+            return lower(self._graph, self._opset, self._without)
+        except NeedsOpset as needed:
+            if not free:
+                raise UsageError(
+                    f"opset {self._opset} is too old: {needed}", f"`--opset {needed.opset}`"
+                ) from needed
+            lowered = lower(self._graph, needed.opset, self._without)
+            self._opset = needed.opset
+            return lowered
 
     @property
     def variables(self) -> list[Variable]:
@@ -280,7 +297,7 @@ def export_onnx(
     keras_model: Any,
     *,
     source: Source,
-    opset: int = DEFAULT_OPSET,
+    opset: int | None = None,
     via: str = "native",
     weights: dict[str, Any] | None = None,
 ) -> Exported:

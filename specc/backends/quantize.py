@@ -17,6 +17,8 @@ import onnx
 import onnx.numpy_helper
 
 from specc.backends.onnx_names import LAYER_KEY, PLACE_KEY
+from specc.backends.opened import Apart
+from specc.backends.read import is_large
 from specc.backends.silence import Output, captured
 from specc.files import UsageError
 
@@ -63,12 +65,17 @@ def quantize(
     Raises:
         UsageError: where the quantizer does not take the model, or finds nothing in it.
     """
+    large = is_large(model)
     with _Alone() as folder:
         target = os.path.join(folder, "quantized.onnx")
         output = Output()
         try:
             with captured(output):
-                _run(model, target, samples)
+                source: onnx.ModelProto | str = model
+                if large:
+                    source = os.path.join(folder, "model.onnx")
+                    Apart.of(model).write(source)
+                _run(source, target, samples, large)
             made = onnx.load(target)
         except Exception as error:
             why = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -113,17 +120,26 @@ def _leave_outputs(graph: onnx.GraphProto) -> None:
 
 
 def _run(
-    model: onnx.ModelProto, target: str, samples: Sequence[Mapping[str, Array]] | None
+    model: onnx.ModelProto | str,
+    target: str,
+    samples: Sequence[Mapping[str, Array]] | None,
+    large: bool,
 ) -> None:
     from onnxruntime import quantization
 
-    own = onnx.ModelProto()
-    own.CopyFrom(model)
+    own = model
+    if isinstance(model, onnx.ModelProto):
+        own = onnx.ModelProto()
+        own.CopyFrom(model)
     if samples is None:
         # Of whole numbers without a sign: products of the others overflow 16 bits on processors
         # without VNNI, and convolutions have no kernels for them.
         quantization.quantize_dynamic(
-            own, target, per_channel=False, weight_type=quantization.QuantType.QUInt8
+            own,
+            target,
+            per_channel=False,
+            weight_type=quantization.QuantType.QUInt8,
+            use_external_data_format=large,
         )
         return
 
@@ -135,7 +151,9 @@ def _run(
             following = next(self._left, None)
             return None if following is None else dict(following)
 
-    quantization.quantize_static(own, target, Reader(samples), per_channel=True)
+    quantization.quantize_static(
+        own, target, Reader(samples), per_channel=True, use_external_data_format=large
+    )
 
 
 class _Alone:

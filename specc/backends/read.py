@@ -8,6 +8,15 @@ import onnx
 
 from specc.files import UsageError, reason
 
+WEIGHTS_LIMIT = 2**31 - 1 - 2**24
+"""How many bytes of weights one protobuf message has room for: less than 2 GB in all, of which the
+rest of a model needs far less than what is left here."""
+
+
+def is_large(model: onnx.ModelProto) -> bool:
+    """Whether the weights of a model are too large for one protobuf message."""
+    return sum(len(tensor.raw_data) for tensor in model.graph.initializer) > WEIGHTS_LIMIT
+
 
 def load_onnx(onnx_model: onnx.ModelProto | str | os.PathLike[str]) -> onnx.ModelProto:
     """An ONNX model from a file, or as it is.
@@ -20,7 +29,8 @@ def load_onnx(onnx_model: onnx.ModelProto | str | os.PathLike[str]) -> onnx.Mode
     path = os.fspath(onnx_model)
     try:
         model = onnx.load(path)
-        onnx.checker.check_model(model)
+        # The checker takes a large one as a file alone.
+        onnx.checker.check_model(path if is_large(model) else model)
     except OSError as error:
         raise UsageError(f"cannot read `{path}`: {reason(error)}") from None
     except Exception as error:  # protobuf's and the checker's own exceptions

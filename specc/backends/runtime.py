@@ -160,6 +160,7 @@ def open_session(
     *,
     threads: int | None = None,
     cuda_graph: bool = False,
+    outside: Mapping[str, NDArray[Any]] | None = None,
 ) -> Session:
     """Open a model on a provider.
 
@@ -173,6 +174,7 @@ def open_session(
             core by default.
         cuda_graph: record on CUDA what is launched in the first runs, and launch it as one
             graph in those that follow; only for `Session.bind`.
+        outside: the initializers that the model says to be in another file, by name.
 
     Raises:
         DeviceError: where a provider was asked for by name and another one runs.
@@ -186,7 +188,7 @@ def open_session(
     output = Output()
     try:
         with captured(output):
-            session = _open(model, wanted, threads, cuda_graph)
+            session = _open(model, wanted, threads, cuda_graph, outside)
     except UsageError:
         raise
     except Exception:
@@ -247,7 +249,11 @@ def _parse(name: str) -> Provider:
 
 
 def _open(
-    model: bytes | str, wanted: Provider, threads: int | None = None, cuda_graph: bool = False
+    model: bytes | str,
+    wanted: Provider,
+    threads: int | None = None,
+    cuda_graph: bool = False,
+    outside: Mapping[str, NDArray[Any]] | None = None,
 ) -> Session:
     """Open a session; what it runs on may be something else than was wanted."""
     onnxruntime = _onnxruntime()
@@ -258,6 +264,9 @@ def _open(
     options.log_severity_level = ERRORS_ONLY
     if threads is not None:
         options.intra_op_num_threads = threads
+    if outside:
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in outside.values()]
+        options.add_external_initializers(list(outside), values)
     graph = {"enable_cuda_graph": "1"} if cuda_graph else {}
     cuda = (LONG_NAMES[Provider.CUDA], {"use_tf32": "0", **graph})
     providers: dict[Provider, list[Any]] = {

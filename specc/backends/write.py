@@ -20,8 +20,7 @@ from typing import Any
 import onnx
 import onnx_ir as ir
 
-LIMIT = 2**31 - 1
-"""What a protobuf message may hold, in bytes."""
+from specc.backends.read import WEIGHTS_LIMIT
 
 INLINE = 1024
 """Tensors smaller than this stay in the model's file when the others go to one of their own."""
@@ -159,7 +158,14 @@ def write_model(
 
 def needs_data_file(tensors: Tensors) -> bool:
     """Whether the weights are too large for one protobuf message."""
-    return sum(tensor.nbytes for tensor in tensors) > LIMIT - 2**24  # the rest is far smaller
+    return sum(tensor.nbytes for tensor in tensors) > WEIGHTS_LIMIT
+
+
+def without_initializers(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy without the initializers of the graph, which are not copied on the way either."""
+    made = onnx.ModelProto.FromString(b"".join(_parts(model, MODEL_BEFORE, "graph")))
+    made.graph.MergeFromString(b"".join(_parts(model.graph, GRAPH_BEFORE, "initializer")))
+    return made
 
 
 def _write_file(skeleton: onnx.ModelProto, tensors: Tensors, path: str) -> None:

@@ -91,7 +91,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--opset",
         type=int,
         metavar="N",
-        help=f"ONNX operator set (default: {OPSET}, or what the spec's `export` block says)",
+        help="ONNX operator set (default: what the spec's `export` block says, "
+        f"else {OPSET}, or a later one where a layer needs it)",
     )
     parser.add_argument(
         "--via",
@@ -295,7 +296,7 @@ def export_model(job: Job, target: str) -> VerifiedExport:
             target,
             weights,
             labels=job.labels,
-            opset=options.opset or OPSET,
+            opset=options.opset,
             via=options.via,
             without=options.without,
             precision=precision_of(options),

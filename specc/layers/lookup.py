@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
-from specc.layers import categories, fingerprints
+from specc.layers import categories, fingerprints, texts
 from specc.layers.arguments import (
     BOOL,
     Choice,
@@ -27,70 +27,24 @@ from specc.layers.arguments import (
     Optional,
     Text,
     arg,
-    is_tuple,
     place,
 )
 from specc.layers.base import TENSOR, Layer, require_call_types
-from specc.layers.vocabulary import NO_HASH, NUMBERS, Lookup, Vocabulary, encoded_shape
-from specc.lowering import Builder, NotLowered, Value, Values, where
+from specc.layers.vocabulary import (
+    NO_HASH,
+    NUMBERS,
+    SALT,
+    SPARSE,
+    Boundaries,
+    Category,
+    Lengths,
+    Lookup,
+    Vocabulary,
+    encoded_shape,
+    key_of,
+)
+from specc.lowering import Builder, NeedsOpset, NotLowered, Value, Values, where
 from specc.types import INTEGER_DTYPES, TensorType
-
-
-class OnlyFalse(Kind):
-    """Whether outputs are sparse or ragged, which no other layer of a spec takes."""
-
-    expected = "False"
-
-    def accepts(self, value: object) -> bool:
-        return value is False
-
-
-class Boundaries(Kind):
-    """Where one bin ends and the next starts."""
-
-    expected = "a tuple of numbers in ascending order"
-
-    def accepts(self, value: object) -> bool:
-        if not is_tuple(value) or not value or not all(map(Float().accepts, value)):
-            return False
-        return list(value) == sorted(value)
-
-
-class Category(Kind):
-    """A string or a whole number."""
-
-    expected = "a string or a whole number"
-
-    def accepts(self, value: object) -> bool:
-        return Text().accepts(value) or Int().accepts(value)
-
-
-class Salt(Kind):
-    """What a hash starts from."""
-
-    expected = "a whole number or a tuple of two"
-
-    def accepts(self, value: object) -> bool:
-        items = value if is_tuple(value) else (value, value)
-        return len(items) == 2 and all(map(Int().accepts, items))
-
-
-class Lengths(Kind):
-    """Up to how many words make a term, or just how many: `2` for `(1, 2)`."""
-
-    expected = "a whole number, 1 or more, or a tuple of them"
-
-    def accepts(self, value: object) -> bool:
-        items = value if is_tuple(value) else (value,)
-        return bool(items) and all(map(Int(at_least=1).accepts, items))
-
-
-def key_of(salt: int | tuple[int, int] | None) -> tuple[int, int] | None:
-    return salt if salt is None or isinstance(salt, tuple) else (salt, salt)
-
-
-SPARSE = OnlyFalse()
-SALT = Optional(Salt())
 
 
 def require_integers(x: TensorType, index: int = 0) -> None:
@@ -188,13 +142,18 @@ class TextVectorization(Lookup):
     Without `split` it is a row of words. In other modes than "int" Keras reckons with one shape
     and computes another for the axis of size 1, which is refused then.
 
+    In a file, only words that are looked up as they are, or in lower case, are of opset 18. It is 20,
+    by itself, for `split="whitespace"`, for `standardize` with punctuation and for `ngrams`: there a
+    character is taken out where texts are cut at it and put together again. Characters by themselves
+    (`split="character"`) cannot be had so, as ONNX cuts strings at a given piece alone.
+
     Shapes: () -> (words,), or (tokens,) if output_mode is not "int"
 
     Example: string[] -> TextVectorization(vocabulary=["the", "cat"]) -> int64[None]
     """
 
     tf2onnx_refuses = "tf2onnx has nothing for TensorFlow's texts and tables"
-    onnx_limits = "of rows of words, in lower case or as they are"
+    onnx_limits = 'but for `split="character"`'
     takes_strings: ClassVar[bool] = True
 
     num_oov_indices = 1
@@ -238,8 +197,17 @@ class TextVectorization(Lookup):
             return TensorType("int64", (self.output_sequence_length,))
         return self.looked_up(x.with_shape(None))
 
+    @property
+    def known_inputs(self) -> tuple[str | int, ...]:
+        words = [str(item) for item in super().known_inputs]
+        some = [word for word in words if word][:8]
+        made = f"{', '.join(some)}!", " ".join(some[::-1]).upper(), f"\t{some[0]}  '{some[-1]}\n"
+        return tuple(dict.fromkeys((*made, *words)))
+
     def onnx(self, op: Builder, x: Value, w: Values) -> Value:
-        y = super().onnx(op, self._words(op, x), w)
+        shape = x.type.shape if self.split is None else (None,)
+        words = op.typed(self._words(op, x), x.type.with_shape(*shape))
+        y = super().onnx(op, words, w)
         length = self.output_sequence_length
         if length is None:
             return y
@@ -248,21 +216,40 @@ class TextVectorization(Lookup):
 
     def _words(self, op: Builder, x: Value) -> Value:
         """Rows of words, as they are looked up."""
-        standardize = self.standardize
-        if standardize not in (None, "lower"):
-            why = "ONNX can replace nothing in a string"
-            raise NotLowered(f'`TextVectorization` with `standardize="{standardize}"`: {why}')
+        if self.split == "character":
+            why = "ONNX cuts strings at a given piece alone"
+            raise NotLowered(f'`TextVectorization` with `split="character"`: {why}')
+        standardize = self.standardize or ""
+        strips = "strip_punctuation" in standardize
+        if (self.split or strips or self._lengths != (1,)) and op.opset < texts.OPSET:
+            raise NeedsOpset("`TextVectorization` of texts", texts.OPSET)
+        y = op.reshape(x, [-1])
+        y = texts.in_lower_case(op, y) if "lower" in standardize else y
+        y = texts.without_punctuation(op, y) if strips else y
         if self.split is not None:
-            why = "ONNX splits from opset 20 on, and onnxruntime at no tabs"
-            raise NotLowered(f'`TextVectorization` with `split="{self.split}"`: {why}')
-        if self.ngrams not in (None, 1, (1,)):
-            why = "ONNX cannot join strings before opset 20"
-            raise NotLowered(f"`TextVectorization` with `ngrams`: {why}")
-        if standardize is None:
-            return x
-        # It takes one axis. In this locale it changes the letters from A to Z, as Keras does.
-        words = op.StringNormalizer(op.reshape(x, [-1]), case_change_action="LOWER", locale="C")
-        return op.typed(op.Reshape(words, op.Shape(x, dtype="int64")), x.type)
+            return texts.split_at_whitespace(op, y)
+        return op.Reshape(y, op.Shape(x, dtype="int64")) if standardize else x
+
+    @property
+    def _lengths(self) -> tuple[int, ...]:
+        """Of how many words the terms are."""
+        lengths = 1 if self.ngrams is None else self.ngrams
+        return tuple(range(1, lengths + 1)) if isinstance(lengths, int) else lengths
+
+    def _numbers(self, op: Builder, x: Value, numbers: dict[Any, int]) -> Value:
+        if self._lengths == (1,):
+            return super()._numbers(op, x, numbers)
+        terms, ends = texts.terms(op, x, self._lengths)
+        found = op.Concat(*[super(TextVectorization, self)._numbers(op, term, numbers)
+                            for term in terms], axis=1)  # fmt: skip
+        if self.split is None:
+            return found
+        words = op.Not(op.Equal(x, op.constant("", "string"), dtype="bool"), dtype="bool")
+        amounts = op.ReduceSum(op.cast(words, "int64"), [1], keepdims=1)
+        whole = op.LessOrEqual(op.Concat(*ends, axis=1), amounts, dtype="bool")
+        if self.output_mode == "int":
+            return texts.in_a_row(op, found, whole)
+        return op.Where(whole, found, op.constant(self.depth(), "int64"), dtype="int64")
 
 
 # ------------------------------------------------------------- without a vocabulary
@@ -376,6 +363,8 @@ class Discretization(Layer):
 
 class Hashing(Layer):
     """Strings or whole numbers, spread over `num_bins` numbers.
+
+    Whole numbers are hashed as the strings of their digits.
 
     Shapes: (*any) -> (*any), or as `output_mode` says
 

@@ -1,4 +1,5 @@
-"""What the layers with a vocabulary have in common, and the shapes of encoded categories."""
+"""What the layers with a vocabulary have in common, the kinds of arguments that those of categories
+take, and the shapes of encoded categories."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from typing import Any
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
 from specc.layers import categories
-from specc.layers.arguments import Float, Kind, Nothing, is_tuple
+from specc.layers.arguments import Float, Int, Kind, Nothing, Optional, Text, is_tuple
 from specc.layers.base import Layer
 from specc.lowering import Builder, NotLowered, Value, Values
 from specc.types import Dimension, TensorType
@@ -26,7 +27,63 @@ class Vocabulary(Kind):
         return is_tuple(value) and bool(value) and all(self.one.accepts(item) for item in value)
 
 
+class OnlyFalse(Kind):
+    """Whether outputs are sparse or ragged, which no other layer of a spec takes."""
+
+    expected = "False"
+
+    def accepts(self, value: object) -> bool:
+        return value is False
+
+
+class Boundaries(Kind):
+    """Where one bin ends and the next starts."""
+
+    expected = "a tuple of numbers in ascending order"
+
+    def accepts(self, value: object) -> bool:
+        if not is_tuple(value) or not value or not all(map(Float().accepts, value)):
+            return False
+        return list(value) == sorted(value)
+
+
+class Category(Kind):
+    """A string or a whole number."""
+
+    expected = "a string or a whole number"
+
+    def accepts(self, value: object) -> bool:
+        return Text().accepts(value) or Int().accepts(value)
+
+
+class Salt(Kind):
+    """What a hash starts from."""
+
+    expected = "a whole number or a tuple of two"
+
+    def accepts(self, value: object) -> bool:
+        items = value if is_tuple(value) else (value, value)
+        return len(items) == 2 and all(map(Int().accepts, items))
+
+
+class Lengths(Kind):
+    """Up to how many words make a term, or just how many: `2` for `(1, 2)`."""
+
+    expected = "a whole number, 1 or more, or a tuple of them"
+
+    def accepts(self, value: object) -> bool:
+        items = value if is_tuple(value) else (value,)
+        return bool(items) and all(map(Int(at_least=1).accepts, items))
+
+
 NUMBERS = Vocabulary(Float(), "a tuple of numbers")
+SPARSE = OnlyFalse()
+SALT = Optional(Salt())
+
+
+def key_of(salt: int | tuple[int, int] | None) -> tuple[int, int] | None:
+    """The two numbers of a `salt`."""
+    return salt if salt is None or isinstance(salt, tuple) else (salt, salt)
 
 
 def encoded_shape(x: TensorType, mode: str, depth: int) -> tuple[Dimension, ...]:

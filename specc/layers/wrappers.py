@@ -330,12 +330,15 @@ class TimeDistributed(Layer):
         return variables_within(self.layer, [x.with_shape(*x.shape[1:])])
 
     def onnx(self, op: Builder, x: Value, w: Values) -> Value:
-        """The steps of all sequences are as many samples of a batch."""
+        """The steps of all sequences are as many samples of a batch, if the layer lets them be.
+
+        It does not where it works along the batch, which is that of one step in Keras, too.
+        """
         if getattr(self.layer, "stateful", False):
             raise NotLowered("a stateful layer within `TimeDistributed`")
         steps, *each = x.type.shape
         if _mixes_samples(self.layer, len(each)):
-            raise NotLowered("a layer within `TimeDistributed` that works along the batch")
+            return self._step_by_step(op, x, w)
         sizes = [n if isinstance(n, int) else op.size(x, axis) for axis, n in enumerate(each, 2)]
         samples = op.typed(op.reshape(x, [-1, *sizes]), x.type.with_shape(*each))
         (y,) = lower_layer(op, self.layer, [samples], w)
@@ -344,6 +347,15 @@ class TimeDistributed(Layer):
             n if isinstance(n, int) else op.size(y, axis) for axis, n in enumerate(y.type.shape, 1)
         ]
         return op.reshape(y, [-1, time, *sizes])
+
+    def _step_by_step(self, op: Builder, x: Value, w: Values) -> Value:
+        each = x.type.with_shape(*x.type.shape[1:])
+
+        def apply(_: list[Value], step: list[Value]) -> tuple[list[Value], list[Value]]:
+            return [], list(lower_layer(op, self.layer, [op.typed(step[0], each)], w))
+
+        _, (y,) = op.scan(apply, [], [x])
+        return y
 
 
 def _mixes_samples(layer: Layer, rank: int) -> bool:

@@ -11,7 +11,7 @@ from specc.diagnostics.errors import operations as errors
 from specc.diagnostics.place import Refused
 from specc.layers.arguments import Float, Int, Optional, arg
 from specc.lowering import Builder, Value
-from specc.ops import rules
+from specc.ops import rules, special
 from specc.ops.base import Operation
 from specc.ops.kinds import CONSTANT, DTYPE, TENSOR
 from specc.ops.lower import (
@@ -184,7 +184,7 @@ unary(
     "One minus the error function.",
     lambda op, x: op.Sub(op.constant(1.0, x.dtype), op.Erf(x)),
 )
-unary("erfinv", "Erfinv", rules.floats, "The inverse of the error function.", None)
+unary("erfinv", "Erfinv", rules.floats, "The inverse of the error function.", special.erfinv)
 unary("exp", "Exp", rules.as_float, "The exponential.", "Exp")
 unary(
     "exp2",
@@ -201,7 +201,7 @@ unary(
     "I0",
     rules.but(rules.as_float, bfloat16=None, int64="float64"),
     "The modified Bessel function of order 0.",
-    None,
+    special.i0,
 )
 unary("imag", "Imag", rules.same, "The imaginary part.", _constant(0))
 unary(

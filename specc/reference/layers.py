@@ -138,7 +138,8 @@ def exports(cls: type[Layer]) -> str:
     native = cls.onnx is not Layer.onnx or cls.passes_on
     limits = f", {cls.onnx_limits}" if cls.onnx_limits else ""
     if cls.tf2onnx_refuses:
-        return f"natively{limits}" if native else f"not at all, as {cls.tf2onnx_refuses}"
+        reasons = [reason for reason in (cls.onnx_refuses, cls.tf2onnx_refuses) if reason]
+        return f"natively{limits}" if native else f"not at all, as {'; '.join(reasons)}"
     by = f"by tf2onnx, {cls.tf2onnx_limits}" if cls.tf2onnx_limits else "by tf2onnx"
     return f"natively{limits}, or {by} (`--via tf2onnx`)" if native else by
 

@@ -266,7 +266,7 @@ def latencies(
     say: Callable[[str], None] = lambda _: None,
 ) -> dict[str, float]:
     """How long a batch of one sample takes in onnxruntime, in seconds, by variant; all in turn."""
-    from specc.backends.runtime import open_session
+    from specc.backends.opened import open_model
     from specc.backends.weights import load_keras
     from specc.inference.timing import Candidate, measure
     from specc.verification.inputs import draw_cases
@@ -276,7 +276,7 @@ def latencies(
         say(f"exporting {variant.name}")
         trained = next(o for o in outcomes if o.variant == variant.name)
         keras_model = load_keras(trained.keras, variant.model.graph)
-        session = open_session(variant.model.to_onnx(keras_model).SerializeToString(), "auto")
+        session = open_model(variant.model.to_onnx(keras_model), "auto")
         feeds = next(draw_cases(variant.model.graph, 0)).inputs
         candidate = Candidate("onnxruntime", str(session.provider), variant.name, None, 1)
         calls[candidate] = lambda session=session, feeds=feeds: session.run(feeds)

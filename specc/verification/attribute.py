@@ -11,7 +11,7 @@ from specc.backends.frameworks import array_of
 from specc.backends.keras_model import BuiltModel, run_graph
 from specc.backends.native.tensors import Place, read, tensor_names
 from specc.backends.onnx_names import LAYER_KEY
-from specc.backends.runtime import open_session
+from specc.backends.opened import open_model
 from specc.graph import GraphLayer
 from specc.verification.inputs import Case, draw_cases
 from specc.verification.layers import check_layers
@@ -142,7 +142,7 @@ def _all_values(model: onnx.ModelProto, case: Case, provider: str) -> dict[str, 
             if output and output not in present:
                 shown.graph.output.append(onnx.ValueInfoProto(name=output))
             names[output] = layer
-    session = open_session(shown.SerializeToString(), provider)
+    session = open_model(shown, provider)
     values: dict[str, list[Array]] = {}
     for name, array in session.run(case.inputs).items():
         if name in names:

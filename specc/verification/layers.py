@@ -15,7 +15,7 @@ import numpy as np
 
 from specc.backends.frameworks import array_of, import_keras
 from specc.backends.keras_model import BuiltModel, call_node
-from specc.backends.runtime import open_session
+from specc.backends.opened import open_model
 from specc.backends.silence import Output, captured
 from specc.graph import GraphLayer, Node, Tensor
 from specc.verification.differences import largest_difference, numbered, with_numbers
@@ -155,7 +155,7 @@ class _Walk:
         model = self.pieces.model(piece, fed)
         try:
             with captured(Output()):
-                session = open_session(model.SerializeToString(), self.provider)
+                session = open_model(model, self.provider)
                 return piece.known.in_spec(session.run(fed)[piece.value])
         except Exception:  # whatever onnxruntime does not like, it is this piece's fault
             return None

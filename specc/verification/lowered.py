@@ -21,7 +21,8 @@ from specc.backends.native.precision import round_to
 from specc.backends.native.precision_rules import finfo
 from specc.backends.native.widened import widened
 from specc.backends.onnx_names import LAYER_KEY
-from specc.backends.runtime import Provider, Session, blaming, open_session
+from specc.backends.opened import open_model
+from specc.backends.runtime import Provider, Session, blaming
 from specc.backends.silence import Output, captured
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
@@ -228,7 +229,7 @@ def open_low(side: LowSide, provider: str, file: str) -> list[LowSession]:
     with captured(Output()), blaming(file):
         if is_float16 or not (low or given):  # onnxruntime has no bfloat16 for numpy
             try:
-                session = open_session(side.model.SerializeToString(), provider)
+                session = open_model(side.model, provider)
                 found.append(LowSession(session, types, types, rounds=False))
             except UsageError:
                 raise
@@ -237,7 +238,7 @@ def open_low(side: LowSide, provider: str, file: str) -> list[LowSession]:
                     raise
         if not found or found[0].session.provider is Provider.CPU:
             twin = widened(side.model, side.lower, rounding=True)
-            session = open_session(twin.SerializeToString(), provider)
+            session = open_model(twin, provider)
             single = dict.fromkeys(low, np.dtype(np.float32))
             found.append(LowSession(session, types, single, rounds=True))
     return found
@@ -343,7 +344,7 @@ def overflowing_layer(side: LowSide, case: Case, provider: str) -> str | None:
         if name not in present:
             shown.graph.output.append(onnx.ValueInfoProto(name=name))
     with captured(Output()):
-        session = open_session(shown.SerializeToString(), provider)
+        session = open_model(shown, provider)
         found = session.run(case.inputs)
     limit = float(finfo(side.lower).max)
     for name, layer in low.items():

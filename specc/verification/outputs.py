@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import onnx
 
-from specc.backends.runtime import Session, blaming, open_session
+from specc.backends.opened import open_model
+from specc.backends.runtime import Session, blaming
 from specc.backends.silence import Output, captured
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
@@ -123,7 +124,7 @@ def open_file(model: onnx.ModelProto, provider: str, file: str) -> Session:
         UsageError: where onnxruntime does not take the model.
     """
     with captured(Output()), blaming(file):  # it logs what it raises
-        return open_session(model.SerializeToString(), provider)
+        return open_model(model, provider)
 
 
 def _run_case(

@@ -14,8 +14,9 @@ import numpy as np
 import onnx
 
 from specc.backends.fold import Accounting
+from specc.backends.opened import open_model
 from specc.backends.quantize import Stored, stored_in_8_bits
-from specc.backends.runtime import blaming, open_session
+from specc.backends.runtime import blaming
 from specc.backends.silence import Output, captured
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
@@ -168,7 +169,7 @@ def judge(
 
 def samples_for(model: onnx.ModelProto, file: str) -> Samples:
     """The samples in a file, for a model of float32."""
-    session = open_session(model.SerializeToString(), "cpu")
+    session = open_model(model, "cpu")
     return read_samples(file, read_interface(session, model.graph.name))
 
 
@@ -188,7 +189,7 @@ def compare_with_float32(
         rounding: what becomes of the inputs of the second model.
     """
     with captured(Output()), blaming(file):
-        sessions = [open_session(m.SerializeToString(), provider) for m in (original, model)]
+        sessions = [open_model(m, provider) for m in (original, model)]
         outputs: list[list[list[Array]]] = [[], []]
         for batch in _drawn(graph, seed) if samples is None else samples.batches():
             feeds = batch, {name: rounding(array) for name, array in batch.items()}

@@ -6,14 +6,15 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from specc.backends.export import DEFAULT_OPSET, CurrentWeights, Exported, Exporter
+from specc.backends.export import CurrentWeights, Exported, Exporter
 from specc.backends.keras_model import BuiltModel
 from specc.backends.native.passes.pipeline import Change
 from specc.backends.native.precision import Precision
 from specc.backends.quantize import Quantization, quantize
+from specc.backends.read import is_large
 from specc.backends.weights import describe_file
 from specc.backends.write import data_beside, needs_data_file
-from specc.files import replacing
+from specc.files import UsageError, replacing
 from specc.manifest import MANIFEST_KEY, RECORD_KEY
 from specc.source import Source
 from specc.verification.quantized import MIN_SNR, samples_for
@@ -39,7 +40,7 @@ def export_verified(
     weights: dict[str, Any] | None = None,
     *,
     labels: Mapping[str, Sequence[str]] | None = None,
-    opset: int = DEFAULT_OPSET,
+    opset: int | None = None,
     via: str = "native",
     without: Collection[str] = (),
     precision: Precision | None = None,
@@ -110,6 +111,12 @@ def quantized_export(exported: Exported, how: Quantization) -> Exported:
         batches = list(samples_for(original, how.calibrate).batches())
         samples = {"samples": describe_file(how.calibrate)}
     made = quantize(original, batches)
+    if is_large(made):
+        raise UsageError(
+            f"in 8 bits too the weights of `{made.graph.name}` are more than 2 GB, which one ONNX "
+            "file cannot hold",
+            "leave out `--quantize`, and they are written to a file beside it",
+        )
     for entry in made.metadata_props:
         if entry.key == MANIFEST_KEY:
             said = {"to": how.to, "mode": how.mode, **samples}

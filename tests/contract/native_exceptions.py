@@ -65,15 +65,7 @@ ARGUMENTS_NOT_YET: dict[str, Callable[[Case], Any]] = {
         ["Hashing", "HashedCrossing"], lambda case: any(x.dtype == "string" for x in case.inputs)
     ),
     "StringLookup": lambda case: case.arguments.get("num_oov_indices", 1) > 1,
-    "TextVectorization": lambda case: (
-        not (
-            # What is left at opset 18: rows of words as they are, or in lower case.
-            "split" in case.arguments
-            and case.arguments["split"] is None
-            and case.arguments.get("standardize", "") in (None, "lower")
-            and case.arguments.get("ngrams") in (None, 1)
-        )
-    ),
+    "TextVectorization": lambda case: case.arguments.get("split") == "character",
     "Pipeline": lambda case: any(
         layer.kind in NOT_YET or layer.kind in ARGUMENTS_NOT_YET
         for layer in inner_layers(case.arguments)
@@ -87,11 +79,9 @@ ARGUMENTS_NOT_YET: dict[str, Callable[[Case], Any]] = {
         and any(not isinstance(size, int) for size in case.inputs[0].shape)
     ),
     "SpectralNormalization": lambda case: unlowered(within(case)),
-    # Keras hands the states on from step to step there, or works along the batch of each.
+    # Keras hands the states on from step to step there.
     "TimeDistributed": lambda case: (
-        unlowered(within(case))
-        or getattr(case.arguments["layer"], "stateful", False)
-        or getattr(case.arguments["layer"], "axis", -1) != -1
+        unlowered(within(case)) or getattr(case.arguments["layer"], "stateful", False)
     ),
     # From the end Keras puts the zeros for masked steps where others are masked.
     **dict.fromkeys(("GRU", "LSTM", "RNN", "SimpleRNN"), _zeros_unrolled),
@@ -176,5 +166,5 @@ ROUNDING = ("Resizing",)
 IN_FLOAT32 = ("ContrastLimitedAdaptiveHistogramEqualization", "MelSpectrogram", "Resizing")
 """Layers of which Keras computes in float32 whatever their dtype is."""
 
-RARELY = ("RandomCrop", "TextVectorization")
+RARELY = ("RandomCrop",)
 """Layers whose lowering takes so few arguments that hardly any of those drawn is among them."""

@@ -116,7 +116,9 @@ def native_cases(draw: st.DrawFn, cls: type[Layer]) -> Case:
 def draw_input(x: TensorType, batch: int, limit: int | None, random: Any) -> Any:
     shape = (batch, *(n if isinstance(n, int) else UNKNOWN for n in x.shape))
     if x.dtype == "string":
-        return random.choice(np.array(["a", "b", "c d", "", "[UNK]", "A b!"], object), shape)
+        return random.choice(
+            np.array(["a", "b", "c d", "", "[UNK]", "A b!", "a-b\tÉ 😀\n b"], object), shape
+        )
     if x.dtype == "bool":
         return random.random(shape) < 0.5
     if x.is_float:

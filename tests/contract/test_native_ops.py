@@ -43,6 +43,7 @@ def of_unknown_size(case: Case) -> bool:
 
 
 UNSAID: dict[str, Callable[[Case], Any]] = {
+    "erfinv": lambda case: case.tensors[0].dtype == "float64",
     "max_pool": lambda case: case.tensors[0].dtype == "int64",
     "norm": lambda case: case.arguments.get("ord") in ("nuc", 2, -2),
     **dict.fromkeys(("median", "percentile", "quantile"), of_unknown_size),

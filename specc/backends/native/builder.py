@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from specc.lowering import Step
+from specc.lowering import Step, Turn
 from specc.types import TensorType
 
 DTYPES: dict[str, ir.DataType] = {
@@ -195,6 +195,30 @@ class OnnxBuilder:
         for value, result in zip(every, results, strict=True):
             value.dtype = result.dtype
         return every[: len(ports)], every[len(ports) :]
+
+    def loop(self, step: Turn, times: OnnxValue, states: Sequence[OnnxValue]) -> list[OnnxValue]:
+        outer, made = self.nodes, dict(self._made)
+        self.nodes = []
+        name = f"{self.scope}/loop_{self._count}"
+        number, going = self._port(f"{name}/number", "int64"), self._port(f"{name}/going", "bool")
+        for port in (number, going):
+            port.value.shape = ir.Shape([])
+        ports = [self._port(f"{name}/state_{i}", x.dtype) for i, x in enumerate(states)]
+        results = [self._output(x) for x in (going, *step(number, list(ports)))]
+        body = ir.Graph(
+            [x.value for x in (number, going, *ports)],
+            [x.value for x in results],
+            nodes=self.nodes,
+            name=f"{name}/body",
+        )
+        self.nodes, self._made = outer, made
+        # Without a condition, which may be left out, ONNX's own evaluator takes no turn.
+        yes = self.constant(True, "bool")
+        found = self.node("Loop", times, yes, *states, outputs=len(states), body=body)
+        every = [found] if len(states) == 1 else list(found)
+        for value, state in zip(every, states, strict=True):
+            value.dtype = state.dtype
+        return every
 
     def _port(self, name: str, dtype: str) -> OnnxValue:
         return OnnxValue(ir.Value(name=name, type=ir.TensorType(DTYPES[dtype])), dtype)

@@ -11,7 +11,8 @@ import onnx
 
 from specc.backends.export import Exporter
 from specc.backends.frameworks import keras_backend
-from specc.backends.runtime import Provider, open_session
+from specc.backends.opened import open_model
+from specc.backends.runtime import Provider
 from specc.backends.silence import Output, captured
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
@@ -127,7 +128,7 @@ class _SideBySide:
         outputs: list[list[Array]] = []
         with captured(Output()):
             for weights, cases in self._by_weights():
-                session = open_session(models[weights].SerializeToString(), provider)
+                session = open_model(models[weights], provider)
                 outputs += [list(session.run(case.inputs).values()) for case in cases]
                 provider = str(session.provider)
         name = title.format(version=onnxruntime.__version__, provider=provider)
