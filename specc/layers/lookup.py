@@ -142,10 +142,10 @@ class TextVectorization(Lookup):
     Without `split` it is a row of words. In other modes than "int" Keras reckons with one shape
     and computes another for the axis of size 1, which is refused then.
 
-    In a file, only words that are looked up as they are, or in lower case, are of opset 18. It is 20,
-    by itself, for `split="whitespace"`, for `standardize` with punctuation and for `ngrams`: there a
-    character is taken out where texts are cut at it and put together again. Characters by themselves
-    (`split="character"`) cannot be had so, as ONNX cuts strings at a given piece alone.
+    In a file, only words that are looked up as they are, or in lower case, are of opset 18. It is
+    20, by itself, for `split="whitespace"`, for `standardize` with punctuation and for `ngrams`:
+    there a character is taken out where texts are cut at it and put together again. Characters by
+    themselves (`split="character"`) cannot be had so, as ONNX cuts strings at a given piece alone.
 
     Shapes: () -> (words,), or (tokens,) if output_mode is not "int"
 
