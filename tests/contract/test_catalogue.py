@@ -165,19 +165,12 @@ REQUIRED_VALUES: dict[str, Any] = {
 }
 
 
-SHARED = (
-    *(
-        "__init__",
-        "activation_functions",
-        "api",
-        "arguments",
-        "base",
-        "categories",
-        "clahe",
-        "fingerprints",
-    ),
-    *("gates", "heads", "images", "layouts", "lora", "lower", "names", "recurrence", "refused"),
-    *("resize", "scores", "sequence", "spectra", "tracing", "vocabulary", "windowed"),
+SHARED = frozenset(
+    """
+    __init__ activation_functions api arguments base categories clahe fingerprints gates
+    heads images layouts lora lower names recurrence refused resize scores sequence spectra
+    texts tracing vocabulary windowed
+    """.split()
 )
 """Modules of the package that are no families."""
 
