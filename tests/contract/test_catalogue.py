@@ -165,12 +165,11 @@ REQUIRED_VALUES: dict[str, Any] = {
 }
 
 
-SHARED = frozenset(
-    """
-    __init__ activation_functions api arguments base categories clahe fingerprints gates
-    heads images layouts lora lower names recurrence refused resize scores sequence spectra
-    texts tracing vocabulary windowed
-    """.split()
+SHARED = (
+    *("__init__", "activation_functions", "api", "arguments", "base", "categories", "clahe"),
+    *("fingerprints", "gates", "heads", "images", "layouts", "lora", "lower"),
+    *("names", "recurrence", "refused", "resize", "scores", "sequence", "spectra"),
+    *("texts", "tracing", "vocabulary", "windowed"),
 )
 """Modules of the package that are no families."""
 
