@@ -19,11 +19,11 @@ from specc.layers import (
     colour,
     find_layer,
     images,
-    lookup,
     mixing,
     pipeline,
     projection,
     sequence,
+    vocabulary,
     wrappers,
 )
 from specc.layers import arguments as kinds
@@ -248,12 +248,12 @@ def _vocabulary(kind: Any) -> Strategy:
 
 STRATEGIES: dict[type[Kind], Callable[[Any], Strategy]] = {
     kinds.Text: lambda _: st.sampled_from(["", "a", "b", "c", "bc", "ac", "[UNK]"]),
-    lookup.Boundaries: lambda _: st.sampled_from([(0,), (0.5, 1.5), (1, 2, 2, 3)]),
-    lookup.Category: lambda _: st.sampled_from(["", "a", 0, 1]),
-    lookup.Lengths: lambda _: st.sampled_from([1, 2, (1, 3), (2,)]),
-    lookup.OnlyFalse: lambda _: st.just(False),
-    lookup.Salt: lambda _: st.sampled_from([1, (2, 3)]),
-    lookup.Vocabulary: _vocabulary,
+    vocabulary.Boundaries: lambda _: st.sampled_from([(0,), (0.5, 1.5), (1, 2, 2, 3)]),
+    vocabulary.Category: lambda _: st.sampled_from(["", "a", 0, 1]),
+    vocabulary.Lengths: lambda _: st.sampled_from([1, 2, (1, 3), (2,)]),
+    vocabulary.OnlyFalse: lambda _: st.just(False),
+    vocabulary.Salt: lambda _: st.sampled_from([1, (2, 3)]),
+    vocabulary.Vocabulary: _vocabulary,
     images.Factor: _factor,
     colour.OddSizes: _odd_sizes,
     colour.Pair: lambda _: st.tuples(st.integers(1, 4), st.integers(1, 4)),
