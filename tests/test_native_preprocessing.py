@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -16,6 +17,7 @@ from native_models import exported, operators, sound
 
 import specc
 from specc.backends.native.convert import lower
+from specc.cli.main import main
 from specc.files import UsageError
 from specc.layers.texts import PUNCTUATION, WHITESPACE
 from specc.lowering import NotLowered
@@ -388,3 +390,23 @@ def test_no_later_opset_for_tf2onnx() -> None:
     model = specc.compile_text(text).models[-1]
     with pytest.raises(UsageError, match="tf2onnx cannot convert"):
         model.to_onnx(model.to_keras(seed=0))
+
+
+def test_a_classifier_of_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Words, vectors and a decision in one file, which takes the texts; in half precision, too."""
+    monkeypatch.chdir(tmp_path)
+    lines = [
+        f"TextVectorization(vocabulary={WRITTEN}, output_sequence_length=6)",
+        f"Embedding({len(VOCABULARY) + 2}, 4)",
+        "Flatten",
+        'Dense(2, activation="softmax")',
+    ]
+    Path("m.spec").write_text(model_of("input x: string[]", "\n".join(lines)), encoding="utf-8")
+    for words in ([], ["--precision", "float16"], ["--quantize", "int8"]):
+        assert main(["export", "--onnx", "m.spec", "--provider", "cpu", *words]) == 0
+        session = onnxruntime.InferenceSession("build/m.onnx")
+        texts = np.array(["The cat!", "thecat", "", "😀 the\tCat"], object)
+        (found,) = session.run(None, {"x": texts})
+        keras_model = specc.compile("m.spec").model().to_keras(seed=0)
+        want = keras_model(keras.ops.convert_to_tensor(texts), training=False)
+        np.testing.assert_allclose(found, np.asarray(want), atol=0.02 if words else 1e-6)

@@ -27,7 +27,7 @@ from specc.layers import FAMILIES, LAYER_NAMES
 from specc.layers.base import Layer
 from specc.layers.geometry import Resizing
 from specc.layers.images import Images
-from specc.lowering import NotLowered
+from specc.lowering import NeedsOpset, NotLowered
 from specc.source import Source, Span
 from specc.types import FLOAT_DTYPES, TensorType
 
@@ -159,6 +159,8 @@ def check_native(case: Case, opset: int = OPSETS[0]) -> bool:
         return False
     try:
         lowered = lower(graph, opset).model
+    except NeedsOpset as needed:
+        return opset < needed.opset and check_native(case, needed.opset)
     except NotLowered as reason:
         if unlowered(case):
             return False
