@@ -66,11 +66,12 @@ def layer_differs(
     before: str | None,
     effect: str,
     joined: Sequence[str],
+    beside: str = "Keras",
 ) -> Diagnostic:
     others = " and ".join([f"`{name}`" for name in joined])
     return Diagnostic(
         "E0605",
-        f"{file} parts from Keras in `{layer}`",
+        f"{file} parts from {beside} in `{layer}`",
         Label(where, f"its output is off by {error:.2g}"),
         notes=[
             f"with {case}: {effect}",

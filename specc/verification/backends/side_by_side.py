@@ -16,8 +16,9 @@ from specc.backends.silence import Output, captured
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
 from specc.files import DeviceError, UsageError
-from specc.verification.attribute import first_difference
+from specc.verification.attribute import Parting, first_difference
 from specc.verification.backends.evaluator import evaluate
+from specc.verification.backends.layers_elsewhere import first_fault
 from specc.verification.backends.names import EXPORTERS, KERAS, PROVIDERS, REFERENCE
 from specc.verification.backends.processes import run_elsewhere
 from specc.verification.backends.worker import Job
@@ -166,7 +167,7 @@ class _SideBySide:
                     continue
                 report.runs.append(found)
                 if error is None and not found.ok:
-                    error = self._error(ran, trial, output, found.error, found.allowed)
+                    error = self._error(name, ran, trial, output, found.error, found.allowed)
         if not report.runs:
             report.status = "not compared: Keras gives NaN for all inputs"
         elif error is not None:
@@ -174,13 +175,32 @@ class _SideBySide:
         return report, error
 
     def _error(
-        self, ran: _Ran, trial: Trial, output: str, error: float, allowed: float
+        self, name: str, ran: _Ran, trial: Trial, output: str, error: float, allowed: float
     ) -> Diagnostic:
-        """The first layer at fault, where the backend ran a file; else the output."""
-        reference, case = self.reference, f"{trial.case}, {trial.weights} weights"
+        """The first layer at fault, where one is found; else the output."""
+        case = f"{trial.case}, {trial.weights} weights"
+        parting = self._first_fault(name, ran, trial)
+        if parting is not None:
+            return errors.layer_differs(
+                parting.layer.span,
+                parting.layer.name,
+                ran.name,
+                parting.max_abs_error,
+                case,
+                parting.last_agreeing,
+                f"output `{output}` is off by {error:.2g}, allowed {allowed:.2g}",
+                parting.joined,
+                beside="Keras" if ran.models is not None else "the model in float64",
+            )
+        span = self.graph.outputs[self.graph.output_names.index(output)].span
+        return errors.outputs_differ(span, output, ran.name, error, allowed, case)
+
+    def _first_fault(self, name: str, ran: _Ran, trial: Trial) -> Parting | None:
+        """Of the file that a backend ran; else of Keras there."""
+        reference = self.reference
         if ran.models is not None:
             reference.load(trial.weights)
-            parting = first_difference(
+            return first_difference(
                 reference.compared_with(trial.weights),
                 reference.double,
                 ran.models[trial.weights],
@@ -188,16 +208,7 @@ class _SideBySide:
                 trial.case,
                 ran.provider,
             )
-            if parting is not None:
-                return errors.layer_differs(
-                    parting.layer.span,
-                    parting.layer.name,
-                    ran.name,
-                    parting.max_abs_error,
-                    case,
-                    parting.last_agreeing,
-                    f"output `{output}` is off by {error:.2g}, allowed {allowed:.2g}",
-                    parting.joined,
-                )
-        span = self.graph.outputs[self.graph.output_names.index(output)].span
-        return errors.outputs_differ(span, output, ran.name, error, allowed, case)
+        try:
+            return first_fault(name, reference, trial.weights, trial.case)
+        except UsageError:
+            return None
