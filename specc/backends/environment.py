@@ -20,6 +20,7 @@ from specc.backends.runtime import (
     FRESH_WHEEL,
     GPU_WHEEL,
     ONNXRUNTIME_RANGE,
+    PLACES,
     Probe,
     Provider,
     probe,
@@ -109,7 +110,7 @@ def collect() -> Environment:
         keras_backend=keras_backend,
         tensorflow_devices=devices,
         tensorflow_problem=problem,
-        providers=tuple(probe(p) for p in Provider if p is not Provider.AUTO),
+        providers=tuple(probe(p) for p in PLACES),
         plugins=_plugins(),
         plugin_problems=tuple(plugin_problems()),
     )

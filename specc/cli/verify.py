@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from typing import Any, cast
 
 from specc.api import Model
 from specc.cli import verify_files
-from specc.cli.pages import write_page
 from specc.cli.reduction import MIN_SNR, add_judging_options
 from specc.cli.select import (
     OUTPUT_DIRECTORY,
@@ -20,8 +18,7 @@ from specc.cli.select import (
     not_negative,
     progress,
 )
-from specc.diagnostics.diagnostic import SpecError
-from specc.files import DeviceError, UsageError
+from specc.files import UsageError
 from specc.manifest import read_manifest
 
 EXAMPLES = """examples:
@@ -58,11 +55,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--layers", action="store_true", help="show each layer's parameters, and run it by itself"
     )
     parser.add_argument(
-        "--atol",
+        "--rtol",
         type=_distance,
         metavar="X",
-        help="between two models, how far outputs may be apart (default: what float32's rounding "
-        "explains)",
+        help="how far outputs may be apart, as a share of each one's largest value; the sum of "
+        "this and --atol takes the place of what rounding explains",
+    )
+    parser.add_argument(
+        "--atol", type=_distance, metavar="X", help="the same in numbers, whatever they are"
     )
     parser.add_argument(
         "--inputs",
@@ -87,8 +87,6 @@ def run(options: argparse.Namespace) -> int:
     """Compare the file with its spec's Keras model; the file is not changed."""
     if verify_files.is_model(options.spec):
         return verify_files.run(options)
-    if options.atol is not None:
-        raise UsageError("--atol is for two models", "`specc verify A.onnx B.onnx --atol X`")
     models = chosen_models(options, options.spec, options.model)
     if len(models) != 1:
         names = ", ".join(model.name for model in models)
@@ -101,7 +99,8 @@ def run(options: argparse.Namespace) -> int:
             f"`specc export --onnx {options.spec}` writes it",
         )
 
-    from specc.verification.backends.names import ALL, backends_named
+    from specc.verification.backends.names import backends_named
+    from specc.verification.tolerance import bounds_of
     from specc.verification.verify import load_onnx, verify_onnx
 
     backends = backends_named(options.backends) if options.backends else ()
@@ -121,24 +120,12 @@ def run(options: argparse.Namespace) -> int:
             inputs=options.inputs,
             backends=backends,
             say=say,
+            bounds=bounds_of(options.rtol, options.atol),
             min_snr=MIN_SNR if options.min_snr is None else options.min_snr,
         )
-    absent = next((b for b in report.backends if not b.ran), None)
-    if absent is not None and options.backends.strip() != ALL:
-        raise DeviceError(f"`{absent.backend}` was asked for and not run: {absent.status}")
-    if options.html:
-        write_page(options.html, report.as_json(), report.sources)
-    if options.json:
-        print(json.dumps(report.as_json(), indent=2))
-        return 0 if report.ok else 1
-    from specc.cli.reports import print_backends, print_checks, print_report
+    from specc.cli.reports import finish
 
-    if not report.ok:
-        print_backends(report)
-        print_checks(report)
-        raise SpecError([*report.diagnostics, *report.warnings])
-    print_report(report, f"{path} agrees with Keras", layers=options.layers)
-    return 0
+    return finish(report, f"{path} agrees with Keras", options)
 
 
 def _distance(text: str) -> float:

@@ -14,12 +14,13 @@ import numpy as np
 
 from specc.backends.frameworks import array_of
 from specc.backends.keras_model import BuiltModel
-from specc.backends.runtime import open_session
+from specc.backends.runtime import may_use_tf32, open_session
 from specc.backends.silence import Output, captured
 from specc.graph import GraphLayer, Node, Tensor
 from specc.verification.differences import largest_difference, numbered, with_numbers
 from specc.verification.inputs import Case
 from specc.verification.pieces import Array, Piece, Pieces
+from specc.verification.tf32 import Tf32Noise
 from specc.verification.tolerance import gates, rounding_steps, tolerance
 from specc.verification.walk import Threefold, Walk
 
@@ -108,22 +109,26 @@ class _Walk(Walk):
             fed[name] = self.pieces.cast(name, np.ascontiguousarray(known.in_file(array)))
         value = self.values[tensor]
         nodes = tuple(self._together(tensor.node))
-        found = self._run(piece, fed)
-        checked = self._compared(tensor, piece, nodes, found, value)
+        found, tf32 = self._run(piece, fed)
+        checked = self._compared(tensor, piece, nodes, found, value, tf32)
         self.join(tensor)
         for name in piece.inputs:
             self.read(piece.inputs[name].tensor)
         self.read(tensor)
         return checked
 
-    def _run(self, piece: Piece, fed: dict[str, Array]) -> Array | None:
+    def _run(self, piece: Piece, fed: dict[str, Array]) -> tuple[Array | None, float]:
+        """What a piece gives, and how far TF32's factors move that where it may have them."""
         model = self.pieces.model(piece, fed)
         try:
             with captured(Output()):
                 session = open_session(model.SerializeToString(), self.provider)
-                return piece.known.in_spec(session.run(fed)[piece.value])
+                found = piece.known.in_spec(session.run(fed)[piece.value])
+                if not may_use_tf32(session.provider):
+                    return found, 0.0
+                return found, Tf32Noise(model).of(fed)[piece.value]
         except Exception:  # whatever onnxruntime does not like, it is this piece's fault
-            return None
+            return None, 0.0
 
     def _compared(
         self,
@@ -132,6 +137,7 @@ class _Walk(Walk):
         nodes: tuple[Node, ...],
         found: Array | None,
         value: Threefold,
+        tf32: float,
     ) -> Checked:
         assert tensor.node is not None
         about = (tensor.node.layer, piece.layer, nodes)
@@ -145,9 +151,9 @@ class _Walk(Walk):
             have = have[samples]
         noise = largest_difference(truth, single)
         scale = float(np.max(np.abs(truth), initial=0.0))
-        allowed = tolerance(
-            rounding_steps(nodes), scale, largest_difference(truth, beside), noise, gates(nodes)
-        )
+        sensitivity = largest_difference(truth, beside)
+        steps, sigmoids = rounding_steps(nodes), gates(nodes)
+        allowed = tolerance(steps, scale, sensitivity, noise, sigmoids, tf32)
         return Checked(*about, largest_difference(truth, have), allowed, noise, scale)
 
     def _together(self, node: Node) -> list[Node]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from specc.verification.compared import Compared
     from specc.verification.lowered import LowOutcome
     from specc.verification.quantized import QuantizedReport
+    from specc.verification.tolerance import Bounds, Rounding
 
 
 @record
@@ -163,6 +164,27 @@ class BackendReport:
 
 
 @record
+class Tolerance:
+    """How it was decided how far outputs may be apart."""
+
+    rounding: Rounding
+    tf32: bool
+    """Whether products of the file may have taken TF32's factors."""
+    bounds: Bounds | None = None
+    """Set by hand, in the place of what rounding explains."""
+
+    def as_json(self) -> dict[str, Any]:
+        """`rtol` and `atol` are null where rounding decides."""
+        return {
+            "rtol": self.bounds.rtol if self.bounds else None,
+            "atol": self.bounds.atol if self.bounds else None,
+            "steps": self.rounding.steps,
+            "sigmoids": self.rounding.gates,
+            "tf32": self.tf32,
+        }
+
+
+@record
 class Report:
     """The outcome of a verification."""
 
@@ -174,6 +196,7 @@ class Report:
     """Comparisons that could not be made: Keras itself gives NaN for these inputs."""
     params: Accounting
     layers: list[LayerReport]
+    tolerance: Tolerance
     diagnostics: list[Diagnostic] = fresh(default_factory=list[Diagnostic])
     """What is wrong, the layer at fault first."""
     lower: LowReport | None = None
@@ -228,6 +251,7 @@ class Report:
             "max_abs_error": finite(self.max_abs_error),
             "max_rel_error": finite(self.max_rel_error),
             "runs": [run_as_json(run) for run in self.runs],
+            "tolerance": self.tolerance.as_json(),
             "accuracy": self.accuracy,
             **({"lower": self.lower.as_json()} if self.lower else {}),
             **({"quantized": self.quantized.as_json()} if self.quantized else {}),

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from specc.backends.frameworks import array_of, import_keras
+from specc.backends.frameworks import array_of, full_float32, import_keras
 from specc.backends.keras_model import BuiltModel, call_node
 from specc.graph import Node, Tensor
 from specc.verification.inputs import Case, moved
@@ -59,7 +59,8 @@ class Walk:
         runs: list[list[Any]] = []
         for layers, side in ((wide, 0), (single, 1), (wide, 2)):
             values = {t: self.values[t][side] for t in node.taken}
-            runs.append(call_node(node, values, layers, inference=True))
+            with full_float32():
+                runs.append(call_node(node, values, layers, inference=True))
         for tensor, *sides in zip(node.outputs, *runs, strict=True):
             if self.left[tensor]:
                 self.values[tensor] = Threefold(*sides)

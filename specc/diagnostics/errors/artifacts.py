@@ -88,12 +88,19 @@ def outputs_differ(
     error: float,
     allowed: float,
     case: str,
+    *,
+    set_by_hand: bool = False,
 ) -> Diagnostic:
+    seen = "every layer whose output can be seen agrees"
     return Diagnostic(
         "E0606",
         f"the output `{output}` of {file} is not Keras's",
         Label(where, f"off by {error:.2g}, allowed {allowed:.2g}"),
-        notes=[f"with {case}", "every layer whose output can be seen agrees"],
+        notes=[
+            f"with {case}",
+            f"{seen}, within what rounding explains" if set_by_hand else seen,
+            *(["what is allowed was set by hand"] if set_by_hand else []),
+        ],
     )
 
 

@@ -11,7 +11,7 @@ import onnx
 
 from specc.backends.export import Exporter
 from specc.backends.frameworks import keras_backend
-from specc.backends.runtime import Provider, open_session
+from specc.backends.runtime import Provider, may_use_tf32, open_session
 from specc.backends.silence import Output, captured
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
@@ -26,7 +26,8 @@ from specc.verification.compared import compare_output
 from specc.verification.inputs import Case
 from specc.verification.reference import OWN, RANDOMISED, Reference
 from specc.verification.report import BackendReport
-from specc.verification.tolerance import Rounding, gates, rounding_steps
+from specc.verification.tf32 import Tf32Noise
+from specc.verification.tolerance import Bounds, Rounding, gates, rounding_steps
 
 Array = np.ndarray[Any, Any]
 Models = dict[str, onnx.ModelProto]
@@ -58,6 +59,7 @@ def compare_backends(
     trials: Sequence[Trial],
     names: Sequence[str],
     say: Callable[[str], None] = lambda _: None,
+    bounds: Bounds | None = None,
 ) -> tuple[list[BackendReport], list[Diagnostic]]:
     """Run a model on backends; how each came out, and an error for each that is wrong.
 
@@ -67,8 +69,9 @@ def compare_backends(
         trials: in the order of the weights.
         names: of `names.BACKENDS`.
         say: told what is run.
+        bounds: a tolerance that is set by hand.
     """
-    side_by_side = _SideBySide(reference, models, trials)
+    side_by_side = _SideBySide(reference, models, trials, bounds)
     reports: list[BackendReport] = []
     found: list[Diagnostic] = []
     for name in names:
@@ -85,11 +88,20 @@ def compare_backends(
 
 
 class _SideBySide:
-    def __init__(self, reference: Reference, models: Models, trials: Sequence[Trial]) -> None:
+    def __init__(
+        self,
+        reference: Reference,
+        models: Models,
+        trials: Sequence[Trial],
+        bounds: Bounds | None,
+    ) -> None:
         self.reference = reference
         self.graph = reference.built.graph
         self.models = models
         self.trials = trials
+        self.bounds = bounds
+        self.noise: dict[str, Tf32Noise] = {}
+        """By weights."""
         self.rounding = Rounding(rounding_steps(self.graph.nodes), gates(self.graph.nodes))
 
     def run(self, name: str) -> _Ran:
@@ -159,9 +171,16 @@ class _SideBySide:
         error: Diagnostic | None = None
         for trial, outputs in zip(self.trials, ran.outputs, strict=True):
             answers = self._answers(trial)
+            noise = self._tf32_noise(ran.provider, trial)
             for index, output in enumerate(self.graph.output_names):
                 found = compare_output(
-                    outputs[index], answers, index, self.rounding, with_truth=True
+                    outputs[index],
+                    answers,
+                    index,
+                    self.rounding,
+                    with_truth=True,
+                    bounds=self.bounds,
+                    tf32=noise[index],
                 )
                 if found is None:
                     continue
@@ -173,6 +192,16 @@ class _SideBySide:
         elif error is not None:
             report.status = "differs"
         return report, error
+
+    def _tf32_noise(self, provider: str, trial: Trial) -> list[float]:
+        """How far TF32's factors move each output of a trial, where it may have them."""
+        if not may_use_tf32(provider):
+            return [0.0] * len(self.graph.outputs)
+        if trial.weights not in self.noise:
+            own = trial.weights == OWN
+            export = self.reference.expected if own else self.reference.expected_randomised
+            self.noise[trial.weights] = Tf32Noise(export.exact.model)
+        return list(self.noise[trial.weights].of(trial.case.inputs).values())
 
     def _error(
         self, name: str, ran: _Ran, trial: Trial, output: str, error: float, allowed: float
@@ -193,7 +222,10 @@ class _SideBySide:
                 beside="Keras" if ran.models is not None else "the model in float64",
             )
         span = self.graph.outputs[self.graph.output_names.index(output)].span
-        return errors.outputs_differ(span, output, ran.name, error, allowed, case)
+        by_hand = self.bounds is not None
+        return errors.outputs_differ(
+            span, output, ran.name, error, allowed, case, set_by_hand=by_hand
+        )
 
     def _first_fault(self, name: str, ran: _Ran, trial: Trial) -> Parting | None:
         """Of the file that a backend ran; else of Keras there."""

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import pickle
 import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from specc.backends.frameworks import array_of, choose_backend, import_keras
+from specc.backends.frameworks import array_of, choose_backend, full_float32, import_keras
 from specc.backends.keras_model import BuiltModel, assign, build_keras, call_node
 from specc.files import UsageError
 from specc.graph import Graph, Tensor
@@ -146,9 +146,11 @@ def compute(job: Job) -> Answers:
     return Answers(str(framework.__version__), _device(job.backend, framework), outputs)
 
 
-def _for_inference(backend: str) -> AbstractContextManager[Any]:
+@contextmanager
+def _for_inference(backend: str) -> Generator[None]:
     torch: Any = sys.modules.get("torch")
-    return torch.inference_mode() if backend == "torch" else nullcontext()
+    with torch.inference_mode() if backend == "torch" else nullcontext(), full_float32():
+        yield
 
 
 def _run(backend: str, built: BuiltModel, case: Case) -> list[Array]:
