@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from specc.backends.native.passes.pipeline import Change
+    from specc.inference.samples import Samples
     from specc.verification.quantized import QuantizedReport
 
 
@@ -90,6 +91,8 @@ def print_report(report: Report, outcome: str, *, layers: bool = False) -> None:
     if rows:
         agreeing = sum(run.rows_agreeing for run in runs)
         console.print(f"  arg-max     {agreeing:,} of {rows:,} rows agree")
+    if report.given is not None:
+        console.print(f"  samples     {_given_text(report.given)}")
     if report.accuracy is not None:
         keras, file = report.accuracy
         console.print(f"  accuracy    {keras:.2%} in Keras, {file:.2%} in the file")
@@ -133,6 +136,22 @@ def print_backends(report: Report) -> None:
             continue
         error = f"{backend.max_rel_error:.1e}"
         console.print(f"              {backend.name:<{width}}  {error}  {_verdict(backend)}")
+    given = report.given
+    if given is None:
+        return
+    console.print(f"  on samples  {given.file}: the arg-max as in float64; the accuracy")
+    for backend in ran:
+        rows = sum(run.rows for run in backend.on_given)
+        alike = sum(run.rows_agreeing for run in backend.on_given)
+        said = f"{alike:,} of {rows:,} rows" if rows else "no arg-max"
+        right = "" if backend.accuracy is None else f"  {backend.accuracy:.2%}"
+        console.print(f"              {backend.name:<{width}}  {said}{right}")
+
+
+def _given_text(given: Samples) -> str:
+    if given.total is None or given.total == given.count:
+        return f"{given.count:,} of {given.file}"
+    return f"{given.count:,} of the {given.total:,} of {given.file}, evenly spread"
 
 
 AS_CLOSE = 2.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from specc.api import Model
 from specc.cli import verify_files
@@ -16,16 +16,21 @@ from specc.cli.select import (
     add_seed_option,
     chosen_models,
     not_negative,
+    program_of,
     progress,
 )
 from specc.files import UsageError
 from specc.manifest import read_manifest
+
+if TYPE_CHECKING:
+    from specc.inference.samples import Samples
 
 EXAMPLES = """examples:
   specc verify specs/bn_after.spec                       build/bn_after.onnx
   specc verify specs/bn_after.spec model.onnx --layers
   specc verify specs/bn_after.spec model.onnx --weights trained.keras --provider cuda
   specc verify specs/bn_after.spec --backends all        Keras on JAX and PyTorch, ...
+  specc verify specs/bn_after.spec --data                on the data of the spec too
   specc verify model.onnx                                against its own manifest, without Keras
   specc verify a.onnx b.onnx                             two models, .onnx or .keras
 
@@ -71,6 +76,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "perhaps `labels`",
     )
     parser.add_argument(
+        "--data",
+        action="store_true",
+        help="run samples of the spec's `data` block besides: those for the test, at most 1,000; "
+        "nothing is downloaded",
+    )
+    parser.add_argument(
         "--backends",
         metavar="LIST",
         help="run the model elsewhere too: `all`, or some of tensorflow, jax, torch (Keras), cpu, "
@@ -87,6 +98,8 @@ def run(options: argparse.Namespace) -> int:
     """Compare the file with its spec's Keras model; the file is not changed."""
     if verify_files.is_model(options.spec):
         return verify_files.run(options)
+    if options.data and options.inputs:
+        raise UsageError("--data and --inputs both give samples", "one at a time")
     models = chosen_models(options, options.spec, options.model)
     if len(models) != 1:
         names = ", ".join(model.name for model in models)
@@ -117,7 +130,7 @@ def run(options: argparse.Namespace) -> int:
             file=path,
             layers=options.layers or options.html is not None,
             samples=options.evaluate or _samples_of(manifest),
-            inputs=options.inputs,
+            inputs=_data(options, model) if options.data else options.inputs,
             backends=backends,
             say=say,
             bounds=bounds_of(options.rtol, options.atol),
@@ -126,6 +139,13 @@ def run(options: argparse.Namespace) -> int:
     from specc.cli.reports import finish
 
     return finish(report, f"{path} agrees with Keras", options)
+
+
+def _data(options: argparse.Namespace, model: Model) -> Samples:
+    from specc.verification.data import samples_of_data
+
+    program = program_of(options, options.spec)
+    return samples_of_data(program, program.model(model.name))
 
 
 def _distance(text: str) -> float:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ENDINGS = (".onnx", ".keras")
 OF_A_SPEC = {"model": "--model", "param": "-p", "allow_python": "--allow-python",
-             "weights": "--weights", "min_snr": "--min-snr"}  # fmt: skip
+             "weights": "--weights", "data": "--data", "min_snr": "--min-snr"}  # fmt: skip
 """Options that make sense where there is a spec, by their names in the parsed arguments."""
 
 NO_BACKENDS = (

@@ -25,10 +25,15 @@ def samples_of_graph(graph: Graph, path: str) -> Samples:
     Raises:
         UsageError: where the file cannot be read, or does not fit the model.
     """
+    return read_samples(path, interface_of(graph))
+
+
+def interface_of(graph: Graph) -> Interface:
+    """What a model of a spec takes and gives."""
     inputs = {tensor.name: Port(tensor.name, tensor.type) for tensor in graph.inputs}
     both = zip(graph.output_names, graph.outputs, strict=True)
     outputs = {name: Port(name, tensor.type) for name, tensor in both}
-    return read_samples(path, Interface(graph.name, inputs, outputs, graph.batch_size))
+    return Interface(graph.name, inputs, outputs, graph.batch_size)
 
 
 def cases_of(samples: Samples) -> Iterator[Case]:

@@ -68,7 +68,7 @@ def verify_onnx(
     samples: str | None = None,
     min_snr: float = MIN_SNR,
     layers: bool = False,
-    inputs: str | None = None,
+    inputs: str | Samples | None = None,
     backends: Sequence[str] = (),
     say: Callable[[str], None] = lambda _: None,
     bounds: Bounds | None = None,
@@ -89,8 +89,8 @@ def verify_onnx(
             and of a lower precision.
         min_snr: what has to be left of outputs with such weights, in dB.
         layers: check each layer by itself too, whether the outputs agree or not.
-        inputs: a file of samples to run besides drawn inputs, with the weights as they are; where
-            it has labels, the accuracy of both sides is told.
+        inputs: samples, or a file of them, to run besides drawn inputs, with the weights as they
+            are; where they have labels, the accuracy of both sides is told.
         backends: what else to run the model on, of `backends.names.BACKENDS`.
         say: told which of them is run.
         bounds: a tolerance for outputs that is set by hand, in the place of what rounding explains.
@@ -130,7 +130,7 @@ def verify_onnx(
     diagnostics = audit_file(audited, expected.model, model) + diagnostics
     if not expected.accounting.closes:
         diagnostics.append(errors.sum_does_not_close(graph.span, graph.name))
-    given = samples_of_graph(graph, inputs) if inputs is not None else None
+    given = samples_of_graph(graph, inputs) if isinstance(inputs, str) else inputs
     quantized = None
     interface = _compare_interface(graph, expected.model, model, file)
     if interface is not None:
@@ -156,12 +156,12 @@ def verify_onnx(
                 "backends are compared in the spec's own precision, and with its weights"
             )
         trials = [
-            Trial(weights, number, case)
+            Trial(weights, number, case, given is not None and case.kind.startswith(given.file))
             for weights in (OWN, RANDOMISED)
             for number, case in enumerate(cases_for(graph, seed, weights, given))
         ]
         models = {side.weights: side.model for side in _sides(reference, model)}
-        compared_on, wrong = compare_backends(reference, models, trials, backends, say, bounds)
+        compared_on, wrong = compare_backends(reference, models, trials, backends, say, bounds, given)
         outcome.diagnostics.extend(wrong)
     lower = None
     if expected.lowered is not None and exporter.precision is not None:
@@ -188,6 +188,7 @@ def verify_onnx(
         backends=compared_on,
         checks=checked,
         warnings=audit_statistics(audited),
+        given=given,
         accuracy=_both_accuracies(reference, model, given, provider, file)
         if given is not None and given.labels is not None and not interface
         else None,

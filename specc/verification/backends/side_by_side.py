@@ -16,6 +16,7 @@ from specc.backends.silence import Output, captured
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
 from specc.files import DeviceError, UsageError
+from specc.inference.samples import Samples
 from specc.verification.attribute import Parting, first_difference
 from specc.verification.backends.evaluator import evaluate
 from specc.verification.backends.layers_elsewhere import first_fault
@@ -41,6 +42,8 @@ class Trial(NamedTuple):
     number: int
     """Which case it is, of those with these weights."""
     case: Case
+    given: bool = False
+    """Whether the inputs were given, and not drawn."""
 
 
 class _Ran(NamedTuple):
@@ -60,6 +63,7 @@ def compare_backends(
     names: Sequence[str],
     say: Callable[[str], None] = lambda _: None,
     bounds: Bounds | None = None,
+    given: Samples | None = None,
 ) -> tuple[list[BackendReport], list[Diagnostic]]:
     """Run a model on backends; how each came out, and an error for each that is wrong.
 
@@ -70,8 +74,9 @@ def compare_backends(
         names: of `names.BACKENDS`.
         say: told what is run.
         bounds: a tolerance that is set by hand.
+        given: the samples of those trials that are not drawn.
     """
-    side_by_side = _SideBySide(reference, models, trials, bounds)
+    side_by_side = _SideBySide(reference, models, trials, bounds, given)
     reports: list[BackendReport] = []
     found: list[Diagnostic] = []
     for name in names:
@@ -94,12 +99,14 @@ class _SideBySide:
         models: Models,
         trials: Sequence[Trial],
         bounds: Bounds | None,
+        given: Samples | None,
     ) -> None:
         self.reference = reference
         self.graph = reference.built.graph
         self.models = models
         self.trials = trials
         self.bounds = bounds
+        self.given = given
         self.noise: dict[str, Tf32Noise] = {}
         """By weights."""
         self.rounding = Rounding(rounding_steps(self.graph.nodes), gates(self.graph.nodes))
@@ -185,8 +192,13 @@ class _SideBySide:
                 if found is None:
                     continue
                 report.runs.append(found)
+                report.on_given += [found] if trial.given else []
                 if error is None and not found.ok:
                     error = self._error(name, ran, trial, output, found.error, found.allowed)
+        if self.given is not None and self.given.labels is not None:
+            pairs = zip(self.trials, ran.outputs, strict=True)
+            rows = [outputs[0] for trial, outputs in pairs if trial.given]
+            report.accuracy = self.given.accuracy(np.concatenate(rows))
         if not report.runs:
             report.status = "not compared: Keras gives NaN for all inputs"
         elif error is not None:
