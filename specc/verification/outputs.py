@@ -162,7 +162,7 @@ def _run_case(
     """One run for each output that Keras has numbers for."""
     with captured(Output()), blaming(file):
         found = session.run(case.inputs, session.output_names)
-    noise = allowance.noise(case)
+    tf32 = allowance.noise(case)
     runs: list[Run] = []
     for index, (name, port) in enumerate(zip(graph.output_names, found, strict=True)):
         made = compare_output(
@@ -172,7 +172,7 @@ def _run_case(
             allowance.rounding,
             with_truth=False,
             bounds=allowance.bounds,
-            tf32=noise.get(port, 0.0),
+            tf32=tf32.get(port, 0.0),
         )
         if made is not None:
             about = (str(case), side.weights, name)

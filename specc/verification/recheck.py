@@ -35,6 +35,9 @@ from specc.verification.tolerance import TF32_NOISE, Bounds
 VERSIONS = (1,)
 """The records that are understood."""
 
+OTHER_TYPES = {"tensor(float16)": np.float16}
+"""Types of inputs, in onnxruntime's words, that are not those of the recorded inputs."""
+
 Array = np.ndarray[Any, Any]
 Said = Mapping[str, Any]
 
@@ -276,10 +279,12 @@ class _Check:
         self, session: Session, recipes: dict[str, Recipe], number: int, sample: Said
     ) -> None:
         kind, batch = str(sample["kind"]), int(sample["batch"])
-        feeds = {
-            name: recipe.make(kind, batch, (number, index))
-            for index, (name, recipe) in enumerate(recipes.items())
-        }
+        # A file of lower precision may take its own type.
+        types = {value.name: OTHER_TYPES.get(value.type) for value in session.inputs}
+        feeds: dict[str, Array] = {}
+        for index, (name, recipe) in enumerate(recipes.items()):
+            array = recipe.make(kind, batch, (number, index))
+            feeds[name] = array.astype(types[name] or array.dtype, copy=False)
         with captured(Output()), blaming(f"`{self.path}`"):
             found = session.run(feeds)
         tf32: dict[str, float] = {}
