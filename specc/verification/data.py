@@ -55,7 +55,8 @@ def _refuse_downloads(block: Block) -> None:
         source = block.entry(entry)
         if type(source).__name__ != "KerasDataset":
             continue
-        missing = [f for f in FILES[source.name] if not os.path.exists(os.path.join(keras_home(), f))]
+        home = keras_home()
+        missing = [f for f in FILES[source.name] if not os.path.exists(os.path.join(home, f))]
         if missing:
             raise UsageError(
                 f"`{source.name}` is not in Keras's cache, and `specc verify` downloads nothing",

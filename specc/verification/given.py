@@ -43,6 +43,11 @@ def cases_of(samples: Samples) -> Iterator[Case]:
         yield Case(f"{samples.file}[{start}:{start + size}]", size, feeds)
 
 
+def is_given(case: Case, samples: Samples | None) -> bool:
+    """Whether a case is of these samples, and not drawn."""
+    return samples is not None and case.kind.startswith(f"{samples.file}[")
+
+
 def batches(samples: Samples) -> Iterator[tuple[int, dict[str, Array]]]:
     """Each batch with the number of its first sample."""
     start = 0

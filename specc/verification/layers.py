@@ -8,7 +8,7 @@ What is no longer needed is let go: the memory is that of a few layers, however 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 

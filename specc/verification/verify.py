@@ -30,7 +30,7 @@ from specc.verification.attribute import each_layer
 from specc.verification.backends.side_by_side import Trial, compare_backends
 from specc.verification.batchnorm import Sides, audit_file, audit_statistics
 from specc.verification.differences import keras_outputs
-from specc.verification.given import accuracy_of, samples_of_graph
+from specc.verification.given import accuracy_of, is_given, samples_of_graph
 from specc.verification.inputs import Case
 from specc.verification.lowered import LowOutcome, LowSide, round_inputs, round_weights
 from specc.verification.outputs import Outcome, Side, cases_for, compare_outputs, open_file
@@ -156,12 +156,14 @@ def verify_onnx(
                 "backends are compared in the spec's own precision, and with its weights"
             )
         trials = [
-            Trial(weights, number, case, given is not None and case.kind.startswith(given.file))
+            Trial(weights, number, case, is_given(case, given))
             for weights in (OWN, RANDOMISED)
             for number, case in enumerate(cases_for(graph, seed, weights, given))
         ]
         models = {side.weights: side.model for side in _sides(reference, model)}
-        compared_on, wrong = compare_backends(reference, models, trials, backends, say, bounds, given)
+        compared_on, wrong = compare_backends(
+            reference, models, trials, backends, say, bounds, given
+        )
         outcome.diagnostics.extend(wrong)
     lower = None
     if expected.lowered is not None and exporter.precision is not None:

@@ -16,18 +16,26 @@ import pytest
 
 import specc
 from specc.backends.adopt import adopt
-from specc.backends.frameworks import keras_backend
+from specc.backends.frameworks import keras_backend as own_backend
 from specc.backends.keras_model import assign, build_keras
 from specc.cli.main import main
 from specc.testing import assert_backends_agree
 from specc.verification.backends import layers_elsewhere, side_by_side
 from specc.verification.backends.names import BACKENDS, backends_named
-from specc.verification.backends.worker import Answers, Fault, Job, Search, Step, search
+from specc.verification.backends.worker import (
+    Answers,
+    Fault,
+    Job,
+    Search,
+    Step,
+    compute,
+    search,
+)
 from specc.verification.differences import keras_outputs
 from specc.verification.inputs import draw_cases
 from specc.verification.reference import OWN, Reference
 from specc.verification.report import Report
-from verification.subjects import SPECS, Subjects, has_driver
+from verification.subjects import SPECS, Subjects, has_driver, subject
 
 ON_CPUS = [name for name in BACKENDS if name not in ("cuda", "tensorrt")]
 SHIPPED = sorted(path.name for path in SPECS.glob("*.spec") if "as_printed" not in path.name)
@@ -78,7 +86,7 @@ def test_a_wrong_backend_is_named(subjects: Subjects, monkeypatch: pytest.Monkey
 
     def here(job: Search, steps: Iterable[Step]) -> Fault | None:
         searched.append(job.backend)
-        return search(job._replace(backend=keras_backend()), iter(steps))
+        return search(job._replace(backend=own_backend()), iter(steps))
 
     searched: list[str] = []
     monkeypatch.setattr(side_by_side, "run_elsewhere", swapped)
@@ -111,6 +119,29 @@ def test_the_layer_of_a_wrong_file_is_named(subjects: Subjects) -> None:
     assert [report.status for report in reports] == ["differs", "agrees"]
     assert "parts from Keras in `dense_1`" in errors[0].message
     assert errors[0].message.startswith("onnx ")
+
+
+def test_every_size_goes_to_every_backend(
+    keras_backend: Any,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Batches of three sizes, and two sizes of an axis that is free."""
+    text = "model free {\n    input x: float32[time, 3]\n\n    LSTM(2)\n}\n"
+    free = subject(specc.compile_text(text, "free.spec").model())
+    taken: list[Job] = []
+
+    def here(job: Job) -> Answers:
+        taken.append(job)
+        return compute(job._replace(backend=own_backend()))
+
+    monkeypatch.setattr(side_by_side, "run_elsewhere", here)
+    report = free.verify(free.file, backends=["jax", "reference"])
+    assert report.ok, report.diagnostics
+    (job,) = taken
+    for _, cases in job.runs:
+        shapes = {case.inputs["x"].shape for case in cases}
+        assert shapes == {(1, 12, 3), (2, 7, 3), (17, 12, 3)}
+    assert len(report.backends[0].runs) == len(report.backends[1].runs) == len(report.runs)
 
 
 def test_names() -> None:

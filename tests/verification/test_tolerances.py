@@ -188,7 +188,7 @@ def test_the_option_of_the_provider(asked: str, monkeypatch: pytest.MonkeyPatch)
     told: list[Any] = []
 
     class Opened:
-        def __init__(self, model: Any, sess_options: Any, providers: Any, **_: Any) -> None:
+        def __init__(self, *_: Any, providers: Any, **__: Any) -> None:
             told.extend(providers)
 
         def disable_fallback(self) -> None: ...
@@ -249,7 +249,9 @@ def test_set_by_hand(place: Path, subjects: Subjects, capsys: Printed) -> None:
     error = capsys.readouterr().err
     assert "error[E0606]: the output `dense_2` of build/small.onnx is not Keras's" in error
     assert "allowed 1e-12" in error
-    assert "note: every layer whose output can be seen agrees, within what rounding explains" in error
+    assert (
+        "note: every layer whose output can be seen agrees, within what rounding explains" in error
+    )
     assert "note: what is allowed was set by hand" in error
     # Nothing is wrong with outputs that may be anything, and a weight is still wrong.
     file = subjects("small").copy()

@@ -215,8 +215,8 @@ FORMULA = (
 )
 WITH_TF32 = " + 2 &times; TF32"
 OF_TF32 = (
-    " TF32: how far the output moves on the CPU when the factors of products of float32 are rounded "
-    "to TF32's 11 bits, which the provider may do."
+    " TF32: how far the output moves on the CPU when factors of products of float32 are rounded to "
+    "TF32's 11 bits, which the provider may do."
 )
 MEANINGS = (
     "steps: for each layer 1 and the square root of the number of products it sums; &epsilon;: "
