@@ -37,7 +37,7 @@ from specc.verification.reference import OWN, Reference
 from specc.verification.report import Report
 from verification.subjects import SPECS, Subjects, has_driver, subject
 
-ON_CPUS = [name for name in BACKENDS if name not in ("cuda", "tensorrt")]
+ON_CPUS = [name for name in BACKENDS if name not in ("cuda", "cuda-tf32", "tensorrt")]
 SHIPPED = sorted(path.name for path in SPECS.glob("*.spec") if "as_printed" not in path.name)
 
 

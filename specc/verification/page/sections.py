@@ -233,7 +233,7 @@ OF_KIND = {
 
 def tolerance(report: Data) -> str:
     """What was allowed, and why."""
-    said: Data = report["tolerance"] or {}
+    said: Data = report.get("tolerance") or {}
     if said.get("rtol") is not None:
         text = (
             f"Set by hand: {said['rtol']:g} of an output's largest value, and {said['atol']:g}, in "
