@@ -7,9 +7,8 @@
 Needs specc and what it runs on, and nothing else. Training runs on the backend that KERAS_BACKEND
 names, else on the first of TensorFlow, JAX and PyTorch that is installed. Each export is verified
 on the device as `specc export` does it, so that a row is there only if the file agrees with Keras.
-Latencies are medians, copies to and from the device included. `cuda, TF32` is the same file with
-tensor cores' shorter products, which specc does not use by itself; its difference is that to the
-file without them.
+Latencies are medians, copies to and from the device included. `cuda-tf32` has tensor cores' shorter
+products, which specc does not use by itself and whose rounding is allowed for.
 
 Exit status 1, and one line on stderr, where there is no CUDA device that onnxruntime can use.
 """
@@ -63,7 +62,7 @@ class Row(NamedTuple):
     """Seconds, verification included."""
     provider: str
     difference: float
-    share: float | None
+    share: float
     """Of what is allowed, at the closest call."""
     latencies: list[float]
     """Milliseconds, by batch size."""
@@ -151,15 +150,6 @@ def rows_of(name: str, size: Size, providers: list[str]) -> Iterator[Row]:
                 *own, provider, report.max_abs_error, share,
                 [latency(session.run, feeds(model, b), size.rounds) for b in BATCHES],
             )  # fmt: skip
-            if provider == "cuda":
-                short = with_tf32(path)
-                given = feeds(model, BATCHES[-1])
-                both = session.run(given), short(given)
-                off = max(float(abs(both[0][k] - both[1][k]).max()) for k in both[0])
-                yield Row(
-                    *own, "cuda, TF32", off, None,
-                    [latency(short, feeds(model, b), size.rounds) for b in BATCHES],
-                )  # fmt: skip
 
 
 def feeds(model: Any, batch: int) -> dict[str, Any]:
@@ -174,17 +164,6 @@ def feeds(model: Any, batch: int) -> dict[str, Any]:
         name: random.standard_normal((batch, *x.shape[1:])).astype("float32")
         for name, x in zip(names, model.inputs, strict=True)
     }
-
-
-def with_tf32(path: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """A file on CUDA with TF32, which `specc.load` switches off."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(
-        path, providers=[("CUDAExecutionProvider", {"use_tf32": "1"}), "CPUExecutionProvider"]
-    )
-    names = [value.name for value in session.get_outputs()]
-    return lambda given: dict(zip(names, session.run(names, given), strict=True))
 
 
 def latency(run: Callable[[dict[str, Any]], Any], given: dict[str, Any], rounds: int) -> float:
@@ -207,7 +186,7 @@ def written(rows: list[Row], about: str) -> str:
         cells = [
             row.model, f"{row.params:,}", f"{row.trained:,.0f}", f"{row.exported:.1f}",
             row.provider, f"{row.difference:.1e}",
-            "" if row.share is None else f"{row.share:.1%}",
+            f"{row.share:.1%}",
             *(f"{value:.2f}" for value in row.latencies),
         ]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
@@ -231,7 +210,8 @@ def main() -> int:
         if not found[Provider.CUDA].works:
             print(f"no CUDA device: {found[Provider.CUDA].reason}", file=sys.stderr)
             return 1
-        providers = [str(wanted) for wanted, outcome in found.items() if outcome.works]
+        providers = ["cuda", "cuda-tf32"]
+        providers += ["tensorrt"] if found[Provider.TENSORRT].works else []
     rows: list[Row] = []
     for name in options.models or MODELS:
         print(f"{name} ...", file=sys.stderr)

@@ -249,7 +249,8 @@ def export(
         evaluate: a file of samples to judge the result with, as `specc export --evaluate` takes it.
         external_data: write the weights to a file beside it, as is done with more than 2 GB of
             them in any case.
-        provider: where onnxruntime runs it to compare: "auto", "cpu", "cuda" or "tensorrt".
+        provider: where onnxruntime runs it to compare: "auto", "cpu", "cuda", "cuda-tf32" or
+            "tensorrt".
 
     Returns:
         The report of the comparison with Keras, as `verify` gives it; look at `.ok`.
@@ -290,17 +291,22 @@ def verify(
     seed: int = 0,
     layers: bool = False,
     backends: Sequence[str] = (),
+    rtol: float | None = None,
+    atol: float | None = None,
 ) -> Report:
     """Run the same inputs through Keras and onnxruntime and account for every parameter.
 
     Args:
         onnx_model: an `onnx.ModelProto` or the path of a file.
-        provider: where onnxruntime runs: "auto", "cpu", "cuda" or "tensorrt".
+        provider: where onnxruntime runs: "auto", "cpu", "cuda", "cuda-tf32" or "tensorrt".
         seed: of the inputs drawn.
         layers: run each layer of the file by itself too; see `.checks`.
         backends: what else to run the model on, such as "jax", "torch", "reference" or "tf2onnx"
             (`specc verify --help` lists them); see `.backends`. Of what is not installed the
             report says so.
+        rtol: how far an output may be off, as a share of its largest value; the sum of this and
+            `atol` takes the place of what rounding explains.
+        atol: the same in numbers.
 
     Returns:
         A report: `.ok`, `.max_abs_error`, `.max_rel_error`, `.params`, `.layers`, ...
@@ -308,6 +314,7 @@ def verify(
     Raises:
         DeviceError: where the provider asked for is not to be had.
     """
+    from specc.verification.tolerance import bounds_of
     from specc.verification.verify import verify_onnx
 
     return verify_onnx(
@@ -318,6 +325,7 @@ def verify(
         seed=seed,
         layers=layers,
         backends=backends,
+        bounds=bounds_of(rtol, atol),
     )
 
 
@@ -325,7 +333,7 @@ def load(path: str | os.PathLike[str], *, provider: str = "auto") -> Predictor:
     """Open an ONNX file to predict with; it need not be one of specc's.
 
     Args:
-        provider: where onnxruntime runs: "auto", "cpu", "cuda" or "tensorrt".
+        provider: where onnxruntime runs: "auto", "cpu", "cuda", "cuda-tf32" or "tensorrt".
 
     Returns:
         A predictor: `.predict(x, batch_size=32)`, `.inputs`, `.outputs`, `.provider`,

@@ -156,7 +156,16 @@ def layers_of_file(path: str) -> dict[str, type[Layer]]:
                 "give the class a name of its own",
             )
         _require_keras_layer(cls, f"`{name}` in `{path}`")
+        _files[cls] = os.path.abspath(path)
     return found
+
+
+_files: dict[type[Layer], str] = {}
+
+
+def file_of_layer(cls: type[Layer]) -> str | None:
+    """The Python file that a layer came from by `layers_of_file`; None for other layers."""
+    return _files.get(cls)
 
 
 def layers_of_files(paths: list[str]) -> dict[str, type[Layer]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -87,6 +89,36 @@ def allow_float64() -> None:
     """Let what is said to be float64 be computed in it. JAX takes float32 unless told."""
     if keras_backend() == "jax":
         _import("jax").config.update("jax_enable_x64", True)
+
+
+@contextmanager
+def full_float32() -> Generator[None]:
+    """Have the products of float32 take all bits of their factors in a block; on a GPU the
+    frameworks use TF32 for some or all of them unless told."""
+    backend = keras_backend()
+    framework: Any = _import(backend)
+    if backend == "jax":
+        with framework.default_matmul_precision("highest"):
+            yield
+        return
+    if backend == "tensorflow":
+        config = framework.config.experimental
+        before = config.tensor_float_32_execution_enabled()
+        config.enable_tensor_float_32_execution(False)
+        try:
+            yield
+        finally:
+            config.enable_tensor_float_32_execution(before)
+        return
+    kinds = framework.backends.cuda.matmul, framework.backends.cudnn
+    allowed = [kind.allow_tf32 for kind in kinds]
+    for kind in kinds:
+        kind.allow_tf32 = False
+    try:
+        yield
+    finally:
+        for kind, before in zip(kinds, allowed, strict=True):
+            kind.allow_tf32 = before
 
 
 def _imported() -> tuple[str, ...]:

@@ -46,15 +46,28 @@ class Provider(StrEnum):
     AUTO = "auto"
     CPU = "cpu"
     CUDA = "cuda"
+    CUDA_TF32 = "cuda-tf32"
+    """CUDA, with products of float32 that take 11 bits of each factor."""
     TENSORRT = "tensorrt"
 
+
+PLACES = (Provider.CPU, Provider.CUDA, Provider.TENSORRT)
+"""Providers that differ in more than an option."""
 
 LONG_NAMES = {
     Provider.CPU: "CPUExecutionProvider",
     Provider.CUDA: "CUDAExecutionProvider",
+    Provider.CUDA_TF32: "CUDAExecutionProvider",
     Provider.TENSORRT: "TensorrtExecutionProvider",
 }
-SHORT_NAMES = {long: short for short, long in LONG_NAMES.items()}
+SHORT_NAMES = {LONG_NAMES[place]: place for place in PLACES}
+
+
+def may_use_tf32(provider: str) -> bool:
+    """Whether products of float32 may be TF32's on a provider: on TensorRT they are unless the
+    environment forbids it."""
+    forbidden = os.environ.get("NVIDIA_TF32_OVERRIDE") == "0"
+    return provider in (Provider.CUDA_TF32, Provider.TENSORRT) and not forbidden
 
 
 class Value(NamedTuple):
@@ -78,7 +91,11 @@ class Session:
     @property
     def provider(self) -> Provider:
         """What the session really runs on; operators that it lacks run on the CPU."""
-        return SHORT_NAMES[self._session.get_providers()[0]]
+        name = self._session.get_providers()[0]
+        options = self._session.get_provider_options().get(name, {})
+        if SHORT_NAMES[name] is Provider.CUDA and options.get("use_tf32") == "1":
+            return Provider.CUDA_TF32
+        return SHORT_NAMES[name]
 
     @property
     def inputs(self) -> list[Value]:
@@ -165,7 +182,8 @@ def open_session(
     """Open a model on a provider.
 
     On CUDA, matrix products keep the 23 bits of a float32 (onnxruntime's default there is
-    TF32 with 10), so that results compare with a CPU's. TensorRT has no such option.
+    TF32 with 10), so that results compare with a CPU's, except on `cuda-tf32`. TensorRT has no such
+    option.
 
     Args:
         model: the bytes of an ONNX file, or its path (a must where weights lie beside it).
@@ -268,10 +286,12 @@ def _open(
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in outside.values()]
         options.add_external_initializers(list(outside), values)
     graph = {"enable_cuda_graph": "1"} if cuda_graph else {}
-    cuda = (LONG_NAMES[Provider.CUDA], {"use_tf32": "0", **graph})
+    use_tf32 = "1" if wanted is Provider.CUDA_TF32 else "0"
+    cuda = (LONG_NAMES[Provider.CUDA], {"use_tf32": use_tf32, **graph})
     providers: dict[Provider, list[Any]] = {
         Provider.CPU: [],
         Provider.CUDA: [cuda],
+        Provider.CUDA_TF32: [cuda],
         # What TensorRT leaves out stays on the GPU.
         Provider.TENSORRT: [LONG_NAMES[Provider.TENSORRT], cuda],
     }
@@ -348,7 +368,8 @@ def _why(wanted: Provider, log: str) -> tuple[str, str]:
     """
     onnxruntime = _onnxruntime()
     available = LONG_NAMES[wanted] in onnxruntime.get_available_providers()
-    return explain_refusal(wanted, log, driver=has_nvidia_driver(), built_in=available)
+    place = SHORT_NAMES[LONG_NAMES[wanted]]
+    return explain_refusal(place, log, driver=has_nvidia_driver(), built_in=available)
 
 
 def explain_refusal(wanted: Provider, log: str, *, driver: bool, built_in: bool) -> tuple[str, str]:

@@ -20,7 +20,7 @@ from specc.files import UsageError
 if TYPE_CHECKING:
     from specc.inference.bench import Plan
 
-PROVIDERS = ("auto", "cpu", "cuda", "tensorrt")
+PROVIDERS = ("auto", "cpu", "cuda", "cuda-tf32", "tensorrt")
 
 EXAMPLES = """examples:
   specc bench build/bn_after.onnx

@@ -11,6 +11,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from specc.verification.pair import PairReport
     from specc.verification.recheck import FileReport
+    from specc.verification.tolerance import Bounds
+
+
+def bounds_text(bounds: Bounds) -> str:
+    return f"{bounds.rtol:g} of an output's largest value, and {bounds.atol:g}"
 
 
 def print_findings(findings: list[str], notes: list[str]) -> None:
@@ -36,6 +41,8 @@ def print_file(report: FileReport) -> None:
             f"onnxruntime ({report.provider});\n              closest call "
             f"{closest.max_abs_error:.1e} of {closest.allowed:.1e} allowed"
         )
+        if report.bounds is not None:
+            print(f"              allowed by hand: {bounds_text(report.bounds)}")
         part = [run for run in report.runs if run.compared < run.size]
         for output in dict.fromkeys(run.output for run in part):
             run = next(run for run in part if run.output == output)
@@ -65,6 +72,8 @@ def print_pair(report: PairReport) -> None:
         f"{max(r.max_ulp_error for r in report.runs):.0f} ULP, in {len(report.runs)} runs;\n"
         f"              closest call {worst.max_abs_error:.1e} of {worst.allowed:.1e} allowed"
     )
+    if report.bounds is not None:
+        print(f"  tolerance   set by hand: {bounds_text(report.bounds)}")
     rows = sum(run.rows for run in report.runs)
     if rows:
         agreeing = sum(run.rows_agreeing for run in report.runs)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import sys
 from textwrap import fill
 from typing import TYPE_CHECKING
 
+from specc.cli.file_reports import bounds_text
+from specc.cli.pages import write_page
 from specc.cli.tables import WIDTH
+from specc.diagnostics.diagnostic import SpecError
+from specc.files import DeviceError
+from specc.verification.backends.names import ALL
 from specc.verification.report import (
     BackendReport,
     LowReport,
@@ -22,7 +29,31 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from specc.backends.native.passes.pipeline import Change
+    from specc.inference.samples import Samples
     from specc.verification.quantized import QuantizedReport
+
+
+def finish(report: Report, outcome: str, options: argparse.Namespace) -> int:
+    """Write and print a report as the options of `specc verify` say; the exit status.
+
+    Raises:
+        DeviceError: where a backend that was named was not run.
+        SpecError: where the report is bad, with what is wrong.
+    """
+    absent = next((b for b in report.backends if not b.ran), None)
+    if absent is not None and options.backends.strip() != ALL:
+        raise DeviceError(f"`{absent.backend}` was asked for and not run: {absent.status}")
+    if options.html:
+        write_page(options.html, report.as_json(), report.sources)
+    if options.json:
+        print(json.dumps(report.as_json(), indent=2))
+        return 0 if report.ok else 1
+    if not report.ok:
+        print_backends(report)
+        print_checks(report)
+        raise SpecError([*report.diagnostics, *report.warnings])
+    print_report(report, outcome, layers=options.layers)
+    return 0
 
 
 def print_report(report: Report, outcome: str, *, layers: bool = False) -> None:
@@ -51,6 +82,7 @@ def print_report(report: Report, outcome: str, *, layers: bool = False) -> None:
             ]
         console.print(*(f"{' ' * 14}{line}" for line in lines), sep="\n")
     _print_difference(console, "difference", runs)
+    _print_tolerance(console, report)
     if report.undefined:
         console.print(f"  undefined   {report.undefined} runs in which Keras itself gives NaN")
     if low is not None:
@@ -59,6 +91,8 @@ def print_report(report: Report, outcome: str, *, layers: bool = False) -> None:
     if rows:
         agreeing = sum(run.rows_agreeing for run in runs)
         console.print(f"  arg-max     {agreeing:,} of {rows:,} rows agree")
+    if report.given is not None:
+        console.print(f"  samples     {_given_text(report.given)}")
     if report.accuracy is not None:
         keras, file = report.accuracy
         console.print(f"  accuracy    {keras:.2%} in Keras, {file:.2%} in the file")
@@ -102,6 +136,22 @@ def print_backends(report: Report) -> None:
             continue
         error = f"{backend.max_rel_error:.1e}"
         console.print(f"              {backend.name:<{width}}  {error}  {_verdict(backend)}")
+    given = report.given
+    if given is None:
+        return
+    console.print(f"  on samples  {given.file}: the arg-max as in float64; the accuracy")
+    for backend in ran:
+        rows = sum(run.rows for run in backend.on_given)
+        alike = sum(run.rows_agreeing for run in backend.on_given)
+        said = f"{alike:,} of {rows:,} rows" if rows else "no arg-max"
+        right = "" if backend.accuracy is None else f"  {backend.accuracy:.2%}"
+        console.print(f"              {backend.name:<{width}}  {said}{right}")
+
+
+def _given_text(given: Samples) -> str:
+    if given.total is None or given.total == given.count:
+        return f"{given.count:,} of {given.file}"
+    return f"{given.count:,} of the {given.total:,} of {given.file}, evenly spread"
 
 
 AS_CLOSE = 2.0
@@ -123,6 +173,17 @@ def _print_difference(console: Console, title: str, runs: list[Run]) -> None:
             f"  {title:<11} at most {largest([run.max_abs_error for run in runs]):.1e}, "
             f"relative {largest([run.max_rel_error for run in runs]):.1e}; "
             f"closest call {closest.max_abs_error:.1e} of {closest.allowed:.1e} allowed"
+        )
+
+
+def _print_tolerance(console: Console, report: Report) -> None:
+    """What is beside the rule for float32, or in its place."""
+    found = report.tolerance
+    if found.bounds is not None:
+        console.print(f"  tolerance   set by hand: {bounds_text(found.bounds)}")
+    elif found.tf32:
+        console.print(
+            "  tolerance   what rounding explains: float32's, and TF32's in factors of products"
         )
 
 

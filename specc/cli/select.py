@@ -88,7 +88,7 @@ def add_provider_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--provider",
         "--device",
-        choices=("auto", "cpu", "cuda", "tensorrt"),
+        choices=("auto", "cpu", "cuda", "cuda-tf32", "tensorrt"),
         default="auto",
         help="where onnxruntime runs (default: auto, a GPU where one works)",
     )

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from specc.api import Model
 from specc.cli import verify_files
-from specc.cli.pages import write_page
 from specc.cli.reduction import MIN_SNR, add_judging_options
 from specc.cli.select import (
     OUTPUT_DIRECTORY,
@@ -18,17 +16,21 @@ from specc.cli.select import (
     add_seed_option,
     chosen_models,
     not_negative,
+    program_of,
     progress,
 )
-from specc.diagnostics.diagnostic import SpecError
-from specc.files import DeviceError, UsageError
+from specc.files import UsageError
 from specc.manifest import read_manifest
+
+if TYPE_CHECKING:
+    from specc.inference.samples import Samples
 
 EXAMPLES = """examples:
   specc verify specs/bn_after.spec                       build/bn_after.onnx
   specc verify specs/bn_after.spec model.onnx --layers
   specc verify specs/bn_after.spec model.onnx --weights trained.keras --provider cuda
   specc verify specs/bn_after.spec --backends all        Keras on JAX and PyTorch, ...
+  specc verify specs/bn_after.spec --data                on the data of the spec too
   specc verify model.onnx                                against its own manifest, without Keras
   specc verify a.onnx b.onnx                             two models, .onnx or .keras
 
@@ -58,17 +60,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--layers", action="store_true", help="show each layer's parameters, and run it by itself"
     )
     parser.add_argument(
-        "--atol",
+        "--rtol",
         type=_distance,
         metavar="X",
-        help="between two models, how far outputs may be apart (default: what float32's rounding "
-        "explains)",
+        help="how far outputs may be apart, as a share of each one's largest value; the sum of "
+        "this and --atol takes the place of what rounding explains",
+    )
+    parser.add_argument(
+        "--atol", type=_distance, metavar="X", help="the same in numbers, whatever they are"
     )
     parser.add_argument(
         "--inputs",
         metavar="FILE.npz",
         help="samples to run besides drawn inputs: an array for each input, by its name, and "
         "perhaps `labels`",
+    )
+    parser.add_argument(
+        "--data",
+        action="store_true",
+        help="run samples of the spec's `data` block besides: those for the test, at most 1,000; "
+        "nothing is downloaded",
     )
     parser.add_argument(
         "--backends",
@@ -87,8 +98,8 @@ def run(options: argparse.Namespace) -> int:
     """Compare the file with its spec's Keras model; the file is not changed."""
     if verify_files.is_model(options.spec):
         return verify_files.run(options)
-    if options.atol is not None:
-        raise UsageError("--atol is for two models", "`specc verify A.onnx B.onnx --atol X`")
+    if options.data and options.inputs:
+        raise UsageError("--data and --inputs both give samples", "one at a time")
     models = chosen_models(options, options.spec, options.model)
     if len(models) != 1:
         names = ", ".join(model.name for model in models)
@@ -101,7 +112,8 @@ def run(options: argparse.Namespace) -> int:
             f"`specc export --onnx {options.spec}` writes it",
         )
 
-    from specc.verification.backends.names import ALL, backends_named
+    from specc.verification.backends.names import backends_named
+    from specc.verification.tolerance import bounds_of
     from specc.verification.verify import load_onnx, verify_onnx
 
     backends = backends_named(options.backends) if options.backends else ()
@@ -118,27 +130,22 @@ def run(options: argparse.Namespace) -> int:
             file=path,
             layers=options.layers or options.html is not None,
             samples=options.evaluate or _samples_of(manifest),
-            inputs=options.inputs,
+            inputs=_data(options, model) if options.data else options.inputs,
             backends=backends,
             say=say,
+            bounds=bounds_of(options.rtol, options.atol),
             min_snr=MIN_SNR if options.min_snr is None else options.min_snr,
         )
-    absent = next((b for b in report.backends if not b.ran), None)
-    if absent is not None and options.backends.strip() != ALL:
-        raise DeviceError(f"`{absent.backend}` was asked for and not run: {absent.status}")
-    if options.html:
-        write_page(options.html, report.as_json(), report.sources)
-    if options.json:
-        print(json.dumps(report.as_json(), indent=2))
-        return 0 if report.ok else 1
-    from specc.cli.reports import print_backends, print_checks, print_report
+    from specc.cli.reports import finish
 
-    if not report.ok:
-        print_backends(report)
-        print_checks(report)
-        raise SpecError([*report.diagnostics, *report.warnings])
-    print_report(report, f"{path} agrees with Keras", layers=options.layers)
-    return 0
+    return finish(report, f"{path} agrees with Keras", options)
+
+
+def _data(options: argparse.Namespace, model: Model) -> Samples:
+    from specc.verification.data import samples_of_data
+
+    program = program_of(options, options.spec)
+    return samples_of_data(program, program.model(model.name))
 
 
 def _distance(text: str) -> float:

@@ -17,8 +17,13 @@ if TYPE_CHECKING:
 
 ENDINGS = (".onnx", ".keras")
 OF_A_SPEC = {"model": "--model", "param": "-p", "allow_python": "--allow-python",
-             "weights": "--weights", "min_snr": "--min-snr"}  # fmt: skip
+             "weights": "--weights", "data": "--data", "min_snr": "--min-snr"}  # fmt: skip
 """Options that make sense where there is a spec, by their names in the parsed arguments."""
+
+NO_BACKENDS = (
+    "--backends is for a model that Keras can build, and a file exported from it",
+    "`specc verify SPEC FILE.onnx --backends all`, `specc verify A.keras B.onnx --backends all`",
+)
 
 
 def is_model(path: str) -> bool:
@@ -50,10 +55,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _check(path: str, options: argparse.Namespace) -> int:
+    if options.backends:
+        raise UsageError(*NO_BACKENDS)
     from specc.verification.recheck import check_file
+    from specc.verification.tolerance import bounds_of
 
     with progress(f"checking {path}"):
-        report = check_file(path, options.provider, options.inputs)
+        bounds = bounds_of(options.rtol, options.atol)
+        report = check_file(path, options.provider, options.inputs, bounds)
     if options.html:
         write_page(options.html, report.as_json())
     if options.json:
@@ -72,11 +81,17 @@ def _compare(first: str, second: str, options: argparse.Namespace) -> int:
         sides = open_side(first, options.provider), open_side(second, options.provider)
         whole = _verified(*sides, options)
     if whole is not None:
-        return _print_whole(whole, first, second, options)
+        from specc.cli.reports import finish
+
+        return finish(whole, f"{first} and {second} agree", options)
+    if options.backends:
+        raise UsageError(*NO_BACKENDS)
     from specc.verification.pair import compare_pair
+    from specc.verification.tolerance import bounds_of
 
     with progress(f"comparing {first} and {second}"):
-        report = compare_pair(*sides, seed=options.seed, atol=options.atol, inputs=options.inputs)
+        bounds = bounds_of(options.rtol, options.atol)
+        report = compare_pair(*sides, seed=options.seed, bounds=bounds, inputs=options.inputs)
     if options.html:
         write_page(options.html, report.as_json())
     if options.json:
@@ -104,8 +119,11 @@ def _verified(
     same = [
         list(a) == list(b) for a, b in zip(keras.interface[1:3], file.interface[1:3], strict=True)
     ]
-    if keras.graph is None or not file.manifest or not all(same) or options.atol is not None:
+    if keras.graph is None or not file.manifest or not all(same):
         return None
+    if (options.rtol, options.atol) != (None, None):
+        return None  # weights may be others, and outputs are to be as near as that
+    from specc.verification.backends.names import backends_named
     from specc.verification.verify import verify_onnx
 
     return verify_onnx(
@@ -119,20 +137,5 @@ def _verified(
         layers=options.layers or options.html is not None,
         samples=options.evaluate,
         inputs=options.inputs,
+        backends=backends_named(options.backends) if options.backends else (),
     )
-
-
-def _print_whole(report: Report, first: str, second: str, options: argparse.Namespace) -> int:
-    from specc.cli.reports import print_checks, print_report
-    from specc.diagnostics.diagnostic import SpecError
-
-    if options.html:
-        write_page(options.html, report.as_json(), report.sources)
-    if options.json:
-        print(json.dumps(report.as_json(), indent=2))
-        return 0 if report.ok else 1
-    if not report.ok:
-        print_checks(report)
-        raise SpecError([*report.diagnostics, *report.warnings])
-    print_report(report, f"{first} and {second} agree", layers=options.layers)
-    return 0

@@ -127,11 +127,11 @@ def _add_gpu(
     calls[candidate(RUN)] = tried(session, arrays, path)
     outputs = session.run(arrays)
     calls[candidate(BOUND)] = session.bind(arrays, outputs, "cuda")
-    if session.provider is not Provider.CUDA:
+    if session.provider not in (Provider.CUDA, Provider.CUDA_TF32):
         return
     try:
         # A session records one graph, and a graph is of one batch size.
-        recorded = open_model(path, Provider.CUDA, cuda_graph=True).bind(arrays, outputs, "cuda")
+        recorded = open_model(path, session.provider, cuda_graph=True).bind(arrays, outputs, "cuda")
         for _ in range(3):  # onnxruntime records in one of the first runs
             recorded()
         calls[candidate(GRAPH)] = recorded

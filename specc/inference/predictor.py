@@ -59,7 +59,7 @@ class Predictor:
 
     @property
     def provider(self) -> str:
-        """Where onnxruntime really runs the model: "cpu", "cuda" or "tensorrt"."""
+        """Where onnxruntime really runs the model: "cpu", "cuda", "cuda-tf32" or "tensorrt"."""
         return str(self._session.provider)
 
     @property

@@ -26,6 +26,8 @@ class Samples:
     labels: Array | None
     """The right class of each sample, as whole numbers."""
     count: int
+    total: int | None = None
+    """Of how many they are taken, where they are some of more."""
 
     def batches(self) -> Iterator[dict[str, Array]]:
         size = self.interface.batch or BATCH_SIZE
@@ -58,7 +60,7 @@ def read_samples(path: str, interface: Interface) -> Samples:
     given = arrays.pop(LABELS) if LABELS in arrays and LABELS not in interface.inputs else None
     count = interface.count(arrays)
     inputs = {name: cast(port, arrays[name]) for name, port in interface.inputs.items()}
-    labels = None if given is None else _labels(path, given, interface, count)
+    labels = None if given is None else labels_of(path, given, interface, count)
     return Samples(path, interface, inputs, labels, count)
 
 
@@ -83,7 +85,12 @@ def _arrays(path: str, interface: Interface) -> dict[str, Array]:
     return dict.fromkeys(interface.inputs, np.asarray(found))
 
 
-def _labels(path: str, labels: Array, interface: Interface, count: int) -> Array:
+def labels_of(path: str, labels: Array, interface: Interface, count: int) -> Array:
+    """Labels as whole numbers, one a sample.
+
+    Raises:
+        UsageError: where they are none for the model's only output.
+    """
     outputs = list(interface.outputs.values())
     if len(outputs) != 1:
         raise UsageError(

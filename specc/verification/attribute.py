@@ -7,17 +7,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import onnx
 
-from specc.backends.frameworks import array_of
+from specc.backends.frameworks import array_of, full_float32
 from specc.backends.keras_model import BuiltModel, run_graph
 from specc.backends.native.tensors import Place, read, tensor_names
 from specc.backends.onnx_names import LAYER_KEY
 from specc.backends.opened import open_model
+from specc.backends.runtime import may_use_tf32
 from specc.graph import GraphLayer
 from specc.verification.inputs import Case, draw_cases
 from specc.verification.layers import check_layers
 from specc.verification.pieces import Pieces
 from specc.verification.reference import OWN, Reference
 from specc.verification.report import LayerCheck
+from specc.verification.tf32 import apart, with_tf32
 from specc.verification.tolerance import gates, rounding_steps, tolerance
 
 Array = np.ndarray[Any, Any]
@@ -110,8 +112,10 @@ def _end_to_end(
     """
     layers = built.callables()
     inputs = [case.inputs[tensor.name] for tensor in built.graph.inputs]
-    keras_values = run_graph(built.graph, layers, inputs, inference=True)
+    with full_float32():
+        keras_values = run_graph(built.graph, layers, inputs, inference=True)
     visible = _all_values(model, case, provider)
+    noise = _tf32_noise(model, case) if may_use_tf32(provider) else {}
     steps, sigmoids = rounding_steps(built.graph.nodes), gates(built.graph.nodes)
     agreeing: str | None = None
     for node in built.graph.nodes:
@@ -122,7 +126,8 @@ def _end_to_end(
             continue
         error = min(_error(want, array) for array in alike)
         scale = float(np.max(np.abs(want[~np.isnan(want)]), initial=0.0))
-        if not error <= tolerance(steps, scale, gates=sigmoids):
+        tf32 = noise.get(node.layer.name, 0.0)
+        if not error <= tolerance(steps, scale, gates=sigmoids, tf32=tf32):
             return Parting(node.layer, error, agreeing)
         agreeing = node.layer.name
     return None
@@ -148,6 +153,15 @@ def _all_values(model: onnx.ModelProto, case: Case, provider: str) -> dict[str, 
         if name in names:
             values.setdefault(names[name], []).append(array)
     return values
+
+
+def _tf32_noise(model: onnx.ModelProto, case: Case) -> dict[str, float]:
+    """How far TF32's factors move what the nodes of each layer compute."""
+    exact, short = (_all_values(m, case, "cpu") for m in (model, with_tf32(model)))
+    return {
+        layer: max(apart(a, b) for a, b in zip(arrays, short[layer], strict=True))
+        for layer, arrays in exact.items()
+    }
 
 
 def _in_layout(array: Array, shape: tuple[int, ...]) -> list[Array]:

@@ -14,7 +14,7 @@ from specc.verification.differences import (
     with_numbers,
 )
 from specc.verification.reference import Answers
-from specc.verification.tolerance import Rounding, tolerance
+from specc.verification.tolerance import Bounds, Rounding, tolerance
 
 Array = np.ndarray[Any, Any]
 
@@ -42,13 +42,22 @@ class Compared(NamedTuple):
 
 
 def compare_output(
-    have: Array, answers: Answers, index: int, rounding: Rounding, *, with_truth: bool
+    have: Array,
+    answers: Answers,
+    index: int,
+    rounding: Rounding,
+    *,
+    with_truth: bool,
+    bounds: Bounds | None = None,
+    tf32: float = 0.0,
 ) -> Compared | None:
     """Compare one output; None where Keras has numbers for no sample.
 
     Args:
         index: which output of the model it is.
         with_truth: compare it with Keras in float64, and not with Keras in float32.
+        bounds: a tolerance that is set by hand.
+        tf32: how far TF32's factors move the output, where products may have those.
     """
     have, *arrays = numbered(have, *(answer[index] for answer in answers))
     samples = with_numbers(*arrays)
@@ -60,7 +69,9 @@ def compare_output(
     keras_error = largest_difference(truth, fresh)
     scale = float(np.max(np.abs(truth), initial=0.0))
     sensitivity = largest_difference(truth, beside)
-    allowed = tolerance(rounding.steps, scale, sensitivity, keras_error, rounding.gates)
+    allowed = tolerance(rounding.steps, scale, sensitivity, keras_error, rounding.gates, tf32)
+    if bounds is not None:
+        allowed = bounds.allowed(scale)
     want = truth if with_truth else single
     error = largest_difference(want, have)
     return Compared(

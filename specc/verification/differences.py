@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from specc.backends.frameworks import array_of
+from specc.backends.frameworks import array_of, full_float32
 from specc.backends.keras_model import BuiltModel
 from specc.files import UsageError
 from specc.verification.inputs import Case
@@ -46,7 +46,8 @@ def with_numbers(*arrays: Array) -> Array:
 def keras_outputs(built: BuiltModel, case: Case) -> list[Array]:
     inputs = [case.inputs[tensor.name] for tensor in built.graph.inputs]
     try:
-        outputs = built.keras_model(inputs if len(inputs) > 1 else inputs[0], training=False)
+        with full_float32():
+            outputs = built.keras_model(inputs if len(inputs) > 1 else inputs[0], training=False)
     except Exception as error:  # TensorFlow has no kernel for some layers on some devices
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         why = re.sub(r"\x1b\[[0-9;]*m|\{\{.*?\}\} ?", "", " ".join(lines[:2]))

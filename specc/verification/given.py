@@ -25,10 +25,15 @@ def samples_of_graph(graph: Graph, path: str) -> Samples:
     Raises:
         UsageError: where the file cannot be read, or does not fit the model.
     """
+    return read_samples(path, interface_of(graph))
+
+
+def interface_of(graph: Graph) -> Interface:
+    """What a model of a spec takes and gives."""
     inputs = {tensor.name: Port(tensor.name, tensor.type) for tensor in graph.inputs}
     both = zip(graph.output_names, graph.outputs, strict=True)
     outputs = {name: Port(name, tensor.type) for name, tensor in both}
-    return read_samples(path, Interface(graph.name, inputs, outputs, graph.batch_size))
+    return Interface(graph.name, inputs, outputs, graph.batch_size)
 
 
 def cases_of(samples: Samples) -> Iterator[Case]:
@@ -36,6 +41,11 @@ def cases_of(samples: Samples) -> Iterator[Case]:
     for start, feeds in batches(samples):
         size = max((len(array) for array in feeds.values()), default=0)
         yield Case(f"{samples.file}[{start}:{start + size}]", size, feeds)
+
+
+def is_given(case: Case, samples: Samples | None) -> bool:
+    """Whether a case is of these samples, and not drawn."""
+    return samples is not None and case.kind.startswith(f"{samples.file}[")
 
 
 def batches(samples: Samples) -> Iterator[tuple[int, dict[str, Array]]]:

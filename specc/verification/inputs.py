@@ -15,6 +15,8 @@ BATCH_SIZES = (1, 2, 17)
 KINDS = ("normal", "zeros", "large", "one-hot")
 EDGES = ("negative", "tiny")
 """Kinds for the smallest batch alone, where an input has floating-point numbers."""
+RESIZED = "resized"
+"""Normal inputs whose axes of unknown size have another size than the others have."""
 MANY = 16
 """Batches of more samples than this get the first kind alone: they are there for their size."""
 
@@ -51,26 +53,34 @@ def draw_cases(graph: Graph, seed: int) -> Iterator[Case]:
 
     Integers stay in the range that an Embedding they reach has rows for, or are those that a
     vocabulary holds, as strings are; an axis with a name has one size wherever the name is used.
+    Axes of unknown size have two sizes, also where there is one batch size.
     """
     random = np.random.default_rng(seed)
     limits = {tensor: limit_of(graph, tensor) for tensor in graph.inputs}
     known = {tensor: names_known(graph, tensor) for tensor in graph.inputs}
     edges = EDGES if any(tensor.type.is_float for tensor in graph.inputs) else ()
     batches = BATCH_SIZES if graph.batch_size is None else (graph.batch_size,)
+
+    def case(kind: str, batch: int, base: int, said: str | None = None) -> Case:
+        sizes = _sizes(graph, base)
+        return Case(
+            said or kind,
+            batch,
+            {
+                tensor.name: _draw(
+                    tensor, kind, batch, sizes, limits[tensor], known[tensor], random
+                )
+                for tensor in graph.inputs
+            },
+        )
+
     for batch in batches:
         kinds = KINDS[:1] if batch > MANY and graph.batch_size is None else KINDS
-        sizes = _sizes(graph, UNKNOWN_SIZES[batch % 2])
         for kind in (*kinds, *(edges if batch == batches[0] else ())):
-            yield Case(
-                kind,
-                batch,
-                {
-                    tensor.name: _draw(
-                        tensor, kind, batch, sizes, limits[tensor], known[tensor], random
-                    )
-                    for tensor in graph.inputs
-                },
-            )
+            yield case(kind, batch, UNKNOWN_SIZES[batch % 2])
+    free = any(not isinstance(n, int) for tensor in graph.inputs for n in tensor.type.shape)
+    if len(batches) == 1 and free:
+        yield case(KINDS[0], batches[0], UNKNOWN_SIZES[1 - batches[0] % 2], RESIZED)
 
 
 def _sizes(graph: Graph, base: int) -> dict[str | None, int]:

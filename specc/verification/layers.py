@@ -7,21 +7,23 @@ What is no longer needed is let go: the memory is that of a few layers, however 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from specc.backends.frameworks import array_of, import_keras
-from specc.backends.keras_model import BuiltModel, call_node
+from specc.backends.frameworks import array_of
+from specc.backends.keras_model import BuiltModel
 from specc.backends.opened import open_model
+from specc.backends.runtime import may_use_tf32
 from specc.backends.silence import Output, captured
 from specc.graph import GraphLayer, Node, Tensor
 from specc.verification.differences import largest_difference, numbered, with_numbers
-from specc.verification.inputs import Case, moved
+from specc.verification.inputs import Case
 from specc.verification.pieces import Array, Piece, Pieces
+from specc.verification.tf32 import Tf32Noise
 from specc.verification.tolerance import gates, rounding_steps, tolerance
+from specc.verification.walk import Threefold, Walk
 
 
 class Checked(NamedTuple):
@@ -46,17 +48,6 @@ class Checked(NamedTuple):
         return self.error <= self.allowed
 
 
-class _Value(NamedTuple):
-    """A tensor in three runs from the same numbers."""
-
-    wide: Any
-    """In float64."""
-    single: Any
-    """In float32, as Keras computes."""
-    moved: Any
-    """In float64, each number of the beginning off by one rounding."""
-
-
 def check_layers(
     single: BuiltModel,
     wide: BuiltModel,
@@ -74,7 +65,7 @@ def check_layers(
     return _Walk(single, wide, pieces, case, provider, seed).run()
 
 
-class _Walk:
+class _Walk(Walk):
     def __init__(
         self,
         single: BuiltModel,
@@ -84,28 +75,19 @@ class _Walk:
         provider: str,
         seed: int,
     ) -> None:
-        self.graph = single.graph
-        self.layers = single.callables(), wide.callables()
+        super().__init__(single, wide, case, seed)
         self.pieces = pieces
         self.waiting = pieces.pieces()
         self.provider = provider
-        self.random = np.random.default_rng(seed)
-        self.values: dict[Tensor, _Value] = {}
-        self.left = Counter(t for node in self.graph.nodes for t in set(node.taken))
-        """How many have yet to read a tensor."""
         for tensor, piece in self.waiting.items():
             self.left.update({tensor: 1})
             self.left.update({known.tensor for known in piece.inputs.values()})
         self.unseen: set[Node] = set()
-        for tensor in self.graph.inputs:
-            array = case.inputs[tensor.name]
-            self.values[tensor] = _Value(*[array] * 3)
-            self.values[tensor] = self._from_the_same_numbers(tensor, self.values[tensor])
 
     def run(self) -> Iterator[Checked]:
         late: list[Tensor] = []
         for node in self.graph.nodes:
-            self._compute(node)
+            self.compute(node)
             ends = [t for t in node.outputs if t in self.waiting]
             if not ends and self.pieces.passed_on.isdisjoint(node.outputs):
                 self.unseen.add(node)
@@ -118,22 +100,7 @@ class _Walk:
                 late = [t for t in late if t is not tensor]
                 yield self._check(tensor, piece)
             for tensor in set(node.taken):
-                self._read(tensor)
-
-    def _compute(self, node: Node) -> None:
-        single, wide = self.layers
-        runs: list[list[Any]] = []
-        for layers, side in ((wide, 0), (single, 1), (wide, 2)):
-            values = {t: self.values[t][side] for t in node.taken}
-            runs.append(call_node(node, values, layers, inference=True))
-        for tensor, *sides in zip(node.outputs, *runs, strict=True):
-            if self.left[tensor]:
-                self.values[tensor] = _Value(*sides)
-
-    def _read(self, tensor: Tensor) -> None:
-        self.left[tensor] -= 1
-        if not self.left[tensor]:
-            del self.values[tensor]
+                self.read(tensor)
 
     def _check(self, tensor: Tensor, piece: Piece) -> Checked:
         assert tensor.node is not None
@@ -143,22 +110,26 @@ class _Walk:
             fed[name] = self.pieces.cast(name, np.ascontiguousarray(known.in_file(array)))
         value = self.values[tensor]
         nodes = tuple(self._together(tensor.node))
-        found = self._run(piece, fed)
-        checked = self._compared(tensor, piece, nodes, found, value)
-        self.values[tensor] = self._from_the_same_numbers(tensor, value)
+        found, tf32 = self._run(piece, fed)
+        checked = self._compared(tensor, piece, nodes, found, value, tf32)
+        self.join(tensor)
         for name in piece.inputs:
-            self._read(piece.inputs[name].tensor)
-        self._read(tensor)
+            self.read(piece.inputs[name].tensor)
+        self.read(tensor)
         return checked
 
-    def _run(self, piece: Piece, fed: dict[str, Array]) -> Array | None:
+    def _run(self, piece: Piece, fed: dict[str, Array]) -> tuple[Array | None, float]:
+        """What a piece gives, and how far TF32's factors move that where it may have them."""
         model = self.pieces.model(piece, fed)
         try:
             with captured(Output()):
                 session = open_model(model, self.provider)
-                return piece.known.in_spec(session.run(fed)[piece.value])
+                found = piece.known.in_spec(session.run(fed)[piece.value])
+                if not may_use_tf32(session.provider):
+                    return found, 0.0
+                return found, Tf32Noise(model).of(fed)[piece.value]
         except Exception:  # whatever onnxruntime does not like, it is this piece's fault
-            return None
+            return None, 0.0
 
     def _compared(
         self,
@@ -166,7 +137,8 @@ class _Walk:
         piece: Piece,
         nodes: tuple[Node, ...],
         found: Array | None,
-        value: _Value,
+        value: Threefold,
+        tf32: float,
     ) -> Checked:
         assert tensor.node is not None
         about = (tensor.node.layer, piece.layer, nodes)
@@ -180,9 +152,9 @@ class _Walk:
             have = have[samples]
         noise = largest_difference(truth, single)
         scale = float(np.max(np.abs(truth), initial=0.0))
-        allowed = tolerance(
-            rounding_steps(nodes), scale, largest_difference(truth, beside), noise, gates(nodes)
-        )
+        sensitivity = largest_difference(truth, beside)
+        steps, sigmoids = rounding_steps(nodes), gates(nodes)
+        allowed = tolerance(steps, scale, sensitivity, noise, sigmoids, tf32)
         return Checked(*about, largest_difference(truth, have), allowed, noise, scale)
 
     def _together(self, node: Node) -> list[Node]:
@@ -195,24 +167,3 @@ class _Walk:
             found.update(dict.fromkeys(more))
             waiting += more
         return [n for n in self.graph.nodes if n in found] if len(found) > 1 else [node]
-
-    def _from_the_same_numbers(self, tensor: Tensor, value: _Value) -> _Value:
-        """The three runs together again: all go on from the reference, rounded."""
-        if not tensor.type.is_float:
-            return value
-        array = array_of(value.wide).astype(array_of(value.single).dtype)
-        wide = array.astype(np.float64)
-        keras = import_keras()
-        made = [
-            keras.ops.convert_to_tensor(x, dtype=dtype)
-            for x, dtype in (
-                (wide, "float64"),
-                (array, tensor.type.dtype),
-                (moved(wide, self.random), "float64"),
-            )
-        ]
-        mask = getattr(value.single, "_keras_mask", None)
-        if mask is not None:
-            for x in made:
-                x._keras_mask = mask
-        return _Value(*made)

@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from specc.backends.frameworks import array_of
+from specc.backends.frameworks import array_of, full_float32
 from specc.backends.keras_model import BuiltModel, run_graph
 from specc.backends.native.precision import round_to
 from specc.backends.native.precision_rules import finfo
@@ -36,6 +36,7 @@ from specc.verification.differences import (
 )
 from specc.verification.inputs import Case, nudged
 from specc.verification.report import Run
+from specc.verification.tolerance import Bounds
 
 Array = np.ndarray[Any, Any]
 
@@ -93,6 +94,8 @@ class LowOutcome:
     rounded: bool = False
     """Whether a twin ran that rounds every value to the type: in the place of the file, or beside
     it where the runtime computes in float32 what is float16, as it does on the CPU."""
+    bounds: Bounds | None = None
+    """A tolerance that is set by hand."""
     sessions: list[LowSession] = fresh(default_factory=list["LowSession"])
 
     def open(self, side: LowSide, provider: str, file: str) -> None:
@@ -126,7 +129,7 @@ class LowOutcome:
                 if not kept.any() or len(have) != len(kept):
                     continue
                 arrays = have, truth, beside, *rough
-                new = _judged(side, case, weights, name, exact, kept, *arrays)
+                new = _judged(side, case, weights, name, exact, kept, self.bounds, *arrays)
                 if not new.ok:
                     layer = overflowing_layer(side, case, provider)
                     if layer is None:
@@ -137,7 +140,7 @@ class LowOutcome:
                     kept = kept & _within(truth, have, new.allowed)
                     if not kept.any():
                         continue
-                    new = _judged(side, case, weights, name, exact, kept, *arrays)
+                    new = _judged(side, case, weights, name, exact, kept, self.bounds, *arrays)
                 if worst is None or new.max_abs_error > worst.max_abs_error:
                     worst = new
             self.samples += int(defined.sum())
@@ -161,11 +164,19 @@ class Exactly(NamedTuple):
 
 
 def _judged(
-    side: LowSide, case: Case, weights: str, name: str, exact: Exactly, kept: Array, *arrays: Array
+    side: LowSide,
+    case: Case,
+    weights: str,
+    name: str,
+    exact: Exactly,
+    kept: Array,
+    bounds: Bounds | None,
+    *arrays: Array,
 ) -> Run:
     """A run on the samples that are kept.
 
     Args:
+        bounds: a tolerance that is set by hand.
         arrays: the file's output, float64's, float64's with the inputs moved, and those with
             roundings.
     """
@@ -175,6 +186,8 @@ def _judged(
     scale = float(np.max(np.abs(truth), initial=0.0))
     sensitivity = largest_difference(truth, beside)
     allowed = allowed_difference(side, scale, noise, sensitivity, exact.allowed[name])
+    if bounds is not None:
+        allowed = bounds.allowed(scale)
     rows, agreeing = ranked_alike(truth, have, allowed)
     relative = error / scale if scale else error
     return Run(str(case), weights, name, error, relative, allowed, noise, rows, agreeing)
@@ -284,7 +297,8 @@ def _rounded(side: LowSide, case: Case) -> list[Array]:
         return made
 
     layers = side.keras.callables()
-    values = run_graph(graph, layers, inputs, inference=True, after=rounded)
+    with full_float32():
+        values = run_graph(graph, layers, inputs, inference=True, after=rounded)
     return [array_of(values[tensor]) for tensor in graph.outputs]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 
 from specc.backends.opened import open_model
-from specc.backends.runtime import Session, blaming
+from specc.backends.runtime import Session, blaming, may_use_tf32
 from specc.backends.silence import Output, captured
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
@@ -23,7 +23,8 @@ from specc.verification.inputs import Case, draw_cases, nudged
 from specc.verification.lowered import Exactly, LowOutcome, LowSide
 from specc.verification.reference import OWN, Answers, Reference
 from specc.verification.report import Run
-from specc.verification.tolerance import Rounding, gates, rounding_steps
+from specc.verification.tf32 import Tf32Noise
+from specc.verification.tolerance import Bounds, Rounding, gates, rounding_steps
 
 Array = np.ndarray[Any, Any]
 
@@ -35,8 +36,22 @@ class Side(NamedTuple):
     model: onnx.ModelProto
     reference: Reference
     """With its twins having these weights."""
+    sound: onnx.ModelProto
+    """An export of the model in float32, with the same weights."""
     low: LowSide | None = None
     """The file, where it is of a lower precision; `model` is its twin in float32 then."""
+
+
+class Allowance(NamedTuple):
+    """What an output's tolerance is made of, beside what Keras gives."""
+
+    rounding: Rounding
+    bounds: Bounds | None
+    tf32: Tf32Noise | None
+
+    def noise(self, case: Case) -> dict[str, float]:
+        """How far TF32's factors move each output; nothing where products take all bits."""
+        return self.tf32.of(case.inputs) if self.tf32 is not None else {}
 
 
 class Outcome(NamedTuple):
@@ -57,6 +72,7 @@ def compare_outputs(
     seed: int,
     file: str,
     given: Samples | None = None,
+    bounds: Bounds | None = None,
 ) -> Outcome:
     """Every case on both sides; the first failing one is traced to its layer.
 
@@ -65,29 +81,37 @@ def compare_outputs(
 
     Args:
         given: samples to run as well, with the weights as they are.
+        bounds: a tolerance that is set by hand; of a file of lower precision, not of its twin.
 
     Raises:
         DeviceError: where the provider asked for is not to be had.
         UsageError: where onnxruntime or Keras cannot run the model at all.
     """
-    steps = rounding_steps(graph.nodes)
+    rounding = Rounding(rounding_steps(graph.nodes), gates(graph.nodes))
     found = Outcome([], 0, "", [])
-    low = LowOutcome()
+    low = LowOutcome(bounds=bounds)
     for side in sides:
         session = open_file(side.model, provider, file)
         found = found._replace(provider=str(session.provider))
         if side.low is not None:
             found = found._replace(low=low)
             low.open(side.low, provider, file)
+        allowance = Allowance(
+            rounding,
+            bounds if side.low is None else None,
+            Tf32Noise(side.sound) if may_use_tf32(session.provider) else None,
+        )
         compared: set[str] = set()
         for number, case in enumerate(cases_for(graph, seed, side.weights, given)):
             answers = side.reference.answers(side.weights, number, case)
-            new = _run_case(graph, side, session, case, answers, steps, file)
+            new = _run_case(graph, side, session, case, answers, allowance, file)
             found.runs.extend(new)
             found = found._replace(undefined=found.undefined + len(graph.outputs) - len(new))
             failed = next((run for run in new if not run.ok), None)
             if failed is not None:
-                found.diagnostics.append(_trace(graph, side, case, failed, provider, file))
+                by_hand = allowance.bounds is not None
+                error = _trace(graph, side, case, failed, provider, file, by_hand)
+                found.diagnostics.append(error)
                 return found
             if side.low is not None:
                 exact = Exactly(
@@ -133,16 +157,24 @@ def _run_case(
     session: Session,
     case: Case,
     answers: Answers,
-    steps: float,
+    allowance: Allowance,
     file: str,
 ) -> list[Run]:
     """One run for each output that Keras has numbers for."""
     with captured(Output()), blaming(file):
         found = session.run(case.inputs, session.output_names)
-    rounding = Rounding(steps, gates(graph.nodes))
+    tf32 = allowance.noise(case)
     runs: list[Run] = []
-    for index, (name, have) in enumerate(zip(graph.output_names, found.values(), strict=True)):
-        made = compare_output(have, answers, index, rounding, with_truth=False)
+    for index, (name, port) in enumerate(zip(graph.output_names, found, strict=True)):
+        made = compare_output(
+            found[port],
+            answers,
+            index,
+            allowance.rounding,
+            with_truth=False,
+            bounds=allowance.bounds,
+            tf32=tf32.get(port, 0.0),
+        )
         if made is not None:
             about = (str(case), side.weights, name)
             noise = made.keras_error
@@ -151,7 +183,9 @@ def _run_case(
     return runs
 
 
-def _trace(graph: Graph, side: Side, case: Case, run: Run, provider: str, file: str) -> Diagnostic:
+def _trace(
+    graph: Graph, side: Side, case: Case, run: Run, provider: str, file: str, by_hand: bool
+) -> Diagnostic:
     """The error for a failing case: the first layer that parts ways, by name and line."""
     reference = side.reference
     single = reference.compared_with(side.weights)
@@ -161,7 +195,8 @@ def _trace(graph: Graph, side: Side, case: Case, run: Run, provider: str, file: 
     where = f"{case}, {side.weights} weights"
     if parting is None:
         span = graph.outputs[graph.output_names.index(run.output)].span
-        return errors.outputs_differ(span, run.output, file, run.max_abs_error, run.allowed, where)
+        off = run.max_abs_error, run.allowed
+        return errors.outputs_differ(span, run.output, file, *off, where, set_by_hand=by_hand)
     return errors.layer_differs(
         parting.layer.span,
         parting.layer.name,

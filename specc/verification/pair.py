@@ -24,7 +24,7 @@ from specc.verification.inputs import BATCH_SIZES, EPSILON, MANY
 from specc.verification.pairing import Pair, pair_ports
 from specc.verification.samples import Recipe
 from specc.verification.sides import KerasSide, ModelSide, OnnxSide
-from specc.verification.tolerance import Rounding, tolerance
+from specc.verification.tolerance import Bounds, Rounding, tolerance
 
 KINDS = ("normal", "zeros", "large")
 UNKNOWN_TOP = 9
@@ -72,6 +72,8 @@ class PairReport:
     """Whether both files say which layers they have."""
     findings: list[Finding] = fresh(default_factory=list[Finding])
     notes: list[str] = fresh(default_factory=list[str])
+    bounds: Bounds | None = None
+    """A tolerance that was set by hand."""
     accuracy: tuple[float, float] | None = None
     """Of both models, where there are samples with labels."""
 
@@ -90,6 +92,7 @@ class PairReport:
             "params": self.params,
             "undefined": self.undefined,
             "runs": [{key: finite(value) for key, value in vars(run).items()} for run in self.runs],
+            "tolerance": self.bounds.as_json() if self.bounds else None,
             "accuracy": self.accuracy,
             "layers": listed_findings(self.layers) if self.compared_layers else None,
             "notes": self.notes,
@@ -113,14 +116,14 @@ def compare_pair(
     second: OnnxSide | KerasSide,
     *,
     seed: int = 0,
-    atol: float | None = None,
+    bounds: Bounds | None = None,
     inputs: str | None = None,
 ) -> PairReport:
     """Run the same inputs through two models, and compare what can be paired.
 
     Args:
         seed: of the inputs that are drawn.
-        atol: the largest difference allowed; what float32's rounding explains without it.
+        bounds: a tolerance that is set by hand; what float32's rounding explains without it.
         inputs: a file of samples for the first model, to run besides drawn ones; where it has
             labels, the accuracy of both is told.
 
@@ -138,6 +141,7 @@ def compare_pair(
         [],
         0,
         *first_layers_apart(first, second),
+        bounds=bounds,
     )
     worse = [side.rounding for side in (first, second)]
     rounding = Rounding(max(r.steps for r in worse), max(r.gates for r in worse))
@@ -146,13 +150,15 @@ def compare_pair(
     for case in _cases(first, second, pairs, seed, samples):
         feeds = _for_second(pairs, case.feeds)
         every = first.run(case.feeds), second.run(feeds), first.run(_nudged(case.feeds, seed))
+        tf32 = first.tf32_noise(case.feeds), second.tf32_noise(feeds)
         for pair in outputs:
             arrays = (
                 every[0][pair.first.name],
                 every[1][pair.second.name],
                 every[2][pair.first.name],
             )
-            run = _compare(case.case, pair.first.name, rounding, atol, *arrays)
+            short = tf32[0].get(pair.first.name, 0.0), tf32[1].get(pair.second.name, 0.0)
+            run = _compare(case.case, pair.first.name, rounding, bounds, max(short), *arrays)
             if run is None:
                 report.undefined += 1
                 continue
@@ -256,7 +262,8 @@ def _compare(
     case: str,
     output: str,
     rounding: Rounding,
-    atol: float | None,
+    bounds: Bounds | None,
+    tf32: float,
     want: Array,
     have: Array,
     beside: Array,
@@ -265,7 +272,7 @@ def _compare(
     want, have, beside = numbered(want, have, beside)
     if want.shape != have.shape:
         nan = float("nan")
-        return PairRun(case, output, nan, nan, nan, atol or 0.0, 0, 0)
+        return PairRun(case, output, nan, nan, nan, 0.0, 0, 0)
     if want.ndim:
         samples = with_numbers(want, beside)
         if not samples.any():
@@ -273,11 +280,13 @@ def _compare(
         want, have, beside = want[samples], have[samples], beside[samples]
     error = largest_difference(want, have)
     scale = float(np.max(np.abs(want.astype(np.float64)), initial=0.0))
-    allowed = atol
-    if allowed is None:
+    if bounds is not None:
+        allowed = bounds.allowed(scale)
+    elif want.dtype.kind != "f":
+        allowed = 0.0
+    else:
         moved = largest_difference(want, beside)
-        exact = want.dtype.kind != "f"
-        allowed = 0.0 if exact else tolerance(rounding.steps, scale, moved, 0.0, rounding.gates)
+        allowed = tolerance(rounding.steps, scale, moved, 0.0, rounding.gates, tf32)
     rows, agreeing = ranked_alike(want, have, allowed)
     relative = error / scale if scale else error
     return PairRun(case, output, error, relative, largest_ulps(want, have), allowed, rows, agreeing)

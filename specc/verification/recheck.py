@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 
 from specc.backends.read import load_onnx
-from specc.backends.runtime import Session, blaming, open_session
+from specc.backends.runtime import Session, blaming, may_use_tf32, open_session
 from specc.backends.silence import Output, captured
 from specc.files import UsageError
 from specc.inference.interface import read_interface
@@ -29,9 +29,14 @@ from specc.verification.fingerprint import (
 )
 from specc.verification.given import accuracy_of
 from specc.verification.samples import Numbers, Recipe
+from specc.verification.tf32 import Tf32Noise
+from specc.verification.tolerance import TF32_NOISE, Bounds
 
 VERSIONS = (1,)
 """The records that are understood."""
+
+OTHER_TYPES = {"tensor(float16)": np.float16}
+"""Types of inputs, in onnxruntime's words, that are not those of the recorded inputs."""
 
 Array = np.ndarray[Any, Any]
 Said = Mapping[str, Any]
@@ -72,6 +77,8 @@ class FileReport:
     runs: list[SampleRun]
     findings: list[Finding]
     notes: list[str] = fresh(default_factory=list[str])
+    bounds: Bounds | None = None
+    """A tolerance that was set by hand, in the place of the recorded one."""
     no_samples: str | None = None
     """Why no samples are recorded."""
     accuracy: float | None = None
@@ -98,6 +105,7 @@ class FileReport:
                 ],
             },
             "runs": [{key: finite(value) for key, value in vars(run).items()} for run in self.runs],
+            "tolerance": self.bounds.as_json() if self.bounds else None,
             "no_samples": self.no_samples,
             "accuracy": self.accuracy,
             "notes": self.notes,
@@ -105,7 +113,12 @@ class FileReport:
         }
 
 
-def check_file(path: str, provider: str = "auto", inputs: str | None = None) -> FileReport:
+def check_file(
+    path: str,
+    provider: str = "auto",
+    inputs: str | None = None,
+    bounds: Bounds | None = None,
+) -> FileReport:
     """Compare a file with its manifest.
 
     The initializers and the operators of each layer with their hashes, the numbers of parameters,
@@ -113,6 +126,7 @@ def check_file(path: str, provider: str = "auto", inputs: str | None = None) -> 
 
     Args:
         inputs: samples with labels, to tell the accuracy.
+        bounds: a tolerance that is set by hand, in the place of the recorded one.
 
     Raises:
         UsageError: where the file cannot be read, or has no manifest that says so much.
@@ -122,7 +136,7 @@ def check_file(path: str, provider: str = "auto", inputs: str | None = None) -> 
     content = read_manifest({entry.key: entry.value for entry in model.metadata_props})
     said = _record_of(path, content)
     try:
-        check = _Check(path, model, content, said)
+        check = _Check(path, model, content, said, bounds)
         check.hashes()
         check.counts()
         check.interface()
@@ -166,15 +180,23 @@ def _record_of(path: str, content: Said) -> Said:
 
 
 class _Check:
-    def __init__(self, path: str, model: onnx.ModelProto, content: Said, said: Said) -> None:
-        self.path, self.model, self.said = path, model, said
+    def __init__(
+        self,
+        path: str,
+        model: onnx.ModelProto,
+        content: Said,
+        said: Said,
+        bounds: Bounds | None,
+    ) -> None:
+        self.path, self.model, self.said, self.bounds = path, model, said, bounds
+        self.noise: Tf32Noise | None = None
         self.places: dict[str, str] = dict(said["places"])
         self.order = {layer: n for n, layer in enumerate(content.get("layers", {}))}
         params: Said = content.get("params", {})
         name = str(content.get("model", model.graph.name))
         self.report = FileReport(
             path, name, "", str(said["weights"]), len(model.graph.initializer), {},
-            int(params.get("total", 0)), [], [],
+            int(params.get("total", 0)), [], [], bounds=bounds,
         )  # fmt: skip
 
     def find(self, layer: str, message: str) -> None:
@@ -257,21 +279,34 @@ class _Check:
         self, session: Session, recipes: dict[str, Recipe], number: int, sample: Said
     ) -> None:
         kind, batch = str(sample["kind"]), int(sample["batch"])
-        feeds = {
-            name: recipe.make(kind, batch, (number, index))
-            for index, (name, recipe) in enumerate(recipes.items())
-        }
+        # A file of lower precision may take its own type.
+        types = {value.name: OTHER_TYPES.get(value.type) for value in session.inputs}
+        feeds: dict[str, Array] = {}
+        for index, (name, recipe) in enumerate(recipes.items()):
+            array = recipe.make(kind, batch, (number, index))
+            feeds[name] = array.astype(types[name] or array.dtype, copy=False)
         with captured(Output()), blaming(f"`{self.path}`"):
             found = session.run(feeds)
+        tf32: dict[str, float] = {}
+        if may_use_tf32(session.provider):
+            self.noise = self.noise or Tf32Noise(self.model)
+            tf32 = self.noise.of(feeds)
         for index, (name, said) in enumerate(sample["outputs"].items()):
             if name not in found:
                 continue
             want = Numbers.of_json(said)
             error = _error(want, found[name], (number, index, 1))
             case = f"{kind} inputs, batch {batch}"
+            allowed = self._allowed(want, tf32.get(name, 0.0))
             self.report.runs.append(
-                SampleRun(case, name, error, want.allowed, len(want.values), want.size)
+                SampleRun(case, name, error, allowed, len(want.values), want.size)
             )
+
+    def _allowed(self, want: Numbers, tf32: float) -> float:
+        if self.bounds is None or want.values.dtype == object:
+            return want.allowed + TF32_NOISE * tf32
+        known = want.values[np.isfinite(want.values)]
+        return self.bounds.allowed(float(np.max(np.abs(known), initial=0.0)))
 
 
 def _error(want: Numbers, array: Array, seed: tuple[int, ...]) -> float:

@@ -5,10 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnx_ir as ir
 
 from specc.backends.export import Exported
+from specc.backends.keras_model import assign, build_keras
+from specc.backends.native.precision_rules import LOWER
+from specc.backends.native.widened import widened
 from specc.graph import Graph
-from specc.verification.differences import largest_difference, numbered
+from specc.verification.differences import (
+    keras_outputs,
+    largest_difference,
+    numbered,
+    with_numbers,
+)
 from specc.verification.fingerprint import (
     digest_of_all,
     digest_of_tensor,
@@ -17,7 +26,16 @@ from specc.verification.fingerprint import (
     interface_of,
     params_by_layer,
 )
-from specc.verification.inputs import Case
+from specc.verification.inputs import Case, nudged
+from specc.verification.lowered import (
+    LowSide,
+    allowed_difference,
+    overflowing_layer,
+    representable,
+    round_weights,
+    rounded_answers,
+)
+from specc.verification.parameters import read_initializers
 from specc.verification.reference import OWN, Answers, Reference
 from specc.verification.samples import MOST, RECORDED, numbers_of, recipes_of
 from specc.verification.tolerance import gates, rounding_steps, tolerance
@@ -25,7 +43,8 @@ from specc.verification.tolerance import gates, rounding_steps, tolerance
 VERSION = 1
 """Of what a record holds and of how its inputs are made."""
 
-REDUCED = "the numbers of the file are of a lower precision, which these do not tell from mistakes"
+REDUCED = "weights in 8 bits are judged by the noise of many samples, when the file is exported"
+NOT_RUN = "onnxruntime has no kernels for bfloat16 on CPUs, and the file could not be run there"
 
 
 def record(reference: Reference, exported: Exported) -> dict[str, Any]:
@@ -33,8 +52,7 @@ def record(reference: Reference, exported: Exported) -> dict[str, Any]:
 
     Hashes of its initializers and of each layer's operators, how many numbers each layer has in
     it, where the layer stands, and a few inputs with what Keras makes of them in float64. A file of
-    lower precision, or of weights in 8 bits, has no such samples: what its numbers lose is judged
-    when it is exported, with far more than a few.
+    bfloat16, or of weights in 8 bits, has no such samples.
     """
     graph = reference.built.graph
     digests = digests_of_initializers(exported.skeleton.graph.initializer)
@@ -52,8 +70,13 @@ def record(reference: Reference, exported: Exported) -> dict[str, Any]:
         "params": params_by_layer(sizes),
         "places": places_of(graph),
     }
+    low = None
     if exported.exact is not exported:
-        return {**found, "no_samples": REDUCED}
+        if exported.lowered is None:
+            return {**found, "no_samples": REDUCED}
+        low = _low_side(reference, exported)
+        if low.lower != ir.DataType.FLOAT16:
+            return {**found, "no_samples": NOT_RUN}
     recipes = recipes_of(graph)
     found["inputs"] = {name: recipe.as_json() for name, recipe in recipes.items()}
     found["samples"] = []
@@ -64,8 +87,14 @@ def record(reference: Reference, exported: Exported) -> dict[str, Any]:
             name: recipe.make(kind, batch, (number, index))
             for index, (name, recipe) in enumerate(recipes.items())
         }
-        answers = reference.answers(OWN, -1 - number, Case(kind, batch, inputs))
-        outputs = _outputs(graph, found["interface"]["outputs"], answers, number)
+        case = Case(kind, batch, inputs)
+        answers = reference.answers(OWN, -1 - number, case)
+        names = found["interface"]["outputs"]
+        outputs = (
+            _outputs(graph, names, answers, number)
+            if low is None
+            else _low_outputs(reference, low, names, answers, case, number)
+        )
         found["samples"].append({"kind": kind, "batch": batch, "outputs": outputs})
     return found
 
@@ -85,6 +114,47 @@ def _outputs(graph: Graph, names: list[str], answers: Answers, case: int) -> dic
             noise, sensitivity = _apart(truth, single), _apart(truth, moved)
             allowed = tolerance(steps, scale, sensitivity, noise, sigmoids)
         found[name] = numbers_of(truth, allowed, most, (case, index, 1)).as_json()
+    return found
+
+
+def _low_side(reference: Reference, exported: Exported) -> LowSide:
+    assert reference.exporter.precision is not None
+    lower = LOWER[reference.exporter.precision.to]
+    rounded = build_keras(reference.built.graph)
+    assign(rounded, round_weights(reference.own, lower))
+    model = exported.model
+    twin = widened(model, lower, read_initializers(exported.exact.model))
+    return LowSide(model, rounded, lower, twin)
+
+
+def _low_outputs(
+    reference: Reference, low: LowSide, names: list[str], answers: Answers, case: Case, number: int
+) -> dict[str, Any]:
+    """The same for a file of lower precision: of the samples that stay in the range of the type;
+    nothing where something inside does not."""
+    if overflowing_layer(low, case, "cpu") is not None:
+        return {}
+    graph, seed = reference.built.graph, reference.seed
+    moved = keras_outputs(reference.double, nudged(case, seed, low.epsilon))
+    rough = rounded_answers(low, case, seed)
+    exactly = _outputs(graph, names, answers, number)
+    most = max(MOST // len(graph.outputs), 1)
+    found: dict[str, Any] = {}
+    for index, name in enumerate(names):
+        truth = answers.double[index]
+        if truth.dtype.kind != "f":
+            continue  # rounding may have decided otherwise
+        every = truth, moved[index], *(one[index] for one in rough)
+        kept = with_numbers(*every[:2]) & representable(low.lower, truth, *every[2:])
+        if not kept.any():
+            continue
+        scale = float(np.max(np.abs(truth[kept]), initial=0.0))
+        sensitivity, *noise = (largest_difference(truth[kept], x[kept]) for x in every[1:])
+        within = float(exactly[name]["allowed"])
+        allowed = allowed_difference(low, scale, max(noise), sensitivity, within)
+        truth = truth.copy()
+        truth[~kept] = np.nan
+        found[name] = numbers_of(truth, allowed, most, (number, index, 1)).as_json()
     return found
 
 

@@ -11,9 +11,11 @@ from specc.verification.findings import finite
 
 if TYPE_CHECKING:
     from specc.backends.native.precision import Lowered, Precision
+    from specc.inference.samples import Samples
     from specc.verification.compared import Compared
     from specc.verification.lowered import LowOutcome
     from specc.verification.quantized import QuantizedReport
+    from specc.verification.tolerance import Bounds, Rounding
 
 
 @record
@@ -120,6 +122,10 @@ class BackendReport:
     """"agrees", "differs", or why it was not run."""
     runs: list[Compared] = fresh(default_factory=list["Compared"])
     """One for each set of inputs and output."""
+    on_given: list[Compared] = fresh(default_factory=list["Compared"])
+    """Those of them that were given and not drawn."""
+    accuracy: float | None = None
+    """The share of the samples given that is right, where they have labels."""
 
     @property
     def ok(self) -> bool:
@@ -159,6 +165,30 @@ class BackendReport:
             "closest": finite(largest([run.error / run.allowed for run in self.runs])),
             "rows": rows,
             "rows_agreeing": sum(run.rows_agreeing for run in self.runs),
+            "accuracy": self.accuracy,
+            "given_rows": sum(run.rows for run in self.on_given),
+            "given_rows_agreeing": sum(run.rows_agreeing for run in self.on_given),
+        }
+
+
+@record
+class Tolerance:
+    """How it was decided how far outputs may be apart."""
+
+    rounding: Rounding
+    tf32: bool
+    """Whether products of the file may have taken TF32's factors."""
+    bounds: Bounds | None = None
+    """Set by hand, in the place of what rounding explains."""
+
+    def as_json(self) -> dict[str, Any]:
+        """`rtol` and `atol` are null where rounding decides."""
+        return {
+            "rtol": self.bounds.rtol if self.bounds else None,
+            "atol": self.bounds.atol if self.bounds else None,
+            "steps": self.rounding.steps,
+            "sigmoids": self.rounding.gates,
+            "tf32": self.tf32,
         }
 
 
@@ -174,6 +204,7 @@ class Report:
     """Comparisons that could not be made: Keras itself gives NaN for these inputs."""
     params: Accounting
     layers: list[LayerReport]
+    tolerance: Tolerance
     diagnostics: list[Diagnostic] = fresh(default_factory=list[Diagnostic])
     """What is wrong, the layer at fault first."""
     lower: LowReport | None = None
@@ -184,6 +215,8 @@ class Report:
     """The model on other backends too, where that was asked for."""
     checks: list[LayerCheck] = fresh(default_factory=list[LayerCheck])
     """Each layer by itself, where that was asked for and the file says where they are."""
+    given: Samples | None = None
+    """What was run besides drawn inputs."""
     accuracy: tuple[float, float] | None = None
     """Of Keras and of the file, where samples with labels were given."""
     warnings: list[Diagnostic] = fresh(default_factory=list[Diagnostic])
@@ -228,6 +261,8 @@ class Report:
             "max_abs_error": finite(self.max_abs_error),
             "max_rel_error": finite(self.max_rel_error),
             "runs": [run_as_json(run) for run in self.runs],
+            "tolerance": self.tolerance.as_json(),
+            "given": _given_as_json(self.given) if self.given else None,
             "accuracy": self.accuracy,
             **({"lower": self.lower.as_json()} if self.lower else {}),
             **({"quantized": self.quantized.as_json()} if self.quantized else {}),
@@ -259,6 +294,15 @@ class Report:
             "errors": [diagnostic_as_json(diagnostic) for diagnostic in self.diagnostics],
             "warnings": [diagnostic_as_json(diagnostic) for diagnostic in self.warnings],
         }
+
+
+def _given_as_json(given: Samples) -> dict[str, Any]:
+    return {
+        "samples": given.file,
+        "count": given.count,
+        "total": given.count if given.total is None else given.total,
+        "labelled": given.labels is not None,
+    }
 
 
 def closest_of(runs: list[Run]) -> Run | None:

@@ -11,14 +11,16 @@ import numpy as np
 import onnx
 
 from specc.api import Port
+from specc.backends.frameworks import full_float32
 from specc.backends.read import load_onnx
-from specc.backends.runtime import Session, blaming, open_session
+from specc.backends.runtime import Session, blaming, may_use_tf32, open_session
 from specc.backends.silence import Output, captured
 from specc.files import UsageError
 from specc.inference.interface import Interface, read_interface
 from specc.manifest import RECORD_KEY, read_manifest
 from specc.types import TensorType
 from specc.verification.samples import Recipe, recipes_of
+from specc.verification.tf32 import Tf32Noise
 from specc.verification.tolerance import Rounding, gates, rounding_steps
 
 Array = np.ndarray[Any, Any]
@@ -55,6 +57,9 @@ class ModelSide(Protocol):
         ...
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]: ...
+    def tf32_noise(self, feeds: Mapping[str, Array]) -> dict[str, float]:
+        """How far TF32's factors move each output; nothing where products take all bits."""
+        ...
 
 
 class OnnxSide:
@@ -72,6 +77,7 @@ class OnnxSide:
         with captured(Output()), blaming(f"`{path}`"):
             self.session: Session = open_session(path, provider)
         self.interface = read_interface(self.session, path)
+        self._noise: Tf32Noise | None = None
 
     @property
     def record(self) -> dict[str, Any]:
@@ -114,6 +120,13 @@ class OnnxSide:
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         with captured(Output()), blaming(f"`{self.path}`"):
             return self.session.run(feeds)
+
+    def tf32_noise(self, feeds: Mapping[str, Array]) -> dict[str, float]:
+        if not may_use_tf32(self.session.provider):
+            return {}
+        if self._noise is None:
+            self._noise = Tf32Noise(self.model)
+        return self._noise.of(feeds)
 
 
 def _terms(node: onnx.NodeProto, shapes: Mapping[str, list[int]]) -> float:
@@ -195,7 +208,8 @@ class KerasSide:
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         given = [feeds[name] for name in self.interface.inputs]
         try:
-            found = self.model(given if len(given) > 1 else given[0], training=False)
+            with full_float32():
+                found = self.model(given if len(given) > 1 else given[0], training=False)
         except Exception as error:  # whatever a model raises for inputs that it does not take
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise UsageError(f"Keras cannot run `{self.path}`: {first}") from error
@@ -204,6 +218,9 @@ class KerasSide:
             every = list(found.values())
         names = self.interface.outputs
         return {name: np.asarray(x) for name, x in zip(names, every, strict=True)}
+
+    def tf32_noise(self, feeds: Mapping[str, Array]) -> dict[str, float]:  # noqa: ARG002
+        return {}  # `full_float32` holds while it runs
 
 
 def _port(x: Any) -> Port:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from specc.files import UsageError
 from specc.graph import Node
 from specc.layers.base import Layer
 from specc.semantics.composite import Composite
@@ -25,9 +26,39 @@ SIGMOID_ERROR = 1.5 * EPSILON
 near 1, and 0 from about -18 on. A closed gate lets through that much of what it should not. What
 is computed as a difference of numbers near 1, as `exp(x) - 1`, is as exact for a small input."""
 
+TF32_NOISE = 2.0
+"""How many times the error that TF32's factors make on the CPU a GPU may be off: it rounds the
+same factors, and those of later layers may fall to the other side."""
+
 FLOOR = 1e-20
 """What is always allowed: an output that is nothing else than numbers this small has underflowed
 in a sigmoid or a softmax, whose kernels stop there at different points."""
+
+
+class Bounds(NamedTuple):
+    """A tolerance that is set by hand, in the place of what rounding explains."""
+
+    rtol: float = 0.0
+    """Times the largest absolute value of the output."""
+    atol: float = 0.0
+
+    def allowed(self, scale: float) -> float:
+        return self.atol + self.rtol * scale
+
+    def as_json(self) -> dict[str, float]:
+        return {"rtol": self.rtol, "atol": self.atol}
+
+
+def bounds_of(rtol: float | None, atol: float | None) -> Bounds | None:
+    """The tolerance that two options say; None where neither is given.
+
+    Raises:
+        UsageError: where one is no finite number from 0 on.
+    """
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        if value is not None and not 0 <= value < float("inf"):
+            raise UsageError(f"{name} is {value}", "a number from 0 on")
+    return None if rtol is None and atol is None else Bounds(rtol or 0.0, atol or 0.0)
 
 
 class Rounding(NamedTuple):
@@ -95,6 +126,7 @@ def tolerance(
     sensitivity: float = 0.0,
     keras_noise: float = 0.0,
     gates: int = 0,
+    tf32: float = 0.0,
 ) -> float:
     """The largest absolute difference that rounding explains.
 
@@ -107,6 +139,7 @@ def tolerance(
         keras_noise: the largest difference between Keras in float32 and in float64 on the
             same inputs.
         gates: `gates` of the model.
+        tf32: how far TF32's factors move the output; 0 where products take all bits.
     """
     rounding = steps * (EPSILON * scale + sensitivity) + NOISE * keras_noise
-    return rounding + gates * SIGMOID_ERROR + FLOOR
+    return rounding + gates * SIGMOID_ERROR + TF32_NOISE * tf32 + FLOOR

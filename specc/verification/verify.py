@@ -19,6 +19,7 @@ from specc.backends.native.precision_rules import LOWER
 from specc.backends.native.widened import widened
 from specc.backends.quantize import Stored
 from specc.backends.read import load_onnx
+from specc.backends.runtime import may_use_tf32
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
 from specc.files import UsageError
@@ -29,7 +30,7 @@ from specc.verification.attribute import each_layer
 from specc.verification.backends.side_by_side import Trial, compare_backends
 from specc.verification.batchnorm import Sides, audit_file, audit_statistics
 from specc.verification.differences import keras_outputs
-from specc.verification.given import accuracy_of, samples_of_graph
+from specc.verification.given import accuracy_of, is_given, samples_of_graph
 from specc.verification.inputs import Case
 from specc.verification.lowered import LowOutcome, LowSide, round_inputs, round_weights
 from specc.verification.outputs import Outcome, Side, cases_for, compare_outputs, open_file
@@ -47,7 +48,8 @@ from specc.verification.quantized import (
     samples_for,
 )
 from specc.verification.reference import OWN, RANDOMISED, Reference
-from specc.verification.report import BackendReport, LowReport, Report
+from specc.verification.report import BackendReport, LowReport, Report, Tolerance
+from specc.verification.tolerance import Bounds, Rounding, gates, rounding_steps
 
 Array = np.ndarray[Any, Any]
 
@@ -66,9 +68,10 @@ def verify_onnx(
     samples: str | None = None,
     min_snr: float = MIN_SNR,
     layers: bool = False,
-    inputs: str | None = None,
+    inputs: str | Samples | None = None,
     backends: Sequence[str] = (),
     say: Callable[[str], None] = lambda _: None,
+    bounds: Bounds | None = None,
 ) -> Report:
     """Compare an ONNX model with a Keras model of the same graph.
 
@@ -86,10 +89,11 @@ def verify_onnx(
             and of a lower precision.
         min_snr: what has to be left of outputs with such weights, in dB.
         layers: check each layer by itself too, whether the outputs agree or not.
-        inputs: a file of samples to run besides drawn inputs, with the weights as they are; where
-            it has labels, the accuracy of both sides is told.
+        inputs: samples, or a file of them, to run besides drawn inputs, with the weights as they
+            are; where they have labels, the accuracy of both sides is told.
         backends: what else to run the model on, of `backends.names.BACKENDS`.
         say: told which of them is run.
+        bounds: a tolerance for outputs that is set by hand, in the place of what rounding explains.
 
     Raises:
         DeviceError: where the provider asked for is not to be had.
@@ -104,6 +108,11 @@ def verify_onnx(
         )
         reference = Reference(built, exporter, seed, keep=bool(backends))
     exporter, seed = reference.exporter, reference.seed
+    if bounds is not None and origin.quantized is not None:
+        raise UsageError(
+            "a tolerance is for outputs, and weights in 8 bits are judged by their noise",
+            "`--min-snr` sets a bound for them",
+        )
     expected = reference.expected
     wanted = read_initializers(expected.model)
     whole: dict[str, Stored] = {}
@@ -121,7 +130,7 @@ def verify_onnx(
     diagnostics = audit_file(audited, expected.model, model) + diagnostics
     if not expected.accounting.closes:
         diagnostics.append(errors.sum_does_not_close(graph.span, graph.name))
-    given = samples_of_graph(graph, inputs) if inputs is not None else None
+    given = samples_of_graph(graph, inputs) if isinstance(inputs, str) else inputs
     quantized = None
     interface = _compare_interface(graph, expected.model, model, file)
     if interface is not None:
@@ -131,7 +140,7 @@ def verify_onnx(
         # Of weights in 8 bits, what they were made of is compared with Keras.
         compared = model if origin.quantized is None else expected.model
         sides = _sides(reference, compared)
-        outcome = compare_outputs(graph, sides, provider, seed, file, given)
+        outcome = compare_outputs(graph, sides, provider, seed, file, given, bounds)
         if origin.quantized is not None and not outcome.diagnostics:
             quantized, lost = judge(
                 graph, expected.model, model, origin.quantized, whole, samples, min_snr,
@@ -147,12 +156,14 @@ def verify_onnx(
                 "backends are compared in the spec's own precision, and with its weights"
             )
         trials = [
-            Trial(weights, number, case)
+            Trial(weights, number, case, is_given(case, given))
             for weights in (OWN, RANDOMISED)
             for number, case in enumerate(cases_for(graph, seed, weights, given))
         ]
         models = {side.weights: side.model for side in _sides(reference, model)}
-        compared_on, wrong = compare_backends(reference, models, trials, backends, say)
+        compared_on, wrong = compare_backends(
+            reference, models, trials, backends, say, bounds, given
+        )
         outcome.diagnostics.extend(wrong)
     lower = None
     if expected.lowered is not None and exporter.precision is not None:
@@ -168,12 +179,18 @@ def verify_onnx(
         outcome.undefined,
         expected.accounting,
         layer_reports(graph, expected.accounting, set(whole)),
+        Tolerance(
+            Rounding(rounding_steps(graph.nodes), gates(graph.nodes)),
+            may_use_tf32(outcome.provider),
+            bounds,
+        ),
         _one_error_each(diagnostics, outcome.diagnostics),
         lower=lower,
         quantized=quantized,
         backends=compared_on,
         checks=checked,
         warnings=audit_statistics(audited),
+        given=given,
         accuracy=_both_accuracies(reference, model, given, provider, file)
         if given is not None and given.labels is not None and not interface
         else None,
@@ -287,11 +304,12 @@ def _sides(reference: Reference, model: onnx.ModelProto) -> Iterator[Side]:
     rounded = build_keras(reference.built.graph) if lower is not None else None
 
     def side(weights: str, file: onnx.ModelProto, arrays: list[Array], exported: Exported) -> Side:
+        sound = exported.exact.model
         if lower is None or rounded is None:
-            return Side(weights, file, reference)
+            return Side(weights, file, reference, sound)
         assign(rounded, round_weights(arrays, lower))
         twin = widened(file, lower, read_initializers(exported.exact.model))
-        return Side(weights, twin, reference, low=LowSide(file, rounded, lower, twin))
+        return Side(weights, twin, reference, sound, low=LowSide(file, rounded, lower, twin))
 
     reference.load(OWN)
     yield side(OWN, model, reference.own, reference.expected)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +16,28 @@ import pytest
 
 import specc
 from specc.backends.adopt import adopt
+from specc.backends.frameworks import keras_backend as own_backend
 from specc.backends.keras_model import assign, build_keras
 from specc.cli.main import main
 from specc.testing import assert_backends_agree
-from specc.verification.backends import side_by_side
+from specc.verification.backends import layers_elsewhere, side_by_side
 from specc.verification.backends.names import BACKENDS, backends_named
-from specc.verification.backends.worker import Answers, Job
+from specc.verification.backends.worker import (
+    Answers,
+    Fault,
+    Job,
+    Search,
+    Step,
+    compute,
+    search,
+)
 from specc.verification.differences import keras_outputs
 from specc.verification.inputs import draw_cases
 from specc.verification.reference import OWN, Reference
 from specc.verification.report import Report
-from verification.subjects import SPECS, Subjects, has_driver
+from verification.subjects import SPECS, Subjects, has_driver, subject
 
-ON_CPUS = [name for name in BACKENDS if name not in ("cuda", "tensorrt")]
+ON_CPUS = [name for name in BACKENDS if name not in ("cuda", "cuda-tf32", "tensorrt")]
 SHIPPED = sorted(path.name for path in SPECS.glob("*.spec") if "as_printed" not in path.name)
 
 
@@ -63,7 +73,7 @@ def test_errors_are_those_against_float64(subjects: Subjects) -> None:
 
 
 def test_a_wrong_backend_is_named(subjects: Subjects, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A backend that gives the second class what is the first's."""
+    """A backend that gives the second class what is the first's, though each layer is right."""
 
     twin = build_keras(subjects("small").model.graph)
 
@@ -74,7 +84,13 @@ def test_a_wrong_backend_is_named(subjects: Subjects, monkeypatch: pytest.Monkey
             outputs.append([[x[..., [1, 0, 2]] for x in keras_outputs(twin, c)] for c in cases])
         return Answers("0.0", "cpu", outputs)
 
+    def here(job: Search, steps: Iterable[Step]) -> Fault | None:
+        searched.append(job.backend)
+        return search(job._replace(backend=own_backend()), iter(steps))
+
+    searched: list[str] = []
     monkeypatch.setattr(side_by_side, "run_elsewhere", swapped)
+    monkeypatch.setattr(layers_elsewhere, "search_elsewhere", here)
     report = verified(subjects, subjects("small").file, "jax", "cpu")
     assert not report.ok
     jax, cpu = report.backends
@@ -82,6 +98,8 @@ def test_a_wrong_backend_is_named(subjects: Subjects, monkeypatch: pytest.Monkey
     (error,) = report.diagnostics
     assert error.message == "the output `dense_2` of Keras on jax 0.0 (cpu) is not Keras's"
     assert error.primary.span.line == 7
+    assert error.notes[1] == "every layer whose output can be seen agrees"
+    assert searched == ["jax"]
 
 
 def test_the_layer_of_a_wrong_file_is_named(subjects: Subjects) -> None:
@@ -101,6 +119,29 @@ def test_the_layer_of_a_wrong_file_is_named(subjects: Subjects) -> None:
     assert [report.status for report in reports] == ["differs", "agrees"]
     assert "parts from Keras in `dense_1`" in errors[0].message
     assert errors[0].message.startswith("onnx ")
+
+
+def test_every_size_goes_to_every_backend(
+    keras_backend: Any,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Batches of three sizes, and two sizes of an axis that is free."""
+    text = "model free {\n    input x: float32[time, 3]\n\n    LSTM(2)\n}\n"
+    free = subject(specc.compile_text(text, "free.spec").model())
+    taken: list[Job] = []
+
+    def here(job: Job) -> Answers:
+        taken.append(job)
+        return compute(job._replace(backend=own_backend()))
+
+    monkeypatch.setattr(side_by_side, "run_elsewhere", here)
+    report = free.verify(free.file, backends=["jax", "reference"])
+    assert report.ok, report.diagnostics
+    (job,) = taken
+    for _, cases in job.runs:
+        shapes = {case.inputs["x"].shape for case in cases}
+        assert shapes == {(1, 12, 3), (2, 7, 3), (17, 12, 3)}
+    assert len(report.backends[0].runs) == len(report.backends[1].runs) == len(report.runs)
 
 
 def test_names() -> None:
@@ -165,3 +206,80 @@ def test_a_worker_that_dies(subjects: Subjects, monkeypatch: pytest.MonkeyPatch)
     (jax,) = verified(subjects, subjects("small").file, "jax").backends
     assert not jax.ran
     assert jax.status == "Keras on jax ended: exit status 1"
+
+
+# ------------------------------------------------------- the layer of a wrong backend
+
+WARMER = '''\
+import keras
+
+from specc.layers.api import Layer
+
+
+class Warmer(Layer):
+    """Adds a tenth, and on JAX by mistake another hundredth.
+
+    Shapes:  (*any) -> (*any)
+    Weights: none
+
+    Example: float32[8] -> Warmer -> float32[8]
+    """
+
+    supports_masking = True
+
+    def infer(self, x):
+        return x
+
+    def onnx(self, op, x, w):
+        return op.Add(x, op.constant(0.1, x.dtype))
+
+    def keras_layer(self):
+        return KerasWarmer
+
+
+@keras.saving.register_keras_serializable(package="warmer")
+class KerasWarmer(keras.layers.Layer):
+    def __init__(self, **common):
+        super().__init__(**common)
+        self.supports_masking = True
+
+    def call(self, x):
+        return x + (0.11 if keras.backend.backend() == "jax" else 0.1)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+'''
+
+WARMED = """\
+model warmed {
+    input words: int32[time]
+
+    Embedding(3, 4, mask_zero=True)
+    Dense(4, activation="tanh")
+    GlobalAveragePooling1D
+    Warmer
+    Dense(4, activation="softmax")
+}
+"""
+
+
+def test_the_layer_of_a_wrong_backend_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a layer from a Python file, which the other process has to read too; behind masks."""
+    monkeypatch.chdir(tmp_path)
+    Path("warmer.py").write_text(WARMER, encoding="utf-8")
+    Path("warmed.spec").write_text(WARMED, encoding="utf-8")
+    words = ["warmed.spec", "--allow-python", "warmer.py", "--provider", "cpu"]
+    assert main(["export", "--onnx", *words]) == 0
+    capsys.readouterr()
+    assert main(["verify", *words, "--backends", "jax,cpu"]) == 1
+    printed = capsys.readouterr()
+    lines = printed.out.splitlines()
+    assert [line.split()[-1] for line in lines if "Keras on jax" in line] == ["differs"]
+    first, where, *notes = [line.strip() for line in printed.err.splitlines()]
+    assert first.startswith("error[E0605]: Keras on jax ")
+    assert first.endswith(" parts from the model in float64 in `warmer`")
+    assert where == "--> warmed.spec:7:5"
+    assert "its output is off by 0.01" in printed.err
+    assert "note: the last layer that agrees is `global_average_pooling1d`" in notes

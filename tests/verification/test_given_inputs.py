@@ -131,3 +131,11 @@ def test_drawn_inputs_have_edges_and_sizes_of_their_own() -> None:
     assert (negative.inputs["a"] <= 0).all()
     (tiny,) = (c for c in cases if c.kind == "tiny")
     assert 0 < np.abs(tiny.inputs["a"]).max() < 1e-3
+
+
+def test_two_sizes_where_there_is_one_batch_size() -> None:
+    text = "model m {\n    input a: float32[time, 3], batch_size=4\n\n    Dense(2)\n}\n"
+    graph = specc.compile_text(text, "m.spec").model().graph
+    sizes = {c.kind: c.inputs["a"].shape for c in draw_cases(graph, 0)}
+    assert sizes["normal"] == (4, 7, 3)
+    assert sizes["resized"] == (4, 12, 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -15,8 +16,10 @@ import numpy as np
 import onnx
 import onnx.numpy_helper
 import onnx_files
+import onnxruntime
 import pytest
 
+import specc
 from specc.cli.main import main
 from specc.verification.samples import Recipe
 from verification.subjects import SMALL, change, one_percent
@@ -339,3 +342,69 @@ def test_the_record_of_every_kind_of_output(
     small = ["export", "--onnx", "several.spec", "--provider", "cpu", "--quantize", "int8"]
     assert main([*small, "-o", "small"]) == 0
     assert main(["verify", "small/several.onnx", "--provider", "cpu"]) == 0
+
+
+DEEP = """\
+model deep {
+    input x: float32[6]
+
+    scores = x -> Dense(40, activation="tanh") -> Dense(30, activation="tanh") -> Dense(3)
+    best = ops.argmax(scores, axis=-1)
+    output scores, best
+}
+"""
+
+
+@pytest.fixture
+def float16(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keras_backend: Any) -> Any:  # noqa: ARG001
+    """Exports a model in float16, a layer's weights times a number; the outputs on record."""
+    monkeypatch.chdir(tmp_path)
+    Path("deep.spec").write_text(DEEP, encoding="utf-8")
+
+    def export(layer: str, times: float, io: str) -> list[dict[str, Any]]:
+        keras_model = specc.compile("deep.spec").model().to_keras(seed=0)
+        kernel = keras_model.get_layer(layer).kernel
+        kernel.assign(kernel * times)
+        keras_model.save("mine.keras")
+        words = ["export", "--onnx", "deep.spec", "--provider", "cpu", "--weights", "mine.keras"]
+        assert main([*words, "--precision", "float16", "--io", io]) == 0
+        assert main(["verify", "build/deep.onnx", "--provider", "cpu"]) == 0
+        shutil.copy("build/deep.onnx", "small.onnx")
+        record = json.loads(manifest_of(onnx.load("small.onnx")).value)["record"]
+        return [sample["outputs"] for sample in record["samples"]]
+
+    return export
+
+
+def test_samples_of_float16(float16: Any, capsys: Printed) -> None:
+    """What is allowed is float16's rounding: more than float32's, and less than a mistake."""
+    outputs = float16("dense", 1.0, "float32")
+    # The arg-max of rounded numbers may be another one.
+    assert [list(found) for found in outputs] == [["scores"]] * 3
+    session = onnxruntime.InferenceSession("small.onnx")
+    capsys.readouterr()
+    assert main(["verify", "small.onnx", "--provider", "cpu", "--json"]) == 0
+    runs = json.loads(capsys.readouterr().out)["runs"]
+    assert runs[0]["max_abs_error"] > 1e-5
+    assert all(run["max_abs_error"] <= run["allowed"] < 0.05 for run in runs)
+    x = Recipe("float32", (6,), 1, ()).make("normal", 2, (0, 0))
+    found, _ = session.run(None, {"x": x})
+    wanted = specc.compile("deep.spec").model().to_keras(seed=0)(x)[0].numpy()
+    assert float(np.abs(found - wanted).max()) == pytest.approx(runs[0]["max_abs_error"], rel=0.02)
+
+    def other(record: dict[str, Any]) -> None:
+        numbers = (np.asarray(wanted, "<f4") * 1.1).tobytes()
+        output = record["samples"][0]["outputs"]["scores"]
+        output["float32"] = base64.b64encode(numbers).decode()
+
+    edit_record(other)
+    assert main(["verify", "small.onnx", "--provider", "cpu"]) == 1
+    assert "weights and operators are what was exported" in capsys.readouterr().err
+
+
+def test_samples_beyond_float16(float16: Any) -> None:
+    """Outputs of 1e5 and more are not recorded, and a sound file is none the worse; nor is what
+    comes of such numbers inside."""
+    for layer in "dense_2", "dense":
+        outputs = float16(layer, 1e5, "same")
+        assert [list(found) for found in outputs] == [[], ["scores"], []]

@@ -66,11 +66,12 @@ def layer_differs(
     before: str | None,
     effect: str,
     joined: Sequence[str],
+    beside: str = "Keras",
 ) -> Diagnostic:
     others = " and ".join([f"`{name}`" for name in joined])
     return Diagnostic(
         "E0605",
-        f"{file} parts from Keras in `{layer}`",
+        f"{file} parts from {beside} in `{layer}`",
         Label(where, f"its output is off by {error:.2g}"),
         notes=[
             f"with {case}: {effect}",
@@ -87,12 +88,19 @@ def outputs_differ(
     error: float,
     allowed: float,
     case: str,
+    *,
+    set_by_hand: bool = False,
 ) -> Diagnostic:
+    seen = "every layer whose output can be seen agrees"
     return Diagnostic(
         "E0606",
         f"the output `{output}` of {file} is not Keras's",
         Label(where, f"off by {error:.2g}, allowed {allowed:.2g}"),
-        notes=[f"with {case}", "every layer whose output can be seen agrees"],
+        notes=[
+            f"with {case}",
+            f"{seen}, within what rounding explains" if set_by_hand else seen,
+            *(["what is allowed was set by hand"] if set_by_hand else []),
+        ],
     )
 
 

@@ -7,7 +7,7 @@ from specc.files import UsageError
 KERAS = ("tensorflow", "jax", "torch")
 """Keras on one of its backends."""
 
-PROVIDERS = ("cpu", "cuda", "tensorrt")
+PROVIDERS = ("cpu", "cuda", "cuda-tf32", "tensorrt")
 """The file, in onnxruntime."""
 
 REFERENCE = "reference"

@@ -12,13 +12,15 @@ import onnx
 from specc.backends.export import Exporter
 from specc.backends.frameworks import keras_backend
 from specc.backends.opened import open_model
-from specc.backends.runtime import Provider
+from specc.backends.runtime import Provider, may_use_tf32
 from specc.backends.silence import Output, captured
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
 from specc.files import DeviceError, UsageError
-from specc.verification.attribute import first_difference
+from specc.inference.samples import Samples
+from specc.verification.attribute import Parting, first_difference
 from specc.verification.backends.evaluator import evaluate
+from specc.verification.backends.layers_elsewhere import first_fault
 from specc.verification.backends.names import EXPORTERS, KERAS, PROVIDERS, REFERENCE
 from specc.verification.backends.processes import run_elsewhere
 from specc.verification.backends.worker import Job
@@ -26,7 +28,8 @@ from specc.verification.compared import compare_output
 from specc.verification.inputs import Case
 from specc.verification.reference import OWN, RANDOMISED, Reference
 from specc.verification.report import BackendReport
-from specc.verification.tolerance import Rounding, gates, rounding_steps
+from specc.verification.tf32 import Tf32Noise
+from specc.verification.tolerance import Bounds, Rounding, gates, rounding_steps
 
 Array = np.ndarray[Any, Any]
 Models = dict[str, onnx.ModelProto]
@@ -40,6 +43,8 @@ class Trial(NamedTuple):
     number: int
     """Which case it is, of those with these weights."""
     case: Case
+    given: bool = False
+    """Whether the inputs were given, and not drawn."""
 
 
 class _Ran(NamedTuple):
@@ -58,6 +63,8 @@ def compare_backends(
     trials: Sequence[Trial],
     names: Sequence[str],
     say: Callable[[str], None] = lambda _: None,
+    bounds: Bounds | None = None,
+    given: Samples | None = None,
 ) -> tuple[list[BackendReport], list[Diagnostic]]:
     """Run a model on backends; how each came out, and an error for each that is wrong.
 
@@ -67,8 +74,10 @@ def compare_backends(
         trials: in the order of the weights.
         names: of `names.BACKENDS`.
         say: told what is run.
+        bounds: a tolerance that is set by hand.
+        given: the samples of those trials that are not drawn.
     """
-    side_by_side = _SideBySide(reference, models, trials)
+    side_by_side = _SideBySide(reference, models, trials, bounds, given)
     reports: list[BackendReport] = []
     found: list[Diagnostic] = []
     for name in names:
@@ -85,11 +94,22 @@ def compare_backends(
 
 
 class _SideBySide:
-    def __init__(self, reference: Reference, models: Models, trials: Sequence[Trial]) -> None:
+    def __init__(
+        self,
+        reference: Reference,
+        models: Models,
+        trials: Sequence[Trial],
+        bounds: Bounds | None,
+        given: Samples | None,
+    ) -> None:
         self.reference = reference
         self.graph = reference.built.graph
         self.models = models
         self.trials = trials
+        self.bounds = bounds
+        self.given = given
+        self.noise: dict[str, Tf32Noise] = {}
+        """By weights."""
         self.rounding = Rounding(rounding_steps(self.graph.nodes), gates(self.graph.nodes))
 
     def run(self, name: str) -> _Ran:
@@ -159,29 +179,73 @@ class _SideBySide:
         error: Diagnostic | None = None
         for trial, outputs in zip(self.trials, ran.outputs, strict=True):
             answers = self._answers(trial)
+            noise = self._tf32_noise(ran.provider, trial)
             for index, output in enumerate(self.graph.output_names):
                 found = compare_output(
-                    outputs[index], answers, index, self.rounding, with_truth=True
+                    outputs[index],
+                    answers,
+                    index,
+                    self.rounding,
+                    with_truth=True,
+                    bounds=self.bounds,
+                    tf32=noise[index],
                 )
                 if found is None:
                     continue
                 report.runs.append(found)
+                report.on_given += [found] if trial.given else []
                 if error is None and not found.ok:
-                    error = self._error(ran, trial, output, found.error, found.allowed)
+                    error = self._error(name, ran, trial, output, found.error, found.allowed)
+        if self.given is not None and self.given.labels is not None:
+            pairs = zip(self.trials, ran.outputs, strict=True)
+            rows = [outputs[0] for trial, outputs in pairs if trial.given]
+            report.accuracy = self.given.accuracy(np.concatenate(rows))
         if not report.runs:
             report.status = "not compared: Keras gives NaN for all inputs"
         elif error is not None:
             report.status = "differs"
         return report, error
 
+    def _tf32_noise(self, provider: str, trial: Trial) -> list[float]:
+        """How far TF32's factors move each output of a trial, where it may have them."""
+        if not may_use_tf32(provider):
+            return [0.0] * len(self.graph.outputs)
+        if trial.weights not in self.noise:
+            own = trial.weights == OWN
+            export = self.reference.expected if own else self.reference.expected_randomised
+            self.noise[trial.weights] = Tf32Noise(export.exact.model)
+        return list(self.noise[trial.weights].of(trial.case.inputs).values())
+
     def _error(
-        self, ran: _Ran, trial: Trial, output: str, error: float, allowed: float
+        self, name: str, ran: _Ran, trial: Trial, output: str, error: float, allowed: float
     ) -> Diagnostic:
-        """The first layer at fault, where the backend ran a file; else the output."""
-        reference, case = self.reference, f"{trial.case}, {trial.weights} weights"
+        """The first layer at fault, where one is found; else the output."""
+        case = f"{trial.case}, {trial.weights} weights"
+        parting = self._first_fault(name, ran, trial)
+        if parting is not None:
+            return errors.layer_differs(
+                parting.layer.span,
+                parting.layer.name,
+                ran.name,
+                parting.max_abs_error,
+                case,
+                parting.last_agreeing,
+                f"output `{output}` is off by {error:.2g}, allowed {allowed:.2g}",
+                parting.joined,
+                beside="Keras" if ran.models is not None else "the model in float64",
+            )
+        span = self.graph.outputs[self.graph.output_names.index(output)].span
+        by_hand = self.bounds is not None
+        return errors.outputs_differ(
+            span, output, ran.name, error, allowed, case, set_by_hand=by_hand
+        )
+
+    def _first_fault(self, name: str, ran: _Ran, trial: Trial) -> Parting | None:
+        """Of the file that a backend ran; else of Keras there."""
+        reference = self.reference
         if ran.models is not None:
             reference.load(trial.weights)
-            parting = first_difference(
+            return first_difference(
                 reference.compared_with(trial.weights),
                 reference.double,
                 ran.models[trial.weights],
@@ -189,16 +253,7 @@ class _SideBySide:
                 trial.case,
                 ran.provider,
             )
-            if parting is not None:
-                return errors.layer_differs(
-                    parting.layer.span,
-                    parting.layer.name,
-                    ran.name,
-                    parting.max_abs_error,
-                    case,
-                    parting.last_agreeing,
-                    f"output `{output}` is off by {error:.2g}, allowed {allowed:.2g}",
-                    parting.joined,
-                )
-        span = self.graph.outputs[self.graph.output_names.index(output)].span
-        return errors.outputs_differ(span, output, ran.name, error, allowed, case)
+        try:
+            return first_fault(name, reference, trial.weights, trial.case)
+        except UsageError:
+            return None

@@ -49,12 +49,21 @@ def backends(report: Data) -> str:
                 number(backend.get("max_abs_error")),
                 number(backend.get("max_rel_error")),
                 number(backend.get("max_ulp_error")),
+                *_on_given(backend),
             ],
         )
         for backend in _backends(report)
     ]
-    titles = ("Backend", "", "Largest difference", "Relative", "ULP")
+    titles = ("Backend", "", "Largest difference", "Relative", "ULP", "Arg-max on samples",
+              "Accuracy")  # fmt: skip
     return section("Backends", table(titles, rows))
+
+
+def _on_given(backend: Data) -> list[str]:
+    """What came of samples that were given: rows with the same arg-max, and the accuracy."""
+    rows, accuracy = backend.get("given_rows"), backend.get("accuracy")
+    alike = f"{backend['given_rows_agreeing']:,} of {rows:,}" if rows else ""
+    return [alike, "" if accuracy is None else f"{accuracy:.2%}"]
 
 
 def _backends(report: Data) -> list[Data]:
@@ -202,7 +211,12 @@ def inputs(report: Data) -> str:
 
 FORMULA = (
     "<p><code>steps &times; (&epsilon; &times; scale + sensitivity) + 4 &times; noise + "
-    "1.8e-7 &times; sigmoids</code></p>"
+    "1.8e-7 &times; sigmoids{more}</code></p>"
+)
+WITH_TF32 = " + 2 &times; TF32"
+OF_TF32 = (
+    " TF32: how far the output moves on the CPU when factors of products of float32 are rounded to "
+    "TF32's 11 bits, which the provider may do."
 )
 MEANINGS = (
     "steps: for each layer 1 and the square root of the number of products it sums; &epsilon;: "
@@ -213,14 +227,23 @@ OF_KIND = {
     "spec": "",
     "file": " It was worked out when the file was exported, and rounded up to a power of two.",
     "pair": " Between two models the sensitivity is measured on the first one in float32, so that "
-    "it has the noise in it; a bound that was given with --atol takes the place of all this.",
+    "it has the noise in it.",
 }
 
 
 def tolerance(report: Data) -> str:
     """What was allowed, and why."""
-    text = f'<p class="quiet">{MEANINGS}{OF_KIND[report["kind"]]}</p>'
-    return section("Tolerance", FORMULA + text)
+    said: Data = report.get("tolerance") or {}
+    if said.get("rtol") is not None:
+        text = (
+            f"Set by hand: {said['rtol']:g} of an output's largest value, and {said['atol']:g}, in "
+            "the place of what rounding explains."
+        )
+        return section("Tolerance", f"<p>{escape(text)}</p>")
+    tf32 = bool(said.get("tf32"))
+    meanings = f"{MEANINGS}{OF_TF32 if tf32 else ''}{OF_KIND[report['kind']]}"
+    formula = FORMULA.format(more=WITH_TF32 if tf32 else "")
+    return section("Tolerance", f'{formula}<p class="quiet">{meanings}</p>')
 
 
 # ------------------------------------------------------------------------- figures
