@@ -260,7 +260,9 @@ def _print(comparison: Comparison, paths: list[str]) -> None:
 
     console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
     of = comparison.metrics_of
-    console.print(f"{comparison.metric} of the {of} samples, {len(comparison.seeds)} seeds")
+    count = len(comparison.seeds)
+    seeds = f"{count} seed{'s' * (count != 1)}"
+    console.print(f"{comparison.metric} of the {of} samples, {seeds}")
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("variant", overflow="fold")
     for title in ("mean ± 95 %", "difference", "p", "params", "s/epoch", "latency"):

@@ -157,7 +157,11 @@ def places_of(device: str | None, at_once: int) -> list[dict[str, str]]:
     if device not in (None, "gpu"):  # one that was named is that of all
         shared: dict[str, str] = dict(SHARED) if device != "cpu" and at_once > 1 else {}
         return [dict(shared) for _ in range(at_once)]
-    gpus = visible_gpus()
+    return shared_out(visible_gpus(), at_once)
+
+
+def shared_out(gpus: Sequence[str], at_once: int) -> list[dict[str, str]]:
+    """GPUs for so many processes: one each, or the same for several where there are too few."""
     if not gpus:
         return [{} for _ in range(at_once)]
     more: dict[str, str] = dict(SHARED) if at_once > len(gpus) else {}
