@@ -89,8 +89,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-latency", action="store_true", help="do not time the models in onnxruntime"
     )
-    add_output_option(parser)
-    parser.set_defaults(output_dir=DIRECTORY)
+    add_output_option(parser, DIRECTORY)
     parser.add_argument(
         "--html", metavar="FILE", help="write the comparison as a page that needs nothing else"
     )
