@@ -167,6 +167,8 @@ def _answers(
     jobs: list[Job], datasets: dict[str, Dataset], backend: str, options: argparse.Namespace
 ) -> Iterator[Answer]:
     """The runs, made as the options say."""
+    if options.ray is not None or options.jobs is not None:
+        datasets.clear()  # they were looked at; processes load their own
     if options.ray is not None:
         from specc.training.on_ray import on_ray
 
