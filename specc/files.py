@@ -140,6 +140,24 @@ def replacing(path: str | os.PathLike[str]) -> Generator[str]:
         _take_back(made)
 
 
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """See that `replacing` will be able to write there, where that is hours away.
+
+    Raises:
+        UsageError: where it will not.
+    """
+    target = os.fspath(path)
+    if os.path.isdir(target):
+        raise UsageError(f"cannot write `{target}`: it is a directory")
+    folder = os.path.dirname(target) or "."
+    while not os.path.exists(folder):
+        folder = os.path.dirname(folder) or "."
+    if not os.path.isdir(folder):
+        raise UsageError(f"cannot write `{target}`: `{folder}` is not a directory")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"cannot write `{target}`: permission denied")
+
+
 def _missing_folders(folder: str) -> list[str]:
     """The folders on the way to a path that are not there, the innermost first."""
     missing: list[str] = []

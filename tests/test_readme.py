@@ -121,6 +121,23 @@ def test_the_example_of_the_api_page_runs(
     exec(block_after(page, "## An example"), {})
 
 
+@pytest.mark.usefixtures("keras_backend")
+def test_the_examples_of_training_run(
+    repository: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    page = (repository / "docs" / "api.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "specs").symlink_to(repository / "specs")
+    exec(block_after(page, "## Training"), {})
+    exec(block_after(page, "## Comparing"), {})
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("test 0.")
+    assert second.endswith(", 2 seeds")
+
+
 def test_the_failing_expectation_is_what_specc_prints(
     repository: Path,
     tmp_path: Path,

@@ -102,7 +102,7 @@ def collect() -> Environment:
     set for the rest of the process.
     """
     keras_backend = os.environ.get("KERAS_BACKEND")
-    driver, gpus = _driver()
+    driver, gpus = driver_and_gpus()
     trained = probe_training()
     devices, problem = _tensorflow_devices()
     return Environment(
@@ -140,7 +140,7 @@ def _plugins() -> dict[str, tuple[str, ...]]:
     return dict(sorted(found.items()))
 
 
-def _driver() -> tuple[str | None, int]:
+def driver_and_gpus() -> tuple[str | None, int]:
     """The driver's version and the number of GPUs that it gives this process."""
     try:
         cuda = ctypes.CDLL("libcuda.so.1")

@@ -19,6 +19,9 @@ KERAS_BACKENDS = ("tensorflow", "jax", "torch")
 
 DEFAULT = "tensorflow"
 
+SHARED_GPU = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+"""Variables for processes that share a GPU: each framework would take all of its memory at once."""
+
 _EXTRAS = {"jax": "jax", "torch": "torch"}
 """The extra that brings a package; the others come with specc."""
 

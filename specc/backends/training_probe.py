@@ -15,14 +15,11 @@ from collections.abc import Iterable
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-from specc.backends.frameworks import KERAS_BACKENDS, choose_backend, import_keras
+from specc.backends.frameworks import KERAS_BACKENDS, SHARED_GPU, choose_backend, import_keras
 from specc.backends.silence import Output, captured, last_line
 
 TIMEOUT = 180
 """Seconds; a first use of CUDA compiles for a while."""
-
-# Several processes share the GPU for a moment: none of them may take all of its memory.
-SHARING = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 
 
 class Trained(NamedTuple):
@@ -44,7 +41,7 @@ def probe_training(backends: Iterable[str] = KERAS_BACKENDS) -> tuple[Trained, .
     wanted = [name for name in backends if find_spec(name) is not None]
     environment = {
         **os.environ,
-        **SHARING,
+        **SHARED_GPU,  # several processes use it for a moment
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
     }
     processes = [

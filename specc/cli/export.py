@@ -250,8 +250,44 @@ def _job_of_file(path: str, options: argparse.Namespace) -> Job:
     return Job(os.path.splitext(os.path.basename(path))[0], pair, None, options, {})
 
 
-def with_block(model: Model, options: argparse.Namespace) -> argparse.Namespace:
+def by_block(model: Model, help: str) -> dict[str, Any]:
+    """How `specc export --onnx` without an option exports a model: as its `export` block says.
+
+    Args:
+        help: what to do where the block asks for samples.
+
+    Returns:
+        Arguments of `export_verified`.
+
+    Raises:
+        UsageError: where it asks for samples.
+    """
+    parser = argparse.ArgumentParser()
+    configure(parser)
+    return arguments_of(with_block(model, parser.parse_args(["--onnx"]), help))
+
+
+def arguments_of(options: argparse.Namespace) -> dict[str, Any]:
+    """What options say, as arguments of `export_verified`."""
+    return {
+        "opset": options.opset,
+        "via": options.via,
+        "without": options.without,
+        "precision": precision_of(options),
+        "quantization": quantization_of(options),
+        "evaluate": options.evaluate,
+        "external_data": options.external_data,
+        "provider": options.provider,
+    }
+
+
+def with_block(
+    model: Model, options: argparse.Namespace, help: str = "name some: `--calibrate FILE`"
+) -> argparse.Namespace:
     """The options, with what the model's `export` block says where these say nothing.
+
+    Args:
+        help: what to do where the block asks for samples, and there are none.
 
     Raises:
         UsageError: where the two together make no sense.
@@ -273,7 +309,7 @@ def with_block(model: Model, options: argparse.Namespace) -> argparse.Namespace:
         raise UsageError(
             f'the `export` block of `{model.name}` says quantize = "static", which takes the '
             "ranges of values from samples",
-            "name some: `--calibrate FILE`",
+            help,
         )
     both = argparse.Namespace(**vars(options))
     for name, value in entries.items():
@@ -285,7 +321,6 @@ def with_block(model: Model, options: argparse.Namespace) -> argparse.Namespace:
 
 def export_model(job: Job, target: str) -> VerifiedExport:
     """Export one model; its file appears only where the report is good."""
-    options = job.options
     from specc.verification.verified_export import export_verified
 
     with progress(f"exporting {job.name}") as say:
@@ -296,14 +331,7 @@ def export_model(job: Job, target: str) -> VerifiedExport:
             target,
             weights,
             labels=job.labels,
-            opset=options.opset,
-            via=options.via,
-            without=options.without,
-            precision=precision_of(options),
-            quantization=quantization_of(options),
-            evaluate=options.evaluate,
-            external_data=options.external_data,
-            provider=options.provider,
+            **arguments_of(job.options),
             say=say,
         )
     if found.fallen_back:

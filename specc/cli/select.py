@@ -74,13 +74,13 @@ def program_of(options: argparse.Namespace, path: str) -> Program:
     return compile_program(read_source(path), params, layers)
 
 
-def add_output_option(parser: argparse.ArgumentParser) -> None:
+def add_output_option(parser: argparse.ArgumentParser, default: str = OUTPUT_DIRECTORY) -> None:
     parser.add_argument(
         "-o",
         "--output-dir",
         metavar="DIR",
-        default=OUTPUT_DIRECTORY,
-        help=f"where the files go (default: {OUTPUT_DIRECTORY})",
+        default=default,
+        help=f"where the files go (default: {default})",
     )
 
 

@@ -117,6 +117,7 @@ def _done(
         backend=backend,
     )
     paths = paths_of(options.output_dir, model.name)
+    how = _export_of(model, paths.keras) if options.export else {}
     if options.resume:
         _require_checkpoint(paths.checkpoints)
     progress.say("reading the data")
@@ -140,7 +141,7 @@ def _done(
             progress.say(f"exporting {model.name}")
             written = [trained.paths.keras]
             with saying_what_was_written(written):
-                exported = export_trained(model, dataset, settings, trained)
+                exported = export_trained(model, dataset, settings, trained, how)
                 if not exported.report.ok:
                     raise SpecError(exported.report.diagnostics)
         return trained, exported, 0
@@ -153,6 +154,14 @@ def _done(
         return None, None, stopped.status
     finally:
         progress.end()
+
+
+def _export_of(model: Model, weights: str) -> dict[str, Any]:
+    """How the model is exported, known before it is trained for hours."""
+    from specc.cli.export import by_block
+
+    words = f"specc export --onnx {model.source.name} --weights {weights} --calibrate FILE"
+    return by_block(model, f"train without --export, then `{words}`")
 
 
 def _require_checkpoint(folder: str) -> None:

@@ -33,6 +33,8 @@ def heading(plan: Plan) -> str:
     ]
     if at_once > 1:
         parts.append(f"{at_once} steps an execution")
+    if plan.resident:
+        parts.append("data on the device")
     begin = f"training {plan.model}: {', '.join(parts)}"
     if plan.epoch or plan.step:
         after = f", step {plan.step}" if plan.step else ""

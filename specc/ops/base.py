@@ -76,6 +76,10 @@ class Operation:
             setattr(self, name, self.signature[name].kind.normalize(value))
         self.validate()
 
+    def __reduce__(self) -> Any:
+        """By its name: classes that `element_wise` and its like make stand in no module."""
+        return _again, (self.operation_name, self.given)
+
     # ------------------------------------------------ what an operation may define
 
     def validate(self) -> None:
@@ -155,3 +159,12 @@ class Operation:
         if batched and not self.may_merge_batch and not all(x.batched for x in outputs):
             raise Refused(errors.batch_axis_used, None, batched[0])
         return outputs
+
+
+def _again(name: str, given: dict[str, Any]) -> Operation:
+    """An operation of a pickle."""
+    from specc.ops import find_operation
+
+    found = find_operation(name)
+    assert found is not None
+    return found(**given)

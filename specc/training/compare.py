@@ -7,39 +7,20 @@ import io
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from specc.files import UsageError, replacing
 from specc.records import fresh, record
-from specc.training.dataset import Dataset
-from specc.training.engine import train
-from specc.training.load import load_dataset
-from specc.training.progress import Progress, Row
+from specc.training.runs import Outcome
 from specc.training.statistics import Difference, Interval, holm, interval_of, paired
-from specc.training.variants import Variant, folder_of
+from specc.training.variants import Variant
 
 LOWER_IS_BETTER = ("loss", "error", "crossentropy", "divergence", "hinge", "poisson")
 """Parts of the names of metrics that are to be small."""
 SIGNIFICANT = 0.05
-
-
-@record
-class Outcome:
-    """One run: a variant with one seed."""
-
-    variant: str
-    seed: int
-    metrics: Row
-    metrics_of: str
-    history: list[Row]
-    seconds_per_epoch: float | None
-    keras: str
-    """The path of the trained model."""
-    already: bool
-    """It was finished before."""
 
 
 @record
@@ -68,33 +49,18 @@ class Comparison:
     verdict: str
     outcomes: list[Outcome] = fresh(default_factory=list[Outcome])
 
+    @property
+    def decimals(self) -> int:
+        """Behind the point, as people are shown the metric."""
+        return decimals_of(self.standings)
 
-def run_variants(
-    variants: Sequence[Variant], seeds: Sequence[int], out: str, progress: Progress
-) -> Iterator[Outcome]:
-    """Train every variant with every seed, or take what is there; seed by seed, so that what there
-    is of an interrupted comparison is paired.
 
-    Raises:
-        Stopped: where SIGINT or SIGTERM came; the same call goes on there.
-        SpecError, UsageError: as `train` raises them.
-    """
-    datasets: list[Dataset] = [load_dataset(v.program, v.model) for v in variants]
-    for seed in seeds:
-        for variant, dataset in zip(variants, datasets, strict=True):
-            folder = os.path.join(out, folder_of(variant.name), f"seed-{seed}")
-            settings = variant.settings.instead(seed=seed)
-            run = train(variant.model, dataset, settings, out=folder, progress=progress)
-            yield Outcome(
-                variant.name,
-                seed,
-                run.metrics,
-                run.metrics_of,
-                run.history,
-                run.seconds_per_epoch,
-                run.paths.keras,
-                run.already,
-            )
+def decimals_of(standings: Sequence[Standing]) -> int:
+    """Four digits behind the point, or as many as leave two of the narrowest interval."""
+    halves = [standing.metric.half for standing in standings]
+    halves += [s.difference.half for s in standings if s.difference is not None]
+    least = min((half for half in halves if half > 0), default=1.0)  # NaN is not above 0
+    return min(10, max(4, 1 - math.floor(math.log10(least))))
 
 
 def metric_of(outcomes: Sequence[Outcome], wanted: str | None) -> str:
@@ -155,6 +121,7 @@ def lower_is_better(metric: str) -> bool:
 def _verdict(standings: Sequence[Standing], metric: str, seeds: int) -> str:
     """What there is to say, in a sentence for each that is compared with the first."""
     first = standings[0].variant
+    digits = decimals_of(standings)
     said: list[str] = []
     for standing in standings[1:]:
         difference = standing.difference
@@ -163,7 +130,7 @@ def _verdict(standings: Sequence[Standing], metric: str, seeds: int) -> str:
             said.append(f"one seed tells nothing of `{standing.variant}` and `{first}`: take more")
             continue
         figures = (
-            f"{difference.mean:+.4f} ± {difference.half:.4f} {metric}, "
+            f"{difference.mean:+.{digits}f} ± {difference.half:.{digits}f} {metric}, "
             f"p = {difference.p:.2g}, {seeds} seeds"
         )
         pair = f"`{standing.variant}` and `{first}`"

@@ -29,6 +29,7 @@ from specc.training.locate import Replay, first_not_finite
 from specc.training.machine import be_deterministic, device_in_use
 from specc.training.outputs import Paths, Result, paths_of, read_result, write_result
 from specc.training.progress import Plan, Progress, Row, Silent
+from specc.training.resident import resident_feed, stays_on_device
 from specc.training.settings import Settings
 from specc.training.signals import StopRequest, stop_requests
 
@@ -63,7 +64,12 @@ class _Run:
     """What the steps of `train` share."""
 
     def __init__(
-        self, model: Model, dataset: Dataset, settings: Settings, progress: Progress
+        self,
+        model: Model,
+        dataset: Dataset,
+        settings: Settings,
+        progress: Progress,
+        resident: bool | None = None,
     ) -> None:
         self.model = model
         self.settings = settings
@@ -82,19 +88,26 @@ class _Run:
         self.steps = steps
         self.train = train
         self.executed = steps_of_an_execution(model.graph, settings, steps, self.device)
+        here = stays_on_device(train, keras_backend(), self.device)
+        self.resident = here if resident is None else resident
         self.validation = self._other(dataset.validation)
         self.test = self._other(dataset.test)
 
     def feed(self) -> Feed:
+        return feed_of(keras_backend(), self.train, self.settings.batch_size, **self._epochs())
+
+    def _epochs(self) -> dict[str, Any]:
         seed = self.settings.seed if self.settings["shuffle"] else None
-        return feed_of(
-            keras_backend(),
-            self.train,
-            self.settings.batch_size,
-            seed=seed,
-            steps=self.steps,
-            weights=self.weights,
-        )
+        return {"seed": seed, "steps": self.steps, "weights": self.weights}
+
+    def settled(self, built: BuiltModel, feed: Feed) -> Feed:
+        """What a compiled model is trained with: the feed, or one of data on the device."""
+        if not self.resident:
+            return feed
+        size = self.settings.batch_size
+        found = resident_feed(keras_backend(), self.train, size, **self._epochs())
+        found.attach(built.keras_model)
+        return found
 
     def _other(self, part: Any) -> Feed | None:
         size = self.settings["validation_batch_size"] or self.settings.batch_size
@@ -115,6 +128,7 @@ def train(
     name: str | None = None,
     restart: bool = False,
     progress: Progress | None = None,
+    resident: bool | None = None,
 ) -> TrainedRun:
     """Train a model, or go on where an earlier run of the same ended.
 
@@ -122,6 +136,7 @@ def train(
         out: the folder for the results and the checkpoints.
         name: what they are called; the model's name unless it is said.
         restart: forget an earlier run.
+        resident: whether the data stay on the device; where they gain by it unless it is said.
 
     Raises:
         UsageError: where an earlier run was another one, or a file cannot be written.
@@ -134,7 +149,7 @@ def train(
     checkpoints = Checkpoints(paths.checkpoints)
     be_deterministic(settings)
     progress.say(f"building {model.name} with Keras")
-    run = _Run(model, dataset, settings, progress)
+    run = _Run(model, dataset, settings, progress, resident)
     with checkpoints.locked(), stop_requests() as request:
         built, feed = run.compiled(run.executed)
         identity = identity_of(built.keras_model, dataset, settings, run.executed)
@@ -148,8 +163,8 @@ def train(
         for note in notes:
             progress.note(note)
         fit = Fit(
-            built.keras_model, settings, feed, run.validation, callbacks, checkpoints,
-            identity, progress, request,
+            built.keras_model, settings, run.settled(built, feed), run.validation, callbacks,
+            checkpoints, identity, progress, request,
         )  # fmt: skip
         if checkpoint is not None:
             fit.take(checkpoint)
@@ -211,6 +226,7 @@ def _fit(run: _Run, fit: Fit, checkpoints: Checkpoints) -> None:
         Plan(
             run.model.name, len(run.train), run.steps, settings.epochs, settings.batch_size,
             run.executed, keras_backend(), run.device, fit.epoch, fit.step,
+            run.resident,
         )
     )  # fmt: skip
     try:

@@ -75,7 +75,7 @@ class Feed(Protocol):
         ...
 
 
-class _Samples:
+class Samples:
     """The columns of a feed, and how they are put together again for Keras."""
 
     def __init__(self, part: Part, weights: Weighted | None) -> None:
@@ -102,7 +102,7 @@ class NumpyFeed:
         steps: int | None = None,
         weights: Weighted | None = None,
     ) -> None:
-        self.samples = _Samples(part, weights)
+        self.samples = Samples(part, weights)
         self.part = Part(part.inputs, (*part.targets, *self.samples.weights))
         self.batch_size = batch_size
         self.seed = seed
@@ -126,7 +126,7 @@ class TensorFlowFeed:
         steps: int | None = None,
         weights: Weighted | None = None,
     ) -> None:
-        self.samples = _Samples(part, weights)
+        self.samples = Samples(part, weights)
         self.count = len(part)
         self.batch_size = batch_size
         self.seed = seed

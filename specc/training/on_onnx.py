@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from specc.api import Model
@@ -33,14 +34,23 @@ class Exported:
 
 
 def export_trained(
-    model: Model, dataset: Dataset, settings: Settings, trained: TrainedRun
+    model: Model,
+    dataset: Dataset,
+    settings: Settings,
+    trained: TrainedRun,
+    how: Mapping[str, Any],
 ) -> Exported:
-    """Write the verified ONNX file of a run; it is not there where the report is bad."""
+    """Write the verified ONNX file of a run; it is not there where the report is bad.
+
+    Args:
+        how: arguments of `export_verified`.
+    """
     path = trained.paths.keras
     keras_model = load_keras(path, model.graph)
     built = trained.built or adopt(model.graph, keras_model)
     weights, target = describe_file(path), trained.paths.onnx
-    report = export_verified(built, model.source, target, weights, labels=model.labels).report
+    found = export_verified(built, model.source, target, weights, labels=model.labels, **how)
+    report = found.report
     part, name = (dataset.test, "test") if dataset.test else (dataset.validation, "validation")
     if not report.ok or part is None:
         return Exported(report, {}, "")

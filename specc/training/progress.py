@@ -27,6 +27,8 @@ class Plan:
     epoch: int = 0
     """The epochs that are done already."""
     step: int = 0
+    resident: bool = False
+    """The data stay on the device."""
 
 
 class Progress(Protocol):

@@ -119,8 +119,12 @@ def test_a_comparison_and_the_same_again(
     assert 0 < one["latency"] < 1
     assert found["written"] == ["out/runs.csv", "out/comparison.json", "out/curves.png"]
 
-    assert main([*command, "--seeds", "3", "--no-latency"]) == 0
+    assert main([*command, "--seeds", "3", "--no-latency", "--html", "page.html"]) == 0
     shown = capsys.readouterr()
+    assert "out/curves.png, page.html" in shown.out
+    page = Path("page.html").read_text(encoding="utf-8")
+    assert found["verdict"].partition(": ")[2] in page
+    assert page.count('class="dot"') == 6 + 3
     assert "done" not in shown.err
     assert found["verdict"].split(":")[0] in shown.out
 

@@ -71,7 +71,7 @@ class Prepared:
     def train(self, out: str = "out", **more: Any) -> Any:
         from specc.training.engine import train
 
-        names = ("restart", "progress")
+        names = ("restart", "progress", "resident")
         own = {name: more.pop(name) for name in names if name in more}
         settings = self.settings(**{"deterministic": None, **more})
         return train(self.model, self.data(), settings, out=str(self.folder / out), **own)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -16,41 +14,12 @@ import pytest
 from specc.cli.main import main
 from specc.verification.page.histogram import histogram
 from specc.verification.page.render import page
+from tests.browser import CHROMIUM, SCREEN, chromium, laid_out
 from verification.subjects import Subjects, change, node_of, one_percent
 
 Printed = pytest.CaptureFixture[str]
 
 CPU = ("--provider", "cpu")
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
-                None)  # fmt: skip
-
-SCREEN = 1280, 800
-
-MEASURE = """
-<script>
-  // Where each text that is looked for ends on the page, as long as it is on the first screen.
-  const found = {};
-  for (const wanted of WANTED) {
-    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-    while (walker.nextNode()) {
-      const at = walker.currentNode.textContent.indexOf(wanted);
-      if (at < 0 || walker.currentNode.parentElement.tagName === "SCRIPT") continue;
-      const range = document.createRange();
-      range.setStart(walker.currentNode, at);
-      range.setEnd(walker.currentNode, at + wanted.length);
-      const box = range.getBoundingClientRect();
-      found[wanted] = [box.left, box.top, box.right, box.bottom];
-      break;
-    }
-  }
-  const measured = document.createElement("pre");
-  measured.id = "measured";
-  measured.textContent = JSON.stringify(
-    {found, width: document.documentElement.scrollWidth, size: [innerWidth, innerHeight]});
-  document.body.append(measured);
-</script>
-"""
 
 
 @pytest.fixture(scope="session")
@@ -72,15 +41,6 @@ def files(place: Path, subjects: Subjects) -> Path:
     change(file, "dense_2/kernel", one_percent)
     onnx.save(file, "weight.onnx")
     return place
-
-
-def chromium(path: Path, *options: str) -> str:
-    assert CHROMIUM is not None
-    command = [
-        CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
-        f"--window-size={SCREEN[0]},{SCREEN[1]}", *options, path.as_uri(),
-    ]  # fmt: skip
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
 
 
 # --------------------------------------------------------------------------------- data
@@ -185,15 +145,7 @@ def test_the_first_screen_names_layer_and_line(tmp_path: Path) -> None:
     assert main(["verify", "small.spec", "activation.onnx", *CPU, "--html", "report.html"]) == 1
     text = Path("report.html").read_text("utf-8")
     wanted = ["First difference", "dense_1", "small.spec:6", 'Dense(4, activation="elu")']
-    # The page's own policy lets no script run, so the measuring copy is without it.
-    script = MEASURE.replace("WANTED", json.dumps(wanted))
-    free = re.sub(r"<meta http-equiv=[^>]*>\n", "", text).replace("</main>", f"</main>{script}")
-    measured = tmp_path / "measured.html"
-    measured.write_text(free, encoding="utf-8")
-    shown = chromium(measured, "--dump-dom")
-    found = re.search(r'<pre id="measured">(.*?)</pre>', shown, re.DOTALL)
-    assert found is not None
-    data = json.loads(found[1].replace("&quot;", '"'))
+    data = laid_out(text, wanted, tmp_path)
     assert set(data["found"]) == set(wanted)
     for what, (left, top, right, bottom) in data["found"].items():
         assert 0 <= left < right <= SCREEN[0], what
@@ -201,6 +153,6 @@ def test_the_first_screen_names_layer_and_line(tmp_path: Path) -> None:
     assert data["width"] <= SCREEN[0]  # nothing to scroll sideways for
 
     picture = tmp_path / "report.png"
-    chromium(Path("report.html").resolve(), f"--screenshot={picture}")
+    chromium(Path("report.html"), f"--screenshot={picture}")
     assert picture.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     assert picture.stat().st_size > 20_000  # an empty page of that size has some 5 KB

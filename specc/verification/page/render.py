@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from importlib.resources import files
-from string import Template
 from typing import Any
 
-from specc._version import __version__
+from specc.verification.page.document import document, footer
 from specc.verification.page.sections import (
     backends,
     charts,
@@ -46,17 +44,11 @@ def page(report: Data, sources: Mapping[str, str] | None = None) -> str:
                 section(report)
                 for section in (backends, charts, layers, parameters, inputs, tolerance)
             ),
-            _footer(),
+            footer("The same report as data: <code>specc verify --json</code>."),
         )
         if part
     )
-    template = files("specc.verification.page").joinpath("template.html").read_text("utf-8")
-    return Template(template).substitute(title=escape(_title(report)), body=body)
-
-
-def _footer() -> str:
-    same = "The same report as data: <code>specc verify --json</code>."
-    return f"<footer>Written by specc {escape(__version__)}. {same}</footer>"
+    return document(_title(report), body)
 
 
 def _title(report: Data) -> str:
