@@ -20,7 +20,7 @@ from specc.cli.select import (
 from specc.cli.supervised import supervised
 from specc.diagnostics.diagnostic import SpecError
 from specc.files import UsageError
-from specc.training.distribution import TIMEOUT, Distribution, Spread, only_known
+from specc.training.distribution import TIMEOUT, Distribution, Spread, layout_of, only_known
 from specc.training.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -39,6 +39,11 @@ EXAMPLES = """examples:
 
 The same command again goes on where a run was interrupted, or says that it is finished; with more
 epochs it goes on too. Ctrl-C ends a run between two steps, with a checkpoint."""
+
+
+OF_A_DISTRIBUTION = (
+    "distribute", "devices", "coordinator", "processes", "process", "timeout", "layout", "split",
+)  # fmt: skip
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -84,8 +89,9 @@ def _add_distribution(parser: argparse.ArgumentParser) -> None:
     spread = parser.add_argument_group("more than one device (docs/training.md)")
     spread.add_argument(
         "--distribute",
-        choices=("data",),
-        help="a part of each batch on each device: all GPUs of the machine; TensorFlow and JAX",
+        choices=("data", "model"),
+        help="data: a part of each batch on each device, all GPUs of the machine; TensorFlow and "
+        "JAX. model: parts of the weights, as --layout says; only JAX",
     )
     spread.add_argument(
         "--devices",
@@ -108,6 +114,26 @@ def _add_distribution(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help=f"to wait for other processes, and until one is lost (default: {TIMEOUT})",
     )
+    spread.add_argument(
+        "--layout",
+        action="append",
+        type=_layout,
+        metavar="PATTERN=AXES",
+        help="'dense.*/kernel=None,model' parts kernels by their columns; may be given repeatedly",
+    )
+    spread.add_argument(
+        "--split",
+        type=positive,
+        metavar="N",
+        help="part weights among N devices; groups of N share a batch (default: all devices)",
+    )
+
+
+def _layout(text: str) -> tuple[str, tuple[str | None, ...]]:
+    try:
+        return layout_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _number(text: str) -> int:
@@ -124,8 +150,10 @@ def run(options: argparse.Namespace) -> int:
     """Train a model of the spec."""
     if options.resume and options.restart:
         raise UsageError("--resume goes on with an earlier run and --restart forgets it")
-    names = ("distribute", "devices", "coordinator", "processes", "process", "timeout")
-    wished = only_known({name: getattr(options, name) for name in names})
+    values = {name: getattr(options, name) for name in OF_A_DISTRIBUTION}
+    if options.layout is not None:
+        values["layout"] = dict(options.layout)
+    wished = only_known(values)
     if wished is None or not wished.several:
         return _run(options, wished)
 

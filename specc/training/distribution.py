@@ -11,6 +11,7 @@ continued with another one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
@@ -31,10 +32,19 @@ AUTO = "auto"
 """A coordinator that JAX finds by itself, under Slurm, Open MPI, Kubernetes or on a Cloud TPU."""
 
 
+BATCH, MODEL = "batch", "model"
+"""The axes of a mesh of devices: parts of a batch along the one, parts of weights on the other."""
+
+Layouts = dict[str, tuple[str | None, ...]]
+"""Regular expressions for the paths of weights, and along which axis each of theirs is parted."""
+
+
 @record
 class Distribution:
     """What is wished for: by the command line, or from Python."""
 
+    how: str = "data"
+    """"data": all weights on each device; "model": parts of them."""
     devices: int | None = None
     """Of each process; None for every GPU. Without a GPU, into how many the CPU is parted."""
     coordinator: str | None = None
@@ -44,6 +54,11 @@ class Distribution:
     """The number of this one, from 0."""
     timeout: int = TIMEOUT
     """Seconds: for the others to come, and for one to answer."""
+    layout: Layouts | None = None
+    """For "model"."""
+    split: int | None = None
+    """For "model": among how many devices weights are parted; None for all. The other devices
+    have copies, and each copy a part of the batch."""
 
     @property
     def several(self) -> bool:
@@ -55,7 +70,9 @@ class Spread:
     """A run on one device; the base of those on several."""
 
     devices = 1
-    """Of all processes together: into how many parts a batch goes."""
+    """Of all processes together."""
+    replicas = 1
+    """Into how many parts a batch goes."""
     processes = 1
     process = 0
     one_step = False
@@ -97,9 +114,15 @@ class Spread:
 
     def parts(self, count: int, batch_size: int, steps: int | None = None) -> bool:
         """Whether the devices can have equal parts of each batch of an epoch, the last included."""
-        return not batch_size % self.devices and not last_batch(count, batch_size, steps) % (
-            self.devices
-        )
+        last = last_batch(count, batch_size, steps)
+        return not batch_size % self.replicas and not last % self.replicas
+
+    def built(self, model: Any) -> None:
+        """Look at the Keras model that was made in the scope.
+
+        Raises:
+            UsageError: where it cannot be spread as was wished for.
+        """
 
     def share(self, make: Callable[[], bytes]) -> bytes:
         """What the first process makes, on every one.
@@ -109,8 +132,8 @@ class Spread:
         """
         return make()
 
-    def agree(self, identity: dict[str, str]) -> None:
-        """Make sure that the processes train the same.
+    def agree(self, make: Callable[[], dict[str, str]]) -> None:
+        """Make sure that the processes train the same, of which `make` gives the parts.
 
         Raises:
             UsageError: on all of them, where they do not.
@@ -139,7 +162,7 @@ def require_parts(spread: Spread, count: int, batch_size: int, steps: int) -> No
     Raises:
         UsageError: where one does not.
     """
-    number = spread.devices
+    number = spread.replicas
     if batch_size % number:
         near = max(number, round(batch_size / number) * number)
         raise UsageError(
@@ -191,6 +214,7 @@ def check_wish(wished: Distribution, backend: str) -> None:
             "Keras trains on one device with PyTorch",
             "`--backend tensorflow` has the devices of a machine, `--backend jax` several machines",
         )
+    _check_layouts(wished, backend)
     numbers = (wished.processes, wished.process)
     if not wished.several:
         if numbers != (None, None):
@@ -231,6 +255,45 @@ def check_wish(wished: Distribution, backend: str) -> None:
         )
 
 
+def _check_layouts(wished: Distribution, backend: str) -> None:
+    if wished.how == "data":
+        if wished.layout or wished.split:
+            raise UsageError(
+                "with `--distribute data` each device has all weights",
+                "`--distribute model` parts them as --layout says",
+            )
+        return
+    if backend != "jax":
+        raise UsageError("Keras parts weights on JAX only", "`--backend jax`")
+    if wished.several:
+        raise UsageError(
+            "weights are parted among the devices of one process only",
+            "leave out --coordinator, or `--distribute data`",
+        )
+    if not wished.layout:
+        raise UsageError(
+            "`--distribute model` needs to know which weights are parted along which axis",
+            "such as `--layout 'dense.*/kernel=None,model'`: the kernels, by their columns",
+        )
+
+
+def layout_of(text: str) -> tuple[str, tuple[str | None, ...]]:
+    """A pattern and its axes, of the form `PATTERN=AXIS,AXIS`.
+
+    Raises:
+        ValueError: with the reason, where it is none.
+    """
+    pattern, equals, axes = text.rpartition("=")
+    names = [axis.strip() for axis in axes.split(",")]
+    if not equals or not pattern or any(n not in (BATCH, MODEL, "None") for n in names):
+        raise ValueError(f"`{text}` is not PATTERN=AXIS,AXIS with axes `model`, `batch` or `None`")
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"`{pattern}` is no regular expression: {error}") from None
+    return pattern, tuple(None if name == "None" else name for name in names)
+
+
 def require_devices(found: int, wished: Distribution, kind: str) -> None:
     """Make sure that there are as many devices as are wished for, and several.
 
@@ -259,8 +322,9 @@ def only_known(values: dict[str, Any]) -> Distribution | None:
         UsageError: where some are given, and that the run is spread is not.
     """
     given = {name: value for name, value in values.items() if value is not None}
-    if given.pop("distribute", None):
-        return Distribution(**given)
+    how = given.pop("distribute", None)
+    if how is not None:
+        return Distribution(how, **given)
     if given:
         name = next(iter(given))
         raise UsageError(f"`--{name}` is for runs that are spread", "add `--distribute data`")

@@ -27,7 +27,7 @@ from specc.training.executions import steps_of_an_execution
 from specc.training.feed import Feed, feed_of, weighted
 from specc.training.fit import Fit
 from specc.training.guard import NotFinite
-from specc.training.identity import identity_of
+from specc.training.identity import digest, identity_of, unbuilt
 from specc.training.locate import Replay, first_not_finite
 from specc.training.machine import be_deterministic, device_in_use
 from specc.training.outputs import Paths, Result, paths_of, read_result, write_result
@@ -168,10 +168,12 @@ def train(
         request = stack.enter_context(stop_requests(alone=spread.alone))
         feed = run.feed()
         with spread.scope():
+            data = digest(dataset)
+            spread.agree(lambda: unbuilt(model, data, settings))
             built = run.compiled(1 if spread.one_step else run.executed)
+            spread.built(built.keras_model)
             # Of the steps that the rule gives: they matter as little as the devices do.
-            identity = identity_of(built.keras_model, dataset, settings, run.executed)
-            spread.agree({**identity, "epochs": str(settings.epochs)})
+            identity = identity_of(built.keras_model, data, settings, run.executed)
 
             def look() -> Start:
                 stack.enter_context(checkpoints.locked())

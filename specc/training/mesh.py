@@ -48,9 +48,21 @@ class Mesh(Spread):
         here = [d for d in jax.devices() if d.process_index == jax.process_index()]
         require_devices(len(here), wished, here[0].platform.upper())
         self.processes, self.process = jax.process_count(), jax.process_index()
-        mesh = self._chosen()
-        self.devices = len(mesh)
-        self._distribution = _Data(self, [f"{d.platform}:{d.id}" for d in mesh])
+        names = [f"{d.platform}:{d.id}" for d in self._chosen()]
+        self.devices = self.replicas = len(names)
+        if wished.how == "data":
+            self._distribution = _Data(self, names)
+            return
+        from specc.training.layouts import Parted
+
+        split = wished.split or len(names)
+        if len(names) % split:
+            raise UsageError(
+                f"{len(names)} devices do not go into groups of {split}",
+                "--split has to divide the number of devices",
+            )
+        self.replicas = len(names) // split
+        self._distribution = Parted(self, names, wished.layout or {}, split)
 
     def _join(self) -> None:
         """Wait for the other processes. JAX ends this one where that takes too long."""
@@ -121,6 +133,11 @@ class Mesh(Spread):
             time.sleep(self.wished.timeout + GRACE)
             raise DeviceError(f"another process is lost: {_line(error)}") from None
 
+    def built(self, model: Any) -> None:
+        if isinstance(self._distribution, _Data):
+            return
+        self._distribution.check(model)
+
     def share(self, make: Callable[[], bytes]) -> bytes:
         if self.alone:
             return make()
@@ -132,25 +149,29 @@ class Mesh(Spread):
                 content = b"\1" + json.dumps([str(error), error.help]).encode()
         content = _from_first(content)
         if content[:1] == b"\1":
+            self.end()  # together: who is left by another one says only that
             raise UsageError(*json.loads(content[1:]))
         return content[1:]
 
-    def agree(self, identity: dict[str, str]) -> None:
+    def agree(self, make: Callable[[], dict[str, str]]) -> None:
         if self.alone:
             return
+        identity = {**make(), "jax": jax.__version__}
         firsts = json.loads(self.share(lambda: json.dumps(identity).encode()))
         other = sorted(n for n in {*firsts, *identity} if firsts.get(n) != identity.get(n))
         differing = multihost_utils.process_allgather(np.array([bool(other)])).reshape(-1)
         if not differing.any():
             return
+        self.end()
         number = int(differing.argmax())
-        what = "it says what is another"
+        what = "it says what differs"
         if other:
             number = self.process
-            what = "what is another is " + ", ".join(f"`{name}`" for name in other)
+            what = ", ".join(f"`{name}`" for name in other)
+            what += " differs" if len(other) == 1 else " differ"
         raise UsageError(
             f"process {number} would not train what process 0 does: {what}",
-            "each needs the same spec, options and data",
+            "all of them need the same spec, data, options and versions",
         )
 
     def wish(self, request: StopRequest) -> int | None:

@@ -49,7 +49,7 @@ class Mirrored(Spread):
         devices = devices[: wished.devices]
         with captured(Output()):  # it says what it takes
             self._strategy = tf.distribute.MirroredStrategy(devices)
-        self.devices = len(devices)
+        self.devices = self.replicas = len(devices)
 
     def check(self, graph: Graph, settings: Settings) -> list[str]:
         if settings["steps_per_execution"] not in ("auto", 1):
