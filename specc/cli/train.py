@@ -197,6 +197,7 @@ def _done(
     from specc.training.outputs import paths_of
     from specc.training.settings import settings_of
     from specc.training.signals import Stopped
+    from specc.training.start import require_checkpoint
 
     backend = options.backend or backend_wanted()
     settings = settings_of(
@@ -210,8 +211,8 @@ def _done(
         backend=backend,
     )
     paths = paths_of(options.output_dir, model.name)
-    if options.resume:
-        _require_checkpoint(paths.checkpoints)
+    if options.resume and not (wished and wished.several):  # the first one will look
+        require_checkpoint(paths.checkpoints)
     spread = None
 
     def choose() -> Spread:
@@ -237,6 +238,7 @@ def _done(
             settings,
             out=options.output_dir,
             restart=options.restart,
+            resume=options.resume,
             progress=progress,
             spread=spread,
         )
@@ -262,15 +264,6 @@ def _done(
         return None, None, stopped.status
     finally:
         progress.end()
-
-
-def _require_checkpoint(folder: str) -> None:
-    from specc.training.checkpoint import Checkpoints
-
-    if not Checkpoints(folder).paths():
-        raise UsageError(
-            f"there is no checkpoint in `{folder}` to go on from", "start without --resume"
-        )
 
 
 def _model(program: Program, options: argparse.Namespace) -> Model:

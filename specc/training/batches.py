@@ -40,11 +40,13 @@ def shared(indices: Array, batch_size: int, share: Share) -> Array:
     """What is in a share of each batch, in the order of the batches.
 
     Args:
-        indices: of samples, batch after batch; the last one may be smaller.
+        indices: of samples, batch after batch; the last one may be smaller, and is left out where
+            it does not go into equal parts.
     """
     number, of = share
     whole = len(indices) // batch_size * batch_size
-    parts = (indices[:whole].reshape(-1, of, batch_size // of), indices[whole:].reshape(1, of, -1))
+    rest = indices[whole:] if (len(indices) - whole) % of == 0 else indices[:0]
+    parts = (indices[:whole].reshape(-1, of, batch_size // of), rest.reshape(1, of, -1))
     return np.concatenate([part[:, number].reshape(-1) for part in parts])
 
 

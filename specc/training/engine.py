@@ -34,7 +34,7 @@ from specc.training.outputs import Paths, Result, paths_of, read_result, write_r
 from specc.training.progress import Plan, Progress, Row, Silent
 from specc.training.settings import Settings
 from specc.training.signals import Stopped, StopRequest, stop_requests
-from specc.training.start import Start, earlier, shared_start, start_of
+from specc.training.start import Start, earlier, require_checkpoint, shared_start, start_of
 
 
 @record
@@ -137,6 +137,7 @@ def train(
     out: str = "build",
     name: str | None = None,
     restart: bool = False,
+    resume: bool = False,
     progress: Progress | None = None,
     spread: Spread | None = None,
 ) -> TrainedRun:
@@ -146,6 +147,7 @@ def train(
         out: the folder for the results and the checkpoints.
         name: what they are called; the model's name unless it is said.
         restart: forget an earlier run.
+        resume: there has to be one.
         spread: over several devices, begun; of several processes only the first one writes.
 
     Raises:
@@ -176,6 +178,8 @@ def train(
             identity = identity_of(built.keras_model, data, settings, run.executed)
 
             def look() -> Start:
+                if resume:
+                    require_checkpoint(checkpoints.folder)
                 stack.enter_context(checkpoints.locked())
                 if restart:
                     checkpoints.clear()

@@ -11,7 +11,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import jax
@@ -42,7 +42,8 @@ class Mesh(Spread):
     def begin(self) -> None:
         wished = self.wished
         if wished.devices is not None:  # parts of the CPU, where there is nothing else
-            jax.config.update("jax_num_cpu_devices", wished.devices)
+            with suppress(RuntimeError):  # JAX has looked at them already; what there is counts
+                jax.config.update("jax_num_cpu_devices", wished.devices)
         if wished.several:
             self._join()
         here = [d for d in jax.devices() if d.process_index == jax.process_index()]

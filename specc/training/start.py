@@ -47,6 +47,18 @@ def earlier(
     return checkpoint
 
 
+def require_checkpoint(folder: str) -> None:
+    """Make sure that there is a checkpoint in a folder.
+
+    Raises:
+        UsageError: where there is none.
+    """
+    if not Checkpoints(folder).paths():
+        raise UsageError(
+            f"there is no checkpoint in `{folder}` to go on from", "start without --resume"
+        )
+
+
 def start_of(checkpoint: Checkpoint | None, done: Result | None, settings: Settings) -> Start:
     """Whether a result is what a checkpoint would lead to."""
     if checkpoint is None or done is None:
