@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import threading
+import traceback
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
@@ -61,8 +62,10 @@ def _work(work: Callable[[], int], log: int, parent: int) -> NoReturn:
         os.dup2(log, 2)
         status = work()
         sys.stdout.flush()
-        sys.stderr.flush()
+    except BaseException:  # as Python would, where someone wants to see it
+        traceback.print_exc()
     finally:
+        sys.stderr.flush()
         os._exit(status)  # at once: JAX would wait for the others
 
 

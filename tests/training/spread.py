@@ -1,4 +1,4 @@
-"""Runs that are spread: processes of `specc train`, and what a process with several devices does."""
+"""Runs that are spread: processes of `specc train`, and processes with several devices."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 SPEC = """\
 data digits {
@@ -69,20 +71,37 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start(folder: Path, process: int, port: int, *more: str) -> subprocess.Popen[str]:
-    """One of two processes of `specc train m.spec`, in a folder of its own."""
+def start(
+    folder: Path, process: int, port: int, *more: str, slurm: bool = False
+) -> subprocess.Popen[str]:
+    """One of two processes of `specc train m.spec`, in a folder of its own.
+
+    Args:
+        slurm: by variables as Slurm sets them for the processes of a step.
+    """
     here = folder / f"process-{process}"
     here.mkdir(parents=True, exist_ok=True)
     (here / "m.spec").write_text(ON_JAX, encoding="utf-8")
+    variables: dict[str, str] = {}
+    where = ("--coordinator", f"127.0.0.1:{port}", "--processes", "2", "--process", str(process))
+    if slurm:
+        where = ("--coordinator", "auto")
+        variables = {
+            "JAX_COORDINATOR_PORT": str(port),
+            "SLURM_JOB_ID": "1",
+            "SLURM_STEP_NODELIST": "127.0.0.1",
+            "SLURM_NTASKS": "2",
+            "SLURM_PROCID": str(process),
+            "SLURM_LOCALID": str(process),
+        }
     command = [
         *(sys.executable, "-m", "specc", "train", "m.spec", "--backend", "jax", "--device", "cpu"),
-        *("--distribute", "data", "--coordinator", f"127.0.0.1:{port}", "--timeout", "60"),
-        *("--processes", "2", "--process", str(process), *more),
+        *("--distribute", "data", "--timeout", "60", *where, *more),
     ]
     process = subprocess.Popen(
         command,
         cwd=here,
-        env=environment(here),
+        env={**environment(here), **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -91,10 +110,15 @@ def start(folder: Path, process: int, port: int, *more: str) -> subprocess.Popen
     return process
 
 
-def pair(folder: Path, *more: str, last: tuple[str, ...] = ()) -> list[subprocess.Popen[str]]:
+def pair(
+    folder: Path, *more: str, last: tuple[str, ...] = (), slurm: bool = False
+) -> list[subprocess.Popen[str]]:
     """Both processes; `last` are options of the second one."""
     port = free_port()
-    return [start(folder, 0, port, *more), start(folder, 1, port, *more, *last)]
+    return [
+        start(folder, 0, port, *more, slurm=slurm),
+        start(folder, 1, port, *more, *last, slurm=slurm),
+    ]
 
 
 def outcome(process: subprocess.Popen[str], seconds: float = 300) -> tuple[int, str, str]:
@@ -139,6 +163,20 @@ def train_here(spread: Any, out: str, progress: Any = None, **instead: Any) -> A
     return train(model, data, settings, out=out, progress=progress, spread=spread)
 
 
+def models_made(made: list[Any]) -> None:
+    """Have the models that runs of this process train in a list."""
+    from specc.training import engine
+
+    compiled = engine.compiled_model
+
+    def keep(*arguments: Any) -> Any:
+        built = compiled(*arguments)
+        made.append(built.keras_model)
+        return built
+
+    engine.compiled_model = keep
+
+
 def found(run: Any) -> dict[str, Any]:
     """What is compared of a run."""
     return {"history": run.history, "metrics": run.metrics, "of": run.metrics_of}
@@ -174,6 +212,8 @@ def on_jax(folder_of_two: str) -> None:
     two = Mesh(Distribution(devices=2))
     two.begin()
     assert (four.devices, four.replicas, two.devices, two.replicas) == (4, 2, 2, 2)
+    made: list[Any] = []
+    models_made(made)
     runs = {
         "one": train_here(Spread(), "one", backend="jax", epochs=9),
         "two": train_here(two, "two", backend="jax", epochs=2),
@@ -181,11 +221,15 @@ def on_jax(folder_of_two: str) -> None:
         "processes": train_here(Spread(), folder_of_two, backend="jax", epochs=9),
     }
     assert runs["processes"].resumed
+    kernels = [[v.value for v in m.weights if v.path == "dense/kernel"][0] for m in made]
+    assert [len(kernel.sharding.device_set) for kernel in kernels] == [1, 2, 4, 1]
+    assert kernels[2].addressable_shards[0].data.shape == (64, 12)
     print(json.dumps({name: found(run) for name, run in runs.items()}))
 
 
 def on_tensorflow() -> None:
-    """Two devices, stopped within an epoch and gone on with."""
+    """Two devices, stopped within an epoch and gone on with; and a run that ends with NaN."""
+    from specc.diagnostics.diagnostic import SpecError
     from specc.training.distribution import Distribution
     from specc.training.machine import choose_device
     from specc.training.progress import Silent
@@ -195,10 +239,18 @@ def on_tensorflow() -> None:
 
     two = choose_device("cpu", "tensorflow", wished=Distribution(devices=2))
     assert (two.devices, two.replicas) == (2, 2)
-    try:
+    made: list[Any] = []
+    models_made(made)
+    with pytest.raises(Stopped) as stopped:
         train_here(two, "two", Stop(1, 7), epochs=3)
-    except Stopped as stopped:
-        assert (stopped.epoch, stopped.step) == (1, 7)
+    assert (stopped.value.epoch, stopped.value.step) == (1, 7)
     run = train_here(two, "two", epochs=3)
     assert run.resumed
-    print(json.dumps(found(run)))
+    assert [len(model.weights[0].value.values) for model in made] == [2, 2]
+    # What is looked for on one device where the loss is no number.
+    text = ON_TENSORFLOW.replace("SGD(0.1, momentum=0.9)", "SGD(1e38)")
+    Path("m.spec").write_text(text, encoding="utf-8")
+    with pytest.raises(SpecError) as refused:
+        train_here(two, "nan")
+    (said,) = refused.value.diagnostics
+    print(json.dumps({**found(run), "nan": said.code, "where": said.primary.text}))
