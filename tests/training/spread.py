@@ -221,7 +221,7 @@ def on_jax(folder_of_two: str) -> None:
         "processes": train_here(Spread(), folder_of_two, backend="jax", epochs=9),
     }
     assert runs["processes"].resumed
-    kernels = [[v.value for v in m.weights if v.path == "dense/kernel"][0] for m in made]
+    kernels = [next(v.value for v in m.weights if v.path == "dense/kernel") for m in made]
     assert [len(kernel.sharding.device_set) for kernel in kernels] == [1, 2, 4, 1]
     assert kernels[2].addressable_shards[0].data.shape == (64, 12)
     print(json.dumps({name: found(run) for name, run in runs.items()}))
