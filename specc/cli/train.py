@@ -34,7 +34,7 @@ EXAMPLES = """examples:
   specc train specs/digits_bn_after.spec --backend jax
   specc train specs/digits_bn_after.spec --restart     forgets what was there
   specc train big.spec --distribute data               on all GPUs of this machine
-  specc train big.spec --distribute data --backend jax --coordinator 10.0.0.1:4321 \
+  specc train big.spec --distribute data --backend jax --coordinator 10.0.0.1:4321 \\
       --processes 2 --process 0                        on two machines: 1 on the other one
 
 The same command again goes on where a run was interrupted, or says that it is finished; with more

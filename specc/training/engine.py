@@ -298,7 +298,9 @@ def _judged(run: _Run, built: BuiltModel, fit: Fit) -> tuple[Row, str]:
     """What the metrics are of the test samples, or else of the others."""
     if run.test is not None:
         run.spread.whole = run.test.whole
-        return evaluated(built.keras_model, run.test), "test"
+        found = evaluated(built.keras_model, run.test)
+        run.spread.whole = False
+        return found, "test"
     last = fit.history[-1] if fit.history else {}
     of_validation = {n.removeprefix("val_"): v for n, v in last.items() if n.startswith("val_")}
     if of_validation:
