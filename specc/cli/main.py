@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from specc._version import __version__
@@ -61,12 +61,17 @@ examples:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line (`sys.argv` by default) and give its exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    return outcome(lambda: _dispatch(words), as_json="--json" in words)
+
+
+def outcome(work: Callable[[], int], *, as_json: bool) -> int:
+    """The exit status of some work, whose errors are told."""
     try:
-        status = _dispatch(words)
+        status = work()
         sys.stdout.flush()
         return status
     except SpecError as error:
-        _report(error, words)
+        _report(error, as_json)
         return 1
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -128,8 +133,8 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, width=96)
 
 
-def _report(error: SpecError, words: list[str]) -> None:
-    if "--json" in words:
+def _report(error: SpecError, as_json: bool) -> None:
+    if as_json:
         import json
 
         from specc.diagnostics.as_json import diagnostic_as_json

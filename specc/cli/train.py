@@ -17,8 +17,10 @@ from specc.cli.select import (
     saying_what_was_written,
     seed_number,
 )
+from specc.cli.supervised import supervised
 from specc.diagnostics.diagnostic import SpecError
 from specc.files import UsageError
+from specc.training.distribution import TIMEOUT, Distribution, Spread, layout_of, only_known
 from specc.training.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -31,9 +33,17 @@ EXAMPLES = """examples:
   specc train specs/digits_bn_after.spec --epochs 50 --seed 1 -o build/seed1
   specc train specs/digits_bn_after.spec --backend jax
   specc train specs/digits_bn_after.spec --restart     forgets what was there
+  specc train big.spec --distribute data               on all GPUs of this machine
+  specc train big.spec --distribute data --backend jax --coordinator 10.0.0.1:4321 \\
+      --processes 2 --process 0                        on two machines: 1 on the other one
 
 The same command again goes on where a run was interrupted, or says that it is finished; with more
 epochs it goes on too. Ctrl-C ends a run between two steps, with a checkpoint."""
+
+
+OF_A_DISTRIBUTION = (
+    "distribute", "devices", "coordinator", "processes", "process", "timeout", "layout", "split",
+)  # fmt: skip
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -59,6 +69,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", metavar="NAME", help="cpu, gpu or gpu:1 (default: a GPU where one works)"
     )
+    _add_distribution(parser)
     parser.add_argument(
         "--resume", action="store_true", help="go on with an earlier run, and fail without one"
     )
@@ -74,6 +85,63 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
+def _add_distribution(parser: argparse.ArgumentParser) -> None:
+    spread = parser.add_argument_group("more than one device (docs/training.md)")
+    spread.add_argument(
+        "--distribute",
+        choices=("data", "model"),
+        help="data: a part of each batch on each device, all GPUs of the machine; TensorFlow and "
+        "JAX. model: parts of the weights, as --layout says; only JAX",
+    )
+    spread.add_argument(
+        "--devices",
+        type=positive,
+        metavar="N",
+        help="so many of each process; without a GPU, part the CPU in N, to try it out",
+    )
+    spread.add_argument(
+        "--coordinator",
+        metavar="HOST:PORT",
+        help="where process 0 is; `auto` under Slurm, Open MPI and Kubernetes. Only JAX",
+    )
+    spread.add_argument("--processes", type=positive, metavar="N", help="how many there are")
+    spread.add_argument(
+        "--process", type=_number, metavar="I", help="which one this is, from 0; 0 writes the files"
+    )
+    spread.add_argument(
+        "--timeout",
+        type=positive,
+        metavar="SECONDS",
+        help=f"to wait for other processes, and until one is lost (default: {TIMEOUT})",
+    )
+    spread.add_argument(
+        "--layout",
+        action="append",
+        type=_layout,
+        metavar="PATTERN=AXES",
+        help="'dense.*/kernel=None,model' parts kernels by their columns; may be given repeatedly",
+    )
+    spread.add_argument(
+        "--split",
+        type=positive,
+        metavar="N",
+        help="part weights among N devices; groups of N share a batch (default: all devices)",
+    )
+
+
+def _layout(text: str) -> tuple[str, tuple[str | None, ...]]:
+    try:
+        return layout_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} is no whole number from 0 on")
+    return int(text)
+
+
 def _seconds(text: str) -> float:
     return not_negative(text, "number of seconds")
 
@@ -82,10 +150,31 @@ def run(options: argparse.Namespace) -> int:
     """Train a model of the spec."""
     if options.resume and options.restart:
         raise UsageError("--resume goes on with an earlier run and --restart forgets it")
+    values = {name: getattr(options, name) for name in OF_A_DISTRIBUTION}
+    if options.layout is not None:
+        values["layout"] = dict(options.layout)
+    wished = only_known(values)
+    if wished is None or not wished.several:
+        return _run(options, wished)
+
+    def explain(number: int, log: str) -> UsageError:
+        from specc.training.lost import lost
+        from specc.training.outputs import paths_of
+
+        program = program_of(options, options.spec)
+        paths = paths_of(options.output_dir, _model(program, options).name)
+        return lost(number, log, wished, paths.checkpoints)
+
+    from specc.cli.main import outcome
+
+    return supervised(lambda: outcome(lambda: _run(options, wished), as_json=options.json), explain)
+
+
+def _run(options: argparse.Namespace, wished: Distribution | None) -> int:
     program = program_of(options, options.spec)
     model = _model(program, options)
     progress = _progress(options)
-    trained, exported, status = _done(program, model, options, progress)
+    trained, exported, status = _done(program, model, options, progress, wished)
     if trained is None:
         return status
     if options.json:
@@ -96,7 +185,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _done(
-    program: Program, model: Model, options: argparse.Namespace, progress: Progress
+    program: Program,
+    model: Model,
+    options: argparse.Namespace,
+    progress: Progress,
+    wished: Distribution | None,
 ) -> tuple[TrainedRun | None, Exported | None, int]:
     """The run, and the export where it was asked for; with the exit status where it was stopped."""
     from specc.training.load import load_dataset
@@ -104,6 +197,7 @@ def _done(
     from specc.training.outputs import paths_of
     from specc.training.settings import settings_of
     from specc.training.signals import Stopped
+    from specc.training.start import require_checkpoint
 
     backend = options.backend or backend_wanted()
     settings = settings_of(
@@ -118,13 +212,24 @@ def _done(
     )
     paths = paths_of(options.output_dir, model.name)
     how = _export_of(model, paths.keras) if options.export else {}
-    if options.resume:
-        _require_checkpoint(paths.checkpoints)
-    progress.say("reading the data")
-    try:
-        dataset = load_dataset(program, model)
+    if options.resume and not (wished and wished.several):  # the first one will look
+        require_checkpoint(paths.checkpoints)
+    spread = None
+
+    def choose() -> Spread:
         progress.say(f"loading {backend}")
-        choose_device(options.device, backend, deterministic=settings["deterministic"])
+        return choose_device(
+            options.device, backend, deterministic=settings["deterministic"], wished=wished
+        )
+
+    try:
+        if wished is not None:  # the others wait, and devices are parted before anything else
+            spread = choose()
+            if not spread.first:
+                progress = Silent()
+        progress.say("reading the data")
+        dataset = load_dataset(program, model)
+        spread = spread or choose()
         from specc.training.engine import train
         from specc.training.on_onnx import export_trained
 
@@ -134,8 +239,12 @@ def _done(
             settings,
             out=options.output_dir,
             restart=options.restart,
+            resume=options.resume,
             progress=progress,
+            spread=spread,
         )
+        if not spread.first:
+            return None, None, 0
         exported = None
         if options.export:
             progress.say(f"exporting {model.name}")
@@ -147,6 +256,8 @@ def _done(
         return trained, exported, 0
     except Stopped as stopped:
         progress.end()
+        if spread is not None and not spread.first:
+            return None, None, stopped.status
         where = f"after epoch {stopped.epoch}"
         if stopped.step:
             where = f"in epoch {stopped.epoch + 1}, after step {stopped.step}"
@@ -162,15 +273,6 @@ def _export_of(model: Model, weights: str) -> dict[str, Any]:
 
     words = f"specc export --onnx {model.source.name} --weights {weights} --calibrate FILE"
     return by_block(model, f"train without --export, then `{words}`")
-
-
-def _require_checkpoint(folder: str) -> None:
-    from specc.training.checkpoint import Checkpoints
-
-    if not Checkpoints(folder).paths():
-        raise UsageError(
-            f"there is no checkpoint in `{folder}` to go on from", "start without --resume"
-        )
 
 
 def _model(program: Program, options: argparse.Namespace) -> Model:

@@ -29,7 +29,7 @@ def heading(plan: Plan) -> str:
     at_once = plan.steps_per_execution
     parts = [
         f"{plan.samples:,} samples in {plan.steps:,} steps of {plan.batch_size}",
-        f"{plan.backend} on the {plan.device}",
+        f"{plan.backend} on {_where(plan)}",
     ]
     if at_once > 1:
         parts.append(f"{at_once} steps an execution")
@@ -40,6 +40,13 @@ def heading(plan: Plan) -> str:
         after = f", step {plan.step}" if plan.step else ""
         begin += f"; going on after epoch {plan.epoch}{after}"
     return begin
+
+
+def _where(plan: Plan) -> str:
+    if plan.devices == 1:
+        return f"the {plan.device}"
+    of = f" of {plan.processes} processes" if plan.processes > 1 else ""
+    return f"{plan.devices} {plan.device}s{of}"
 
 
 class Lines:

@@ -30,8 +30,34 @@ def order(count: int, seed: int, epoch: int) -> Array:
     return np.random.default_rng([seed, epoch]).permutation(count)
 
 
+Share = tuple[int, int]
+"""Which of how many equal parts of each batch: (0, 2) is the first half."""
+
+ALL: Share = (0, 1)
+
+
+def shared(indices: Array, batch_size: int, share: Share) -> Array:
+    """What is in a share of each batch, in the order of the batches.
+
+    Args:
+        indices: of samples, batch after batch; the last one may be smaller, and is left out where
+            it does not go into equal parts.
+    """
+    number, of = share
+    whole = len(indices) // batch_size * batch_size
+    rest = indices[whole:] if (len(indices) - whole) % of == 0 else indices[:0]
+    parts = (indices[:whole].reshape(-1, of, batch_size // of), rest.reshape(1, of, -1))
+    return np.concatenate([part[:, number].reshape(-1) for part in parts])
+
+
 def blocks(
-    part: Part, batch_size: int, *, seed: int | None, epoch: int, start: int = 0
+    part: Part,
+    batch_size: int,
+    *,
+    seed: int | None,
+    epoch: int,
+    start: int = 0,
+    share: Share = ALL,
 ) -> Iterator[Batch]:
     """The samples of one epoch in pieces of whole batches, `BLOCK` bytes or one batch each.
 
@@ -43,11 +69,15 @@ def blocks(
             what it would have seen. None for the order of the part.
         epoch: from 0.
         start: how many batches to pass over, without reading them.
+        share: of each batch, which has to go into equal parts; nothing else is read.
     """
     count = len(part)
     indices = np.arange(count) if seed is None else order(count, seed, epoch)
+    if share != ALL:
+        indices = shared(indices, batch_size, share)
+        batch_size //= share[1]
     at_once = max(1, BLOCK // max(1, part.nbytes // max(1, count) * batch_size)) * batch_size
-    for first in range(start * batch_size, count, at_once):
+    for first in range(start * batch_size, len(indices), at_once):
         rows = indices[first : first + at_once]
         yield Batch(
             [column.take(rows) for column in part.inputs],
@@ -56,19 +86,26 @@ def blocks(
 
 
 def batches(
-    part: Part, batch_size: int, *, seed: int | None, epoch: int, start: int = 0
+    part: Part,
+    batch_size: int,
+    *,
+    seed: int | None,
+    epoch: int,
+    start: int = 0,
+    share: Share = ALL,
 ) -> Iterator[Batch]:
     """The batches of one epoch; the last one may be smaller.
 
     Args:
-        seed, epoch, start: as for `blocks`.
+        seed, epoch, start, share: as for `blocks`.
 
     Yields:
         Arrays for each input and each target. They are views of a block that is not touched
         again: they may be kept, but each keeps its block.
     """
-    for block in blocks(part, batch_size, seed=seed, epoch=epoch, start=start):
+    size = batch_size // share[1]
+    for block in blocks(part, batch_size, seed=seed, epoch=epoch, start=start, share=share):
         count = len((*block.inputs, *block.targets)[0])
-        for low in range(0, count, batch_size):
-            rows = slice(low, low + batch_size)
+        for low in range(0, count, size):
+            rows = slice(low, low + size)
             yield Batch([x[rows] for x in block.inputs], [y[rows] for y in block.targets])

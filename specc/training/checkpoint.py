@@ -17,6 +17,7 @@ import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from hashlib import sha256
+from io import BytesIO
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -89,6 +90,22 @@ def read_checkpoint(path: str) -> Checkpoint:
             content = file.read()
     except OSError as error:
         raise UsageError(f"cannot read `{path}`: {reason(error)}") from None
+    return decoded(content, path)
+
+
+def encoded(checkpoint: Checkpoint) -> bytes:
+    """What the file of a checkpoint has in it."""
+    file = BytesIO()
+    _write(file, checkpoint)
+    return file.getvalue()
+
+
+def decoded(content: bytes, path: str = "") -> Checkpoint:
+    """The checkpoint that a file has in it.
+
+    Raises:
+        Damaged: where it is not as it was written.
+    """
     body, checksum = content[:-32], content[-32:]
     if not content.startswith(MAGIC) or sha256(body).digest() != checksum:
         raise Damaged(path)

@@ -20,6 +20,9 @@ OWN_CHECKPOINTS = "BackupAndRestore"
 OWN_GUARD = "TerminateOnNaN"
 """Another one."""
 
+WRITERS = ("CSVLogger", "ModelCheckpoint", "TensorBoard")
+"""Callbacks that a repeated run does without, and all processes but the first."""
+
 COMPILED = ("loss_weights", "metrics", "weighted_metrics", "jit_compile", "auto_scale_loss")
 
 
@@ -73,6 +76,12 @@ def callbacks_of(settings: Settings) -> tuple[list[Any], list[str]]:
         else:
             found.append(keras_value(keras, callback))
     return found, notes
+
+
+def without_writers(callbacks: list[Any]) -> list[Any]:
+    """The same callbacks, with one that does nothing in the place of each that writes files."""
+    nothing = import_keras().callbacks.Callback
+    return [nothing() if type(c).__name__ in WRITERS else c for c in callbacks]
 
 
 def plain_model(graph: Graph, trained: Any, seed: int) -> BuiltModel:

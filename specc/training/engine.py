@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any
+from contextlib import ExitStack
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -13,28 +14,28 @@ from specc.backends.frameworks import keras_backend
 from specc.backends.keras_model import BuiltModel
 from specc.diagnostics.diagnostic import SpecError
 from specc.diagnostics.errors import training as errors
-from specc.files import UsageError
+from specc.files import DeviceError, UsageError
 from specc.records import record
-from specc.training.checkpoint import Checkpoint, Checkpoints
-from specc.training.compiled import callbacks_of, compiled_model, plain_model
+from specc.training.batches import ALL, Share
+from specc.training.checkpoint import Checkpoints
+from specc.training.compiled import callbacks_of, compiled_model, plain_model, without_writers
 from specc.training.csv_logs import continue_log
 from specc.training.curves import draw_curves
-from specc.training.dataset import Dataset
+from specc.training.dataset import Dataset, Part
+from specc.training.distribution import Spread, require_parts
 from specc.training.executions import steps_of_an_execution
 from specc.training.feed import Feed, feed_of, weighted
 from specc.training.fit import Fit
 from specc.training.guard import NotFinite
-from specc.training.identity import differences, identity_of
+from specc.training.identity import digest, identity_of, unbuilt
 from specc.training.locate import Replay, first_not_finite
 from specc.training.machine import be_deterministic, device_in_use
 from specc.training.outputs import Paths, Result, paths_of, read_result, write_result
 from specc.training.progress import Plan, Progress, Row, Silent
 from specc.training.resident import resident_feed, stays_on_device
 from specc.training.settings import Settings
-from specc.training.signals import StopRequest, stop_requests
-
-WRITERS = ("CSVLogger", "ModelCheckpoint", "TensorBoard")
-"""Callbacks that a repeated run does without."""
+from specc.training.signals import Stopped, StopRequest, stop_requests
+from specc.training.start import Start, earlier, require_checkpoint, shared_start, start_of
 
 
 @record
@@ -69,11 +70,13 @@ class _Run:
         dataset: Dataset,
         settings: Settings,
         progress: Progress,
+        spread: Spread,
         resident: bool | None = None,
     ) -> None:
         self.model = model
         self.settings = settings
         self.progress = progress
+        self.spread = spread
         self.device = device_in_use()
         weights = settings["class_weight"]
         train = dataset.train
@@ -87,14 +90,22 @@ class _Run:
             )
         self.steps = steps
         self.train = train
+        require_parts(spread, len(train), settings.batch_size, steps)
         self.executed = steps_of_an_execution(model.graph, settings, steps, self.device)
-        here = stays_on_device(train, keras_backend(), self.device)
+        here = stays_on_device(train, keras_backend(), self.device) and spread.devices == 1
         self.resident = here if resident is None else resident
-        self.validation = self._other(dataset.validation)
-        self.test = self._other(dataset.test)
+        self.dataset = dataset
+        self.validation = self.other(dataset.validation)
+        self.test = self.other(dataset.test)
 
-    def feed(self) -> Feed:
-        return feed_of(keras_backend(), self.train, self.settings.batch_size, **self._epochs())
+    def feed(self, *, apart: bool = False) -> Feed:
+        """The batches of the training.
+
+        Args:
+            apart: all of each, whatever other processes have.
+        """
+        size, share = self.settings.batch_size, ALL if apart else self._share
+        return feed_of(keras_backend(), self.train, size, share=share, **self._epochs())
 
     def _epochs(self) -> dict[str, Any]:
         seed = self.settings.seed if self.settings["shuffle"] else None
@@ -109,14 +120,22 @@ class _Run:
         found.attach(built.keras_model)
         return found
 
-    def _other(self, part: Any) -> Feed | None:
-        size = self.settings["validation_batch_size"] or self.settings.batch_size
-        return None if part is None else feed_of(keras_backend(), part, size)
+    @property
+    def _share(self) -> Share:
+        return self.spread.process, self.spread.processes
 
-    def compiled(self, executed: int) -> tuple[BuiltModel, Feed]:
-        feed = self.feed()
-        batch = next(iter(feed.begin(0)))
-        return compiled_model(self.model.graph, self.settings, batch, executed), feed
+    def other(self, part: Part | None, *, apart: bool = False) -> Feed | None:
+        if part is None:
+            return None
+        size = self.settings["validation_batch_size"] or self.settings.batch_size
+        parts = not apart and self.spread.parts(len(part), size)
+        found = feed_of(keras_backend(), part, size, share=self._share if parts else ALL)
+        found.whole = not parts
+        return found
+
+    def compiled(self, executed: int) -> BuiltModel:
+        batch = next(iter(self.feed(apart=True).begin(0)))
+        return compiled_model(self.model.graph, self.settings, batch, executed)
 
 
 def train(
@@ -127,8 +146,10 @@ def train(
     out: str = "build",
     name: str | None = None,
     restart: bool = False,
+    resume: bool = False,
     progress: Progress | None = None,
     resident: bool | None = None,
+    spread: Spread | None = None,
 ) -> TrainedRun:
     """Train a model, or go on where an earlier run of the same ended.
 
@@ -136,123 +157,138 @@ def train(
         out: the folder for the results and the checkpoints.
         name: what they are called; the model's name unless it is said.
         restart: forget an earlier run.
+        resume: there has to be one.
         resident: whether the data stay on the device; where they gain by it unless it is said.
+        spread: over several devices, begun; of several processes only the first one writes.
 
     Raises:
         UsageError: where an earlier run was another one, or a file cannot be written.
+        DeviceError: where another process is lost, if JAX does not end this one.
         Stopped: where SIGINT or SIGTERM came; there is a checkpoint then.
         SpecError: where the loss becomes NaN or infinite, at the layer where that began.
     """
     began = time.perf_counter()
-    progress = progress or Silent()
+    spread = spread or Spread()
+    progress = (progress if spread.first else None) or Silent()
     paths = paths_of(out, name or model.name)
     checkpoints = Checkpoints(paths.checkpoints)
     be_deterministic(settings)
     progress.say(f"building {model.name} with Keras")
-    run = _Run(model, dataset, settings, progress, resident)
-    with checkpoints.locked(), stop_requests() as request:
-        built, feed = run.compiled(run.executed)
-        identity = identity_of(built.keras_model, dataset, settings, run.executed)
-        if restart:
-            checkpoints.clear()
-        checkpoint = _found(checkpoints, identity, progress)
-        done = read_result(paths)
-        if checkpoint is not None and done is not None and _same(done, checkpoint, settings):
-            return _run_of(model, done, paths, time.perf_counter() - began, already=True)
-        callbacks, notes = callbacks_of(settings)
-        for note in notes:
-            progress.note(note)
-        fit = Fit(
-            built.keras_model, settings, run.settled(built, feed), run.validation, callbacks,
-            checkpoints, identity, progress, request,
-        )  # fmt: skip
-        if checkpoint is not None:
-            fit.take(checkpoint)
-            for callback in callbacks:
-                continue_log(callback, checkpoint.epoch)
-        _fit(run, fit, checkpoints)
-        progress.say(f"evaluating {model.name}")
-        metrics, metrics_of = _judged(run, built, fit)
+    for note in spread.check(model.graph, settings):
+        progress.note(note)
+    run = _Run(model, dataset, settings, progress, spread, resident)
+    with ExitStack() as stack:
+        request = stack.enter_context(stop_requests(alone=spread.alone))
+        feed = run.feed()
+        with spread.scope():
+            data = digest(dataset)
+            spread.agree(lambda: unbuilt(model, data, settings))
+            built = run.compiled(1 if spread.one_step else run.executed)
+            spread.built(built.keras_model)
+            # Of the steps that the rule gives: they matter as little as the devices do.
+            identity = identity_of(built.keras_model, data, settings, run.executed)
+
+            def look() -> Start:
+                if resume:
+                    require_checkpoint(checkpoints.folder)
+                stack.enter_context(checkpoints.locked())
+                if restart:
+                    checkpoints.clear()
+                checkpoint = earlier(checkpoints, identity, progress)
+                return start_of(checkpoint, read_result(paths), settings)
+
+            start = shared_start(spread, look)
+            checkpoint = start.checkpoint
+            if start.done is not None:
+                spread.end()
+                seconds = time.perf_counter() - began
+                return _run_of(model, start.done, paths, seconds, already=True)
+            callbacks, notes = callbacks_of(settings)
+            if not spread.first:
+                callbacks = without_writers(callbacks)
+            for note in notes:
+                progress.note(note)
+            fit = Fit(
+                built.keras_model, settings, run.settled(built, feed), run.validation, callbacks,
+                checkpoints, identity, progress, request, spread,
+            )  # fmt: skip
+            if checkpoint is not None:
+                fit.take(checkpoint)
+                for callback in callbacks:
+                    continue_log(callback, checkpoint.epoch)
+            seen = _fit(run, fit)
+            metrics, metrics_of = ({}, "") if seen else _judged(run, built, fit)
+            spread.end()
+        if seen is not None:
+            _explain(run, seen, checkpoints)
         result = Result(
             settings.epochs, identity, fit.history, fit.seconds, metrics, metrics_of,
             fit.stopped_early,
         )  # fmt: skip
-        final = plain_model(model.graph, built.keras_model, settings.seed)
-        progress.say(f"writing {paths.keras}")
-        if not draw_curves(fit.history, model.name, paths.curves):
-            progress.note('no learning curves were drawn: `pip install "specc-nn[plots]"`')
-        write_result(result, final, model, paths, settings.seed)
+        final = None
+        if spread.first:
+            final = plain_model(model.graph, built.keras_model, settings.seed)
+            progress.say(f"writing {paths.keras}")
+            if not draw_curves(fit.history, model.name, paths.curves):
+                progress.note('no learning curves were drawn: `pip install "specc-nn[plots]"`')
+            write_result(result, final, model, paths, settings.seed)
     found = _run_of(model, result, paths, time.perf_counter() - began)
     found.built, found.resumed = final, checkpoint is not None
     return found
 
 
-def _found(
-    checkpoints: Checkpoints, identity: dict[str, str], progress: Progress
-) -> Checkpoint | None:
-    """The checkpoint to go on from.
+def _fit(run: _Run, fit: Fit) -> NotFinite | None:
+    """Train to the end, or to a loss that is no number.
 
     Raises:
-        UsageError: where it is of another run.
+        Stopped: where someone wanted it to end; all processes have then.
     """
-    checkpoint, damaged = checkpoints.newest()
-    for path in damaged:
-        progress.note(f"`{path}` is damaged; the checkpoint before it is taken")
-    if checkpoint is None:
-        return None
-    changed = differences(checkpoint.values["identity"], identity)
-    if changed:
-        raise UsageError(
-            f"the checkpoints in `{checkpoints.folder}` are of another run: what has changed is "
-            + ", ".join(changed),
-            "start anew with --restart, write elsewhere with `-o DIR`, or undo the change",
-        )
-    return checkpoint
-
-
-def _same(done: Result, checkpoint: Checkpoint, settings: Settings) -> bool:
-    """Whether a result is what a checkpoint would lead to."""
-    over = checkpoint.values["stopped_early"] or checkpoint.epoch >= settings.epochs
-    return (
-        over
-        and done.identity == checkpoint.values["identity"]
-        and (len(done.history) == checkpoint.epoch)
-    )
-
-
-def _fit(run: _Run, fit: Fit, checkpoints: Checkpoints) -> None:
-    settings = run.settings
+    settings, spread = run.settings, run.spread
     run.progress.begin(
         Plan(
             run.model.name, len(run.train), run.steps, settings.epochs, settings.batch_size,
-            run.executed, keras_backend(), run.device, fit.epoch, fit.step,
-            run.resident,
+            1 if spread.one_step else run.executed, keras_backend(), run.device, spread.devices,
+            spread.processes, fit.epoch, fit.step, run.resident,
         )
     )  # fmt: skip
     try:
         fit.run()
     except NotFinite as seen:
-        run.progress.end()
-        run.progress.say("looking for the layer where it began")
-        raise SpecError([_explained(run, seen, checkpoints)]) from None
+        return seen
+    except Stopped:
+        spread.end()
+        raise
     finally:
         run.progress.end()
+    run.progress.say(f"evaluating {run.model.name}")
+    return None
+
+
+def _explain(run: _Run, seen: NotFinite, checkpoints: Checkpoints) -> NoReturn:
+    """Say where a loss began to be no number.
+
+    Raises:
+        SpecError: with the layer, in the first process.
+        DeviceError: in the others.
+    """
+    if not run.spread.first:
+        raise DeviceError("the loss is not finite; process 0 says where that began")
+    run.progress.say("looking for the layer where it began")
+    raise SpecError([_explained(run, seen, checkpoints)])
 
 
 def _explained(run: _Run, seen: NotFinite, checkpoints: Checkpoints) -> Any:
-    """The error for a loss that is not finite, with what was not finite first."""
-    built, feed = run.compiled(1)
+    """The error for a loss that is not finite, with what was not finite first. The run is repeated
+    on one device."""
+    built, feed = run.compiled(1), run.feed(apart=True)
     callbacks, _ = callbacks_of(run.settings)
-    quiet = [c for c in callbacks if type(c).__name__ not in WRITERS]
+    validation = run.other(run.dataset.validation, apart=True)
     replay = Replay(
-        built.keras_model, run.settings, feed, run.validation, quiet, checkpoints, {},
-        Silent(), StopRequest(),
+        built.keras_model, run.settings, feed, validation, without_writers(callbacks),
+        checkpoints, {}, Silent(), StopRequest(), Spread(),
     )  # fmt: skip
     checkpoint, _ = checkpoints.newest()
     if checkpoint is not None:
-        states: list[Any] = checkpoint.values["callbacks"]
-        pairs = zip(callbacks, states, strict=True)
-        checkpoint.values["callbacks"] = [s for c, s in pairs if c in quiet]
         replay.take(checkpoint)
     again = replay.reach(seen)
     graph = run.model.graph
@@ -272,7 +308,10 @@ def _explained(run: _Run, seen: NotFinite, checkpoints: Checkpoints) -> Any:
 def _judged(run: _Run, built: BuiltModel, fit: Fit) -> tuple[Row, str]:
     """What the metrics are of the test samples, or else of the others."""
     if run.test is not None:
-        return evaluated(built.keras_model, run.test), "test"
+        run.spread.whole = run.test.whole
+        found = evaluated(built.keras_model, run.test)
+        run.spread.whole = False
+        return found, "test"
     last = fit.history[-1] if fit.history else {}
     of_validation = {n.removeprefix("val_"): v for n, v in last.items() if n.startswith("val_")}
     if of_validation:

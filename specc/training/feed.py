@@ -15,7 +15,7 @@ import numpy as np
 
 from specc.backends.frameworks import import_tensorflow
 from specc.files import UsageError
-from specc.training.batches import BLOCK, batches, order
+from specc.training.batches import ALL, BLOCK, Share, batches, order
 from specc.training.columns import Chosen
 from specc.training.dataset import Array, Column, Part
 
@@ -69,6 +69,8 @@ class Feed(Protocol):
 
     steps: int
     """Batches of an epoch."""
+    whole: bool
+    """Whether each of several devices is to have all of each batch, and not a part."""
 
     def begin(self, epoch: int, start: int = 0) -> Any:
         """The batches of an epoch, from number `start` on."""
@@ -101,15 +103,20 @@ class NumpyFeed:
         seed: int | None,
         steps: int | None = None,
         weights: Weighted | None = None,
+        share: Share = ALL,
     ) -> None:
         self.samples = Samples(part, weights)
+        self.whole = False
+        self.share = share
         self.part = Part(part.inputs, (*part.targets, *self.samples.weights))
         self.batch_size = batch_size
         self.seed = seed
         self.steps = steps or -(-len(part) // batch_size)
 
     def begin(self, epoch: int, start: int = 0) -> Iterator[Any]:
-        found = batches(self.part, self.batch_size, seed=self.seed, epoch=epoch, start=start)
+        found = batches(
+            self.part, self.batch_size, seed=self.seed, epoch=epoch, start=start, share=self.share
+        )
         for _, batch in zip(range(self.steps - start), found, strict=False):
             yield self.samples.packed((*batch.inputs, *batch.targets))
 
@@ -127,6 +134,7 @@ class TensorFlowFeed:
         weights: Weighted | None = None,
     ) -> None:
         self.samples = Samples(part, weights)
+        self.whole = False
         self.count = len(part)
         self.batch_size = batch_size
         self.seed = seed
@@ -191,12 +199,15 @@ def feed_of(
     seed: int | None = None,
     steps: int | None = None,
     weights: Weighted | None = None,
+    share: Share = ALL,
 ) -> Feed:
     """What gives the batches of a part to a backend.
 
     Args:
         seed: of the order; None for the order of the part.
         steps: batches of an epoch, where it is not to see every sample.
+        share: of each batch, for one of several processes; not on TensorFlow.
     """
-    kind = TensorFlowFeed if backend == "tensorflow" else NumpyFeed
-    return kind(part, batch_size, seed, steps, weights)
+    if backend == "tensorflow":
+        return TensorFlowFeed(part, batch_size, seed, steps, weights)
+    return NumpyFeed(part, batch_size, seed, steps, weights, share)

@@ -10,8 +10,9 @@ import numpy as np
 from specc.files import UsageError
 from specc.training.checkpoint import Checkpoint, Checkpoints
 from specc.training.csv_logs import close_logs
+from specc.training.distribution import Spread
 from specc.training.feed import Feed
-from specc.training.guard import Guard
+from specc.training.guard import Guard, NotFinite
 from specc.training.hooks import Hooks
 from specc.training.progress import Progress, Row
 from specc.training.settings import Settings
@@ -52,6 +53,7 @@ class Fit:
         identity: dict[str, str],
         progress: Progress,
         request: StopRequest,
+        spread: Spread,
     ) -> None:
         self.model = model
         self.settings = settings
@@ -62,6 +64,7 @@ class Fit:
         self.identity = identity
         self.progress = progress
         self.request = request
+        self.spread = spread
         self.guard = Guard()
         self.epoch = 0
         self.step = 0
@@ -144,9 +147,10 @@ class Fit:
         self.progress.step(self.epoch, step)
         if step == self.feed.steps:
             return  # the end of the epoch is near, and there is more to keep then
-        if self.request.signal is not None:
+        wish = self.spread.wish(self.request)
+        if wish is not None:
             self.save()
-            raise Stopped(self.request.signal, self.epoch, step)
+            raise Stopped(wish, self.epoch, step)
         if time.monotonic() >= self._due:
             self.save()
 
@@ -159,18 +163,32 @@ class Fit:
         self.stopped_early = bool(self.model.stop_training)
         self.progress.epoch(epoch, row, seconds)
         last = self.stopped_early or self.epoch >= self.settings.epochs
-        if self.request.signal is not None:
+        wish = self.spread.wish(self.request)
+        if wish is not None:
             self.save()
             if not last:
-                raise Stopped(self.request.signal, self.epoch, 0)
+                raise Stopped(wish, self.epoch, 0)
         elif not last and time.monotonic() >= self._due:
             self.save()
+
+    def validation_begins(self) -> None:
+        self.spread.whole = self.validation is not None and self.validation.whole
+
+    def validation_ends(self) -> None:
+        self.spread.whole = False
 
     def save(self) -> None:
         """Write a checkpoint, unless the last step has spoilt the weights: then the loss of the
         next one will be no number, and the checkpoint before is what is needed."""
         began = time.monotonic()
-        self.guard.flush()
+        if not self.spread.first:
+            return
+        try:
+            self.guard.flush()
+        except NotFinite:
+            if self.spread.alone:
+                raise
+            return  # the others, who write nothing now, will see it when this one does
         arrays = capture(self.model)
         if not all(np.isfinite(np.asarray(w, "float32")).all() for w in self._trained(arrays)):
             return

@@ -27,6 +27,10 @@ class Watcher(Protocol):
 
     def epoch_done(self, epoch: int, row: Row) -> None: ...
 
+    def validation_begins(self) -> None: ...
+
+    def validation_ends(self) -> None: ...
+
 
 class Hooks(keras.callbacks.CallbackList):
     """The callbacks of a run, and its watcher behind them."""
@@ -67,6 +71,14 @@ class Hooks(keras.callbacks.CallbackList):
         if self._steps_matter:
             super().on_train_batch_end(self.first + batch, logs)
         self.watcher.step_done(batch + 1, logs)
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        self.watcher.validation_begins()
+        super().on_test_begin(logs)
+
+    def on_test_end(self, logs: Any = None) -> None:
+        super().on_test_end(logs)
+        self.watcher.validation_ends()
 
     def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
         if self._tests_matter:

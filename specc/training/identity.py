@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from specc.api import Model
+from specc.manifest import manifest
 from specc.training.dataset import Array, Column, Dataset, Part
 from specc.training.settings import Settings
 
@@ -17,12 +19,17 @@ WHOLE = 256 << 20
 SOME = 256
 
 
-def identity_of(model: Any, dataset: Dataset, settings: Settings, executed: int) -> dict[str, str]:
-    """The parts of a run, each as a text; two runs with the same ones give the same weights."""
+def identity_of(model: Any, data: str, settings: Settings, executed: int) -> dict[str, str]:
+    """The parts of a run, each as a text; two runs with the same ones give the same weights.
+
+    Args:
+        data: what `digest` gives.
+        executed: steps of an execution.
+    """
     config = json.dumps(json.loads(model.to_json())["config"], sort_keys=True)
     return {
         "model": sha256(config.encode()).hexdigest(),
-        "data": _digest(dataset),
+        "data": data,
         **settings.identity(),
         "steps_per_execution": str(executed),
     }
@@ -39,15 +46,24 @@ def differences(before: dict[str, str], now: dict[str, str]) -> list[str]:
     return found
 
 
-def _digest(dataset: Dataset) -> str:
-    digest = sha256()
+def unbuilt(model: Model, data: str, settings: Settings) -> dict[str, str]:
+    """What processes have to have in common before they make a model together."""
+    found = manifest(model.graph, model.source, {})
+    found["spec"] = found["spec"]["sha256"]
+    texts = {name: json.dumps(value) for name, value in found.items() if name != "weights"}
+    return {**texts, "data": data, **settings.identity(), "epochs": str(settings.epochs)}
+
+
+def digest(dataset: Dataset) -> str:
+    """The data that a run is trained on, and those that callbacks look at, as a checksum."""
+    found = sha256()
     for part in (dataset.train, dataset.validation):
         for column in _columns(part):
-            digest.update(f"{column.shape} {column.dtype};".encode())
+            found.update(f"{column.shape} {column.dtype};".encode())
             for array in _looked_at(column):
                 is_text = array.dtype == object
-                digest.update(repr(array.tolist()).encode() if is_text else array.tobytes())
-    return digest.hexdigest()
+                found.update(repr(array.tolist()).encode() if is_text else array.tobytes())
+    return found.hexdigest()
 
 
 def _columns(part: Part | None) -> tuple[Column, ...]:

@@ -6,6 +6,7 @@ import os
 
 from specc.backends.frameworks import KERAS_BACKENDS, choose_backend, import_keras, keras_backend
 from specc.files import DeviceError, UsageError
+from specc.training.distribution import Distribution, Spread, check_wish, spread_of
 from specc.training.settings import Settings
 
 ENVIRONMENT = {
@@ -15,12 +16,22 @@ ENVIRONMENT = {
 """What frameworks read when they are imported."""
 
 
-def choose_device(device: str | None, backend: str, *, deterministic: bool = False) -> None:
-    """Import a backend for a device. Only the first call of a process can choose.
+def choose_device(
+    device: str | None,
+    backend: str,
+    *,
+    deterministic: bool = False,
+    wished: Distribution | None = None,
+) -> Spread:
+    """Import a backend for a device, or for several. Only the first call of a process can choose.
 
     Args:
         device: "cpu", "gpu" or "gpu:1"; None leaves it to the framework, which takes a GPU where
             one works.
+        wished: how the run is spread; None for one device.
+
+    Returns:
+        What the run is spread over.
 
     Raises:
         UsageError: where there is no such kind of device, or the backend is missing.
@@ -33,6 +44,13 @@ def choose_device(device: str | None, backend: str, *, deterministic: bool = Fal
         raise UsageError(
             f"there is no device `{device}`", "`cpu`, `gpu`, or one of several: `gpu:1`"
         )
+    if wished is not None:
+        check_wish(wished, backend)
+        if number and not wished.several:
+            raise UsageError(
+                f"`{device}` is one device, and the run is to be spread over several",
+                "`--device gpu` is all of them",
+            )
     os.environ.update(ENVIRONMENT.get(kind, {}))
     if number:
         os.environ["CUDA_VISIBLE_DEVICES"] = number
@@ -40,12 +58,15 @@ def choose_device(device: str | None, backend: str, *, deterministic: bool = Fal
         flags = os.environ.get("XLA_FLAGS", "")
         os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
     choose_backend(backend)
+    spread = spread_of(wished, backend)
+    spread.begin()
     found = device_in_use()
     if kind != "auto" and found != kind:
         raise DeviceError(
             f"{backend} runs on the {found} here, and `--device {device}` was asked for",
             "`specc doctor` says which devices are there",
         )
+    return spread
 
 
 def backend_wanted() -> str:

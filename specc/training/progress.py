@@ -24,6 +24,8 @@ class Plan:
     steps_per_execution: int
     backend: str
     device: str
+    devices: int = 1
+    processes: int = 1
     epoch: int = 0
     """The epochs that are done already."""
     step: int = 0

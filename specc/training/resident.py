@@ -87,6 +87,7 @@ class JaxResident:
         import jax
 
         self.samples = Samples(part, weights)
+        self.whole = False
         self.count = len(part)
         self.batch_size = batch_size
         self.seed = seed

@@ -51,7 +51,14 @@ def capture(model: Any) -> Arrays:
     """Copies of the variables of a model in training."""
     synced(model)
     # A copy: what a backend gives may be the memory that its next step writes to.
-    return {name: np.array(array_of(v.value)) for name, v in variables_of(model).items()}
+    return {name: np.array(_read(v.value)) for name, v in variables_of(model).items()}
+
+
+def _read(value: Any) -> Any:
+    """What is in a variable; on several devices of TensorFlow, what they have together."""
+    if hasattr(value, "read_value") and hasattr(value, "values"):
+        value = value.read_value()
+    return array_of(value)
 
 
 def restore(model: Any, arrays: Arrays) -> None:

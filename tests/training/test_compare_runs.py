@@ -18,8 +18,9 @@ import numpy as np
 import pytest
 
 import specc
+from specc.backends.frameworks import SHARED_GPU
 from specc.training.checkpoint import Checkpoints
-from specc.training.processes import SHARED, Process, in_processes, places_of, shared_out
+from specc.training.processes import Process, in_processes, places_of, shared_out
 from specc.training.runs import Failure, Job, jobs_of
 from specc.training.variants import variants_of
 from tests.training.test_compare import SPEC
@@ -187,10 +188,10 @@ def test_gpus_are_shared_out() -> None:
     ]
     many = shared_out(["0", "3"], 3)
     assert [place["CUDA_VISIBLE_DEVICES"] for place in many] == ["0", "3", "0"]
-    assert all(SHARED.items() <= place.items() for place in many)
+    assert all(SHARED_GPU.items() <= place.items() for place in many)
     assert shared_out([], 2) == [{}, {}]
     assert places_of("cpu", 2) == [{}, {}]
-    assert places_of("gpu:1", 2) == [SHARED, SHARED]
+    assert places_of("gpu:1", 2) == [SHARED_GPU, SHARED_GPU]
 
 
 # --------------------------------------------------------------------- interruptions
