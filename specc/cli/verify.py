@@ -85,7 +85,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--backends",
         metavar="LIST",
         help="run the model elsewhere too: `all`, or some of tensorflow, jax, torch (Keras), cpu, "
-        "cuda, tensorrt (the file in onnxruntime), reference (in ONNX's evaluator), native, "
+        "cuda, cuda-tf32, tensorrt (the file in onnxruntime), reference (in ONNX's evaluator), native, "
         "tf2onnx (what that exporter writes)",
     )
     parser.add_argument(
