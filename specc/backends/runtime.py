@@ -63,13 +63,6 @@ LONG_NAMES = {
 SHORT_NAMES = {LONG_NAMES[place]: place for place in PLACES}
 
 
-def may_use_tf32(provider: str) -> bool:
-    """Whether products of float32 may be TF32's on a provider: on TensorRT they are unless the
-    environment forbids it."""
-    forbidden = os.environ.get("NVIDIA_TF32_OVERRIDE") == "0"
-    return provider in (Provider.CUDA_TF32, Provider.TENSORRT) and not forbidden
-
-
 class Value(NamedTuple):
     """An input or an output, as onnxruntime describes it."""
 
@@ -182,8 +175,7 @@ def open_session(
     """Open a model on a provider.
 
     On CUDA, matrix products keep the 23 bits of a float32 (onnxruntime's default there is
-    TF32 with 10), so that results compare with a CPU's, except on `cuda-tf32`. TensorRT has no such
-    option.
+    TF32 with 10), so that results compare with a CPU's; not on `cuda-tf32`, nor on TensorRT.
 
     Args:
         model: the bytes of an ONNX file, or its path (a must where weights lie beside it).

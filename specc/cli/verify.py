@@ -85,8 +85,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--backends",
         metavar="LIST",
         help="run the model elsewhere too: `all`, or some of tensorflow, jax, torch (Keras), cpu, "
-        "cuda, tensorrt (the file in onnxruntime), reference (in ONNX's evaluator), native, "
-        "tf2onnx (what that exporter writes)",
+        "cuda, cuda-tf32, tensorrt (the file in onnxruntime), reference (in ONNX's evaluator), "
+        "native, tf2onnx (what that exporter writes)",
     )
     parser.add_argument(
         "--html", metavar="FILE", help="write the report as a page that needs nothing else"

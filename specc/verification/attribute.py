@@ -12,14 +12,13 @@ from specc.backends.keras_model import BuiltModel, run_graph
 from specc.backends.native.tensors import Place, read, tensor_names
 from specc.backends.onnx_names import LAYER_KEY
 from specc.backends.opened import open_model
-from specc.backends.runtime import may_use_tf32
 from specc.graph import GraphLayer
 from specc.verification.inputs import Case, draw_cases
 from specc.verification.layers import check_layers
 from specc.verification.pieces import Pieces
 from specc.verification.reference import OWN, Reference
 from specc.verification.report import LayerCheck
-from specc.verification.tf32 import apart, with_tf32
+from specc.verification.tf32 import apart, may_use_tf32, with_tf32
 from specc.verification.tolerance import gates, rounding_steps, tolerance
 
 Array = np.ndarray[Any, Any]

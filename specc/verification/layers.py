@@ -15,13 +15,12 @@ import numpy as np
 from specc.backends.frameworks import array_of
 from specc.backends.keras_model import BuiltModel
 from specc.backends.opened import open_model
-from specc.backends.runtime import may_use_tf32
 from specc.backends.silence import Output, captured
 from specc.graph import GraphLayer, Node, Tensor
 from specc.verification.differences import largest_difference, numbered, with_numbers
 from specc.verification.inputs import Case
 from specc.verification.pieces import Array, Piece, Pieces
-from specc.verification.tf32 import Tf32Noise
+from specc.verification.tf32 import Tf32Noise, may_use_tf32
 from specc.verification.tolerance import gates, rounding_steps, tolerance
 from specc.verification.walk import Threefold, Walk
 

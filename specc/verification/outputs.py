@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 
 from specc.backends.opened import open_model
-from specc.backends.runtime import Session, blaming, may_use_tf32
+from specc.backends.runtime import Session, blaming
 from specc.backends.silence import Output, captured
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
@@ -23,7 +23,7 @@ from specc.verification.inputs import Case, draw_cases, nudged
 from specc.verification.lowered import Exactly, LowOutcome, LowSide
 from specc.verification.reference import OWN, Answers, Reference
 from specc.verification.report import Run
-from specc.verification.tf32 import Tf32Noise
+from specc.verification.tf32 import Tf32Noise, may_use_tf32
 from specc.verification.tolerance import Bounds, Rounding, gates, rounding_steps
 
 Array = np.ndarray[Any, Any]

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 
 from specc.backends.read import load_onnx
-from specc.backends.runtime import Session, blaming, may_use_tf32, open_session
+from specc.backends.runtime import Session, blaming, open_session
 from specc.backends.silence import Output, captured
 from specc.files import UsageError
 from specc.inference.interface import read_interface
@@ -29,7 +29,7 @@ from specc.verification.fingerprint import (
 )
 from specc.verification.given import accuracy_of
 from specc.verification.samples import Numbers, Recipe
-from specc.verification.tf32 import Tf32Noise
+from specc.verification.tf32 import Tf32Noise, may_use_tf32
 from specc.verification.tolerance import TF32_NOISE, Bounds
 
 VERSIONS = (1,)

@@ -6,6 +6,7 @@ the CPU, so that the noise is measured and no GPU is needed for it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import onnx
 
 from specc.backends.opened import open_model
+from specc.backends.runtime import Provider
 from specc.backends.silence import Output, captured
 from specc.verification.differences import largest_difference
 
@@ -28,6 +30,13 @@ FACTORS = {
     "Conv": 2, "ConvTranspose": 2, "Gemm": 2, "GRU": 3, "LSTM": 3, "MatMul": 2, "RNN": 3,
 }  # fmt: skip
 """Operators that multiply by their inputs, and how many of these are factors: the first ones."""
+
+
+def may_use_tf32(provider: str) -> bool:
+    """Whether products of float32 may be TF32's on a provider: on TensorRT they are unless the
+    environment forbids it."""
+    forbidden = os.environ.get("NVIDIA_TF32_OVERRIDE") == "0"
+    return provider in (Provider.CUDA_TF32, Provider.TENSORRT) and not forbidden
 
 
 class Tf32Noise:

@@ -19,7 +19,6 @@ from specc.backends.native.precision_rules import LOWER
 from specc.backends.native.widened import widened
 from specc.backends.quantize import Stored
 from specc.backends.read import load_onnx
-from specc.backends.runtime import may_use_tf32
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
 from specc.files import UsageError
@@ -49,6 +48,7 @@ from specc.verification.quantized import (
 )
 from specc.verification.reference import OWN, RANDOMISED, Reference
 from specc.verification.report import BackendReport, LowReport, Report, Tolerance
+from specc.verification.tf32 import may_use_tf32
 from specc.verification.tolerance import Bounds, Rounding, gates, rounding_steps
 
 Array = np.ndarray[Any, Any]

@@ -95,6 +95,12 @@ def test_how_far_may_be_said(subjects: Subjects, capsys: Printed) -> None:
     onnx.save(file, "b.onnx")
     assert main(["verify", "a.onnx", "b.onnx", *CPU, "--atol", "0.5"]) == 0
     assert "layers      1 differ" in capsys.readouterr().out
+    assert main(["verify", "a.onnx", "b.onnx", *CPU, "--rtol", "1e-9"]) == 1
+    capsys.readouterr()
+    assert main(["verify", "a.keras", "b.onnx", *CPU, "--rtol", "0.5"]) == 0
+    assert "  tolerance   set by hand: 0.5 of an output's largest value, and 0\n" in (
+        capsys.readouterr().out
+    )
     for wrong in "-1", "nan", "much":
         assert main(["verify", "a.onnx", "b.onnx", "--atol", wrong]) == 2
     assert "argument --atol: much is no number from 0 on" in capsys.readouterr().err
@@ -155,6 +161,12 @@ def test_a_keras_model_and_its_file(subjects: Subjects, capsys: Printed) -> None
 
 
 @pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("here")
+def test_a_keras_model_and_its_file_on_a_backend(capsys: Printed) -> None:
+    assert main(["verify", "a.keras", "a.onnx", *CPU, "--backends", "reference"]) == 0
+    assert "reference evaluator" in capsys.readouterr().out
+
+
 def test_a_keras_model_and_a_file_of_another_tool(keras_backend: Any, capsys: Printed) -> None:
     keras = keras_backend
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, use_bias=False)])

@@ -20,7 +20,7 @@ from specc.cli.main import main
 from specc.verification import layers, outputs, verify
 from specc.verification.backends import side_by_side
 from specc.verification.inputs import draw_cases
-from specc.verification.tf32 import Tf32Noise, with_tf32
+from specc.verification.tf32 import Tf32Noise, may_use_tf32, with_tf32
 from verification.subjects import Subject, Subjects, change, has_driver, subject
 
 Array = np.ndarray[Any, Any]
@@ -176,10 +176,10 @@ def test_rounding_is_that_of_the_bits() -> None:
 
 def test_which_providers_take_tf32(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NVIDIA_TF32_OVERRIDE", raising=False)
-    taking = [p for p in Provider if runtime.may_use_tf32(p)]
+    taking = [p for p in Provider if may_use_tf32(p)]
     assert taking == [Provider.CUDA_TF32, Provider.TENSORRT]
     monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "0")
-    assert not any(runtime.may_use_tf32(p) for p in Provider)
+    assert not any(may_use_tf32(p) for p in Provider)
 
 
 @pytest.mark.parametrize("asked", ["cuda", "cuda-tf32"])

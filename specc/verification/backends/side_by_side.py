@@ -12,7 +12,7 @@ import onnx
 from specc.backends.export import Exporter
 from specc.backends.frameworks import keras_backend
 from specc.backends.opened import open_model
-from specc.backends.runtime import Provider, may_use_tf32
+from specc.backends.runtime import Provider
 from specc.backends.silence import Output, captured
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
@@ -28,7 +28,7 @@ from specc.verification.compared import compare_output
 from specc.verification.inputs import Case
 from specc.verification.reference import OWN, RANDOMISED, Reference
 from specc.verification.report import BackendReport
-from specc.verification.tf32 import Tf32Noise
+from specc.verification.tf32 import Tf32Noise, may_use_tf32
 from specc.verification.tolerance import Bounds, Rounding, gates, rounding_steps
 
 Array = np.ndarray[Any, Any]
