@@ -168,7 +168,7 @@ REQUIRED_VALUES: dict[str, Any] = {
 SHARED = (
     *("__init__", "activation_functions", "api", "arguments", "base", "categories", "clahe"),
     *("gates", "heads", "images", "layouts", "lora", "lower", "names", "recurrence", "refused"),
-    *("resize", "scores", "sequence", "spectra", "tracing", "vocabulary", "windowed"),
+    *("resize", "scores", "sequence", "spectra", "texts", "tracing", "vocabulary", "windowed"),
 )
 """Modules of the package that are no families."""
 
