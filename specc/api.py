@@ -24,20 +24,12 @@ from specc.graph import Graph, Params, Variable
 from specc.layers.base import Layer
 from specc.library import loader_below, standard_library_only
 from specc.source import Source
-from specc.types import TensorType
+from specc.types import Port, TensorType
 
 if TYPE_CHECKING:
     from specc.inference.predictor import Predictor
     from specc.semantics.sections import Section
     from specc.verification.report import Report
-
-
-class Port(NamedTuple):
-    """An input or an output of a model."""
-
-    name: str
-    type: TensorType
-    """Dtype and shape; the batch axis is implied."""
 
 
 class LayerInfo(NamedTuple):

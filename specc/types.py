@@ -57,6 +57,14 @@ class TensorType(NamedTuple):
         return self._replace(shape=shape)
 
 
+class Port(NamedTuple):
+    """An input or an output of a model."""
+
+    name: str
+    type: TensorType
+    """Dtype and shape; the batch axis is implied."""
+
+
 def shape_text(shape: tuple[Dimension, ...]) -> str:
     """A shape as a spec writes it: `[28, None, time]`."""
     return "[" + ", ".join(str(size) for size in shape) + "]"

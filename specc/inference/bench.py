@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from specc.api import Port
 from specc.backends.frameworks import import_tensorflow
 from specc.backends.runtime import Provider, Session, blaming
 from specc.files import UsageError
 from specc.inference.interface import Array, Interface, numpy_dtype, read_interface, shape_text
 from specc.inference.predictor import open_model
 from specc.inference.timing import Candidate
+from specc.types import Port
 
 RUN = "run"
 """Arrays in, arrays out: on a GPU, with what copying them takes."""

@@ -13,11 +13,10 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from specc.api import Port
 from specc.backends.runtime import Session, Value
 from specc.diagnostics.suggest import closest
 from specc.files import UsageError
-from specc.types import FLOAT_DTYPES, Dimension, TensorType
+from specc.types import FLOAT_DTYPES, Dimension, Port, TensorType
 
 Array = NDArray[Any]
 

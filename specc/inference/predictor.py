@@ -9,12 +9,12 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from specc.api import Port
 from specc.backends.runtime import Session, blaming, open_session
 from specc.files import DeviceError, UsageError
 from specc.inference.interface import Array, Interface, Rows, read_interface
 from specc.inference.interface import cast as cast_to
 from specc.manifest import read_manifest
+from specc.types import Port
 
 BATCH_SIZE = 32
 """Keras's."""

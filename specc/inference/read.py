@@ -14,10 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from specc.api import Port
 from specc.files import UsageError, reason
 from specc.inference.interface import Array, Interface, Rows, cast, numpy_dtype
-from specc.types import size_of
+from specc.types import Port, size_of
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}

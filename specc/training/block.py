@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from specc.api import Model, Port, Program
+from specc.api import Model, Program
 from specc.diagnostics.diagnostic import SpecError
 from specc.diagnostics.errors import data as errors
 from specc.graph import Tensor
@@ -15,6 +15,7 @@ from specc.records import record
 from specc.semantics.sections import Section
 from specc.source import Span
 from specc.training.sources.base import Unreadable, Wanted
+from specc.types import Port
 
 TABLES = ("Csv", "Parquet")
 """Sources with columns, which `features` and `target` are for."""

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from specc.api import Port
 from specc.files import UsageError
 from specc.graph import Graph
 from specc.inference.interface import Interface
 from specc.inference.samples import Samples, read_samples
+from specc.types import Port
 from specc.verification.inputs import Case
 
 Array = np.ndarray[Any, Any]

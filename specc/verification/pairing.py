@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from specc.api import Port
 from specc.files import UsageError
 from specc.inference.interface import Interface
+from specc.types import Port
 
 
 class Pair(NamedTuple):

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 import numpy as np
 import onnx
 
-from specc.api import Port
 from specc.backends.frameworks import full_float32
 from specc.backends.read import load_onnx
 from specc.backends.runtime import Session, blaming, open_session
@@ -18,7 +17,7 @@ from specc.backends.silence import Output, captured
 from specc.files import UsageError
 from specc.inference.interface import Interface, read_interface
 from specc.manifest import RECORD_KEY, read_manifest
-from specc.types import TensorType
+from specc.types import Port, TensorType
 from specc.verification.samples import Recipe, recipes_of
 from specc.verification.tf32 import Tf32Noise, may_use_tf32
 from specc.verification.tolerance import Rounding, gates, rounding_steps

@@ -9,13 +9,13 @@ from typing import Any, Concatenate, ParamSpec
 
 import numpy as np
 
-from specc.api import Port
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import data as errors
 from specc.files import UsageError, reason
 from specc.records import record
 from specc.source import Span
 from specc.training.dataset import Array, Column
+from specc.types import Port
 
 P = ParamSpec("P")
 
