@@ -185,24 +185,6 @@ def require_parts(spread: Spread, count: int, batch_size: int, steps: int) -> No
         )
 
 
-def spread_of(wished: Distribution | None, backend: str) -> Spread:
-    """What does what is wished for, not begun yet; the backend has to be imported.
-
-    Raises:
-        UsageError: where the backend cannot, or the wish contradicts itself.
-    """
-    if wished is None:
-        return Spread()
-    check_wish(wished, backend)
-    if backend == "tensorflow":
-        from specc.training.mirrored import Mirrored
-
-        return Mirrored(wished)
-    from specc.training.mesh import Mesh
-
-    return Mesh(wished)
-
-
 def check_wish(wished: Distribution, backend: str) -> None:
     """Look at a wish, without any framework.
 

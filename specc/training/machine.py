@@ -6,7 +6,7 @@ import os
 
 from specc.backends.frameworks import KERAS_BACKENDS, choose_backend, import_keras, keras_backend
 from specc.files import DeviceError, UsageError
-from specc.training.distribution import Distribution, Spread, check_wish, spread_of
+from specc.training.distribution import Distribution, Spread, check_wish
 from specc.training.settings import Settings
 
 ENVIRONMENT = {
@@ -67,6 +67,24 @@ def choose_device(
             "`specc doctor` says which devices are there",
         )
     return spread
+
+
+def spread_of(wished: Distribution | None, backend: str) -> Spread:
+    """What does what is wished for, not begun yet; the backend has to be imported.
+
+    Raises:
+        UsageError: where the backend cannot, or the wish contradicts itself.
+    """
+    if wished is None:
+        return Spread()
+    check_wish(wished, backend)
+    if backend == "tensorflow":
+        from specc.training.mirrored import Mirrored
+
+        return Mirrored(wished)
+    from specc.training.mesh import Mesh
+
+    return Mesh(wished)
 
 
 def backend_wanted() -> str:
