@@ -13,9 +13,9 @@ import numpy as np
 import onnx
 import onnx.numpy_helper
 
+from specc.backends.messages import INLINE, PAGE, without_initializers
 from specc.backends.read import is_large
 from specc.backends.runtime import Session, open_session
-from specc.backends.write import INLINE, PAGE, without_initializers
 
 Array = np.ndarray[Any, Any]
 

@@ -20,22 +20,18 @@ from typing import Any
 import onnx
 import onnx_ir as ir
 
+from specc.backends.messages import (
+    GRAPH,
+    GRAPH_BEFORE,
+    INITIALIZER,
+    INLINE,
+    MODEL_BEFORE,
+    PAGE,
+    RAW_DATA,
+    field,
+    parts,
+)
 from specc.backends.read import WEIGHTS_LIMIT
-
-INLINE = 1024
-"""Tensors smaller than this stay in the model's file when the others go to one of their own."""
-
-PAGE = 4096
-"""Where tensors begin in a file of data, so that it can be mapped into memory."""
-
-GRAPH, INITIALIZER, RAW_DATA = 7, 5, 9
-"""The numbers of the fields `ModelProto.graph`, `GraphProto.initializer`, `TensorProto.raw_data`
-in onnx.proto."""
-
-MODEL_BEFORE = ("ir_version", "producer_name", "producer_version", "domain", "model_version",
-                "doc_string")  # fmt: skip
-GRAPH_BEFORE = ("node", "name")
-"""The fields that come before those."""
 
 Tensors = Sequence[ir.TensorProtocol]
 
@@ -161,73 +157,33 @@ def needs_data_file(tensors: Tensors) -> bool:
     return sum(tensor.nbytes for tensor in tensors) > WEIGHTS_LIMIT
 
 
-def without_initializers(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy without the initializers of the graph, which are not copied on the way either."""
-    made = onnx.ModelProto.FromString(b"".join(_parts(model, MODEL_BEFORE, "graph")))
-    made.graph.MergeFromString(b"".join(_parts(model.graph, GRAPH_BEFORE, "initializer")))
-    return made
-
-
 def _write_file(skeleton: onnx.ModelProto, tensors: Tensors, path: str) -> None:
-    graph_before, graph_after = _parts(skeleton.graph, GRAPH_BEFORE, "initializer")
-    model_before, model_after = _parts(skeleton, MODEL_BEFORE, "graph")
+    graph_before, graph_after = parts(skeleton.graph, GRAPH_BEFORE, "initializer")
+    model_before, model_after = parts(skeleton, MODEL_BEFORE, "graph")
     small = b"".join(
-        _field(INITIALIZER, proto.ByteSize()) + proto.SerializeToString(deterministic=True)
+        field(INITIALIZER, proto.ByteSize()) + proto.SerializeToString(deterministic=True)
         for proto in skeleton.graph.initializer
     )
     headers = [_tensor_before_data(tensor) for tensor in tensors]
     sizes = [len(h) + t.nbytes for h, t in zip(headers, tensors, strict=True)]
     total = len(graph_before) + len(small) + len(graph_after)
-    total += sum(len(_field(INITIALIZER, size)) + size for size in sizes)
+    total += sum(len(field(INITIALIZER, size)) + size for size in sizes)
     with open(path, "wb") as file:
-        file.write(model_before + _field(GRAPH, total) + graph_before + small)
+        file.write(model_before + field(GRAPH, total) + graph_before + small)
         for header, size, (_, array) in zip(headers, sizes, _computed(tensors), strict=True):
-            file.write(_field(INITIALIZER, size) + header)
+            file.write(field(INITIALIZER, size) + header)
             file.write(_bytes_of(array))
         file.write(graph_after + model_after)
 
 
-def _parts(message: Any, before: Sequence[str], without: str) -> tuple[bytes, bytes]:
-    """A message without one field, as the bytes before it and those after it."""
-    first, second = type(message)(), type(message)()
-    for field, value in message.ListFields():
-        if field.name != without:
-            part = first if field.name in before else second
-            if isinstance(value, int | str | bytes):
-                setattr(part, field.name, value)
-            else:
-                getattr(part, field.name).MergeFrom(value)
-    return (
-        first.SerializeToString(deterministic=True),
-        second.SerializeToString(deterministic=True),
-    )
-
-
 def _tensor_before_data(tensor: ir.TensorProtocol) -> bytes:
-    return _header(tensor).SerializeToString() + _field(RAW_DATA, tensor.nbytes)
+    return _header(tensor).SerializeToString() + field(RAW_DATA, tensor.nbytes)
 
 
 def _header(tensor: ir.TensorProtocol) -> onnx.TensorProto:
     return onnx.TensorProto(
         dims=tensor.shape.numpy(), data_type=int(tensor.dtype), name=tensor.name
     )
-
-
-def _field(number: int, size: int) -> bytes:
-    """What stands before a field of so many bytes: its number and type 2, and the size."""
-    return _varint(number << 3 | 2) + _varint(size)
-
-
-def _varint(n: int) -> bytes:
-    """Base 128, the lowest seven bits first; the top bit says that there are more.
-
-    https://protobuf.dev/programming-guides/encoding/#varints
-    """
-    found = bytearray()
-    while n > 127:
-        found.append(n & 127 | 128)
-        n >>= 7
-    return bytes([*found, n])
 
 
 def _bytes_of(array: Any) -> Any:

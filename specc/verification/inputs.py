@@ -105,9 +105,14 @@ def nudged(case: Case, seed: int, epsilon: float = EPSILON) -> Case:
 
 
 def moved(array: Array, random: np.random.Generator, epsilon: float = EPSILON) -> Array:
-    """Each number in float64, up or down by one rounding of float32, or of another type."""
+    """Each number in float64, up or down by one rounding of float32, or of another type.
+
+    A zero moves by one of 1. Where nothing comes in, what comes out is sums of the model's own
+    numbers, and what is left where their terms cancel says nothing of the terms' size.
+    """
     sign = random.choice((-1.0, 1.0), array.shape)
-    return np.asarray(array.astype(np.float64) * (1 + epsilon * sign))
+    numbers = array.astype(np.float64)
+    return np.asarray(numbers + np.where(numbers == 0, 1.0, numbers) * epsilon * sign)
 
 
 def _draw(

@@ -92,6 +92,11 @@ def test_no_false_alarms(name: str, keras_backend: Any) -> None:  # noqa: ARG001
     no_false_alarms(name, range(100, 103))
 
 
+def test_sums_that_cancel(keras_backend: Any) -> None:  # noqa: ARG001
+    """With zeros for inputs this output is a hundredth of the terms that it is the sum of."""
+    no_false_alarms("wide_and_deep", range(880, 881))
+
+
 @pytest.mark.slow
 def test_no_false_alarm_in_a_thousand_runs(keras_backend: Any) -> None:
     """Over the shipped specs, each with seeds of its own."""

@@ -13,6 +13,7 @@ import onnxruntime
 import pytest
 
 import specc
+from specc.backends import opened as opened_models
 from specc.backends import runtime
 from specc.backends.frameworks import full_float32
 from specc.backends.runtime import Provider, Session
@@ -141,8 +142,7 @@ def test_on_a_gpu_that_takes_tf32(two: Subject, monkeypatch: pytest.MonkeyPatch)
             model = with_tf32(onnx.ModelProto.FromString(model)).SerializeToString()
         return there(model, "cpu", **options)
 
-    for module in outputs, layers, side_by_side:
-        monkeypatch.setattr(module, "open_session", opened)
+    monkeypatch.setattr(opened_models, "open_session", opened)
     file = two.copy()
     change(file, "dense_1/kernel", lambda array: array.__imul__(1.05))
     options: dict[str, Any] = {"provider": "cuda-tf32", "layers": True}
