@@ -93,26 +93,50 @@ def _sizes(graph: Graph, base: int) -> dict[str | None, int]:
 EPSILON = float(np.finfo(np.float32).eps)
 
 
+DRAWS, ENOUGH = 3, 8
+"""How often the inputs of a batch of few samples are moved, and how many samples are enough for
+once: in a single draw what each number does may cancel, and an output looks as if nothing moved
+it."""
+
+
 def nudged(case: Case, seed: int, epsilon: float = EPSILON) -> Case:
     """The same inputs, each floating-point number moved up or down by one rounding of float32."""
     random = np.random.default_rng(seed)
     return case._replace(
         inputs={
-            name: moved(array, random, epsilon) if array.dtype.kind == "f" else array
+            name: moved(array, random, epsilon, zeros=True) if array.dtype.kind == "f" else array
             for name, array in case.inputs.items()
         }
     )
 
 
-def moved(array: Array, random: np.random.Generator, epsilon: float = EPSILON) -> Array:
+def moved(
+    array: Array,
+    random: np.random.Generator,
+    epsilon: float = EPSILON,
+    *,
+    zeros: bool = False,
+) -> Array:
     """Each number in float64, up or down by one rounding of float32, or of another type.
 
-    A zero moves by one of 1. Where nothing comes in, what comes out is sums of the model's own
-    numbers, and what is left where their terms cancel says nothing of the terms' size.
+    Args:
+        zeros: move a zero by one of 1. Where nothing comes into a model, what comes out is sums of
+            its own numbers, and what is left where their terms cancel says nothing of the terms'
+            size.
     """
     sign = random.choice((-1.0, 1.0), array.shape)
     numbers = array.astype(np.float64)
-    return np.asarray(numbers + np.where(numbers == 0, 1.0, numbers) * epsilon * sign)
+    sizes = np.where(numbers == 0, 1.0, numbers) if zeros else numbers
+    return np.asarray(numbers + sizes * epsilon * sign)
+
+
+def farthest(truth: Array, moved: list[Array]) -> Array:
+    """Of several arrays, number by number the one that differs most from the truth."""
+    found, *others = moved
+    for array in others:
+        if truth.dtype.kind == "f" and array.shape == found.shape == truth.shape:
+            found = np.where(np.abs(array - truth) > np.abs(found - truth), array, found)
+    return found
 
 
 def _draw(

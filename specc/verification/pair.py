@@ -20,7 +20,7 @@ from specc.verification.differences import (
 )
 from specc.verification.findings import Finding, finite, listed_findings
 from specc.verification.given import accuracy_of, cases_of
-from specc.verification.inputs import BATCH_SIZES, EPSILON, MANY
+from specc.verification.inputs import BATCH_SIZES, DRAWS, MANY, farthest, moved
 from specc.verification.pairing import Pair, pair_ports
 from specc.verification.samples import Recipe
 from specc.verification.sides import KerasSide, ModelSide, OnnxSide
@@ -149,13 +149,14 @@ def compare_pair(
     samples = read_samples(inputs, first.interface) if inputs is not None else None
     for case in _cases(first, second, pairs, seed, samples):
         feeds = _for_second(pairs, case.feeds)
-        every = first.run(case.feeds), second.run(feeds), first.run(_nudged(case.feeds, seed))
+        every = first.run(case.feeds), second.run(feeds)
+        beside = _beside(first, case.feeds, every[0], seed)
         tf32 = first.tf32_noise(case.feeds), second.tf32_noise(feeds)
         for pair in outputs:
             arrays = (
                 every[0][pair.first.name],
                 every[1][pair.second.name],
-                every[2][pair.first.name],
+                beside[pair.first.name],
             )
             short = tf32[0].get(pair.first.name, 0.0), tf32[1].get(pair.second.name, 0.0)
             run = _compare(case.case, pair.first.name, rounding, bounds, max(short), *arrays)
@@ -245,17 +246,20 @@ def _recipe(first: ModelSide, second: ModelSide, pair: Pair) -> Recipe:
     return Recipe(dtype, shape, top, best.known if best is not None else ())
 
 
-def _nudged(feeds: Mapping[str, Array], seed: int) -> dict[str, Array]:
-    """Each number moved by one rounding of float32, in its own dtype."""
-    random = np.random.default_rng(seed)
-
-    def moved(array: Array) -> Array:
-        if array.dtype.kind != "f":
-            return array
-        sign = random.choice((-1.0, 1.0), array.shape)
-        return (array.astype(np.float64) * (1 + EPSILON * sign)).astype(array.dtype)
-
-    return {name: moved(array) for name, array in feeds.items()}
+def _beside(
+    side: ModelSide, feeds: Mapping[str, Array], outputs: Mapping[str, Array], seed: int
+) -> dict[str, Array]:
+    """What a model gives with its inputs moved by one rounding, in their own dtypes; of several
+    draws the farthest numbers."""
+    each: list[Mapping[str, Array]] = []
+    for draw in range(DRAWS):
+        random = np.random.default_rng(seed + draw)
+        nudged = {
+            name: moved(x, random, zeros=True).astype(x.dtype) if x.dtype.kind == "f" else x
+            for name, x in feeds.items()
+        }
+        each.append(side.run(nudged))
+    return {name: farthest(x, [found[name] for found in each]) for name, x in outputs.items()}
 
 
 def _compare(
@@ -285,8 +289,8 @@ def _compare(
     elif want.dtype.kind != "f":
         allowed = 0.0
     else:
-        moved = largest_difference(want, beside)
-        allowed = tolerance(rounding.steps, scale, moved, 0.0, rounding.gates, tf32)
+        sensitivity = largest_difference(want, beside)
+        allowed = tolerance(rounding.steps, scale, sensitivity, 0.0, rounding.gates, tf32)
     rows, agreeing = ranked_alike(want, have, allowed)
     relative = error / scale if scale else error
     return PairRun(case, output, error, relative, largest_ulps(want, have), allowed, rows, agreeing)

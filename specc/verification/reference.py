@@ -11,7 +11,7 @@ from specc.backends.export import Exported, Exporter, current_weights
 from specc.backends.keras_model import BuiltModel, assign, build_keras
 from specc.backends.native.tensors import Place, read
 from specc.verification.differences import keras_outputs
-from specc.verification.inputs import Case, nudged
+from specc.verification.inputs import DRAWS, ENOUGH, Case, farthest, nudged
 
 Array = np.ndarray[Any, Any]
 
@@ -26,7 +26,8 @@ class Answers(NamedTuple):
     fresh: list[Array]
     double: list[Array]
     moved: list[Array]
-    """In float64, with each input moved by one rounding."""
+    """In float64, with each input moved by one rounding: of several draws, each number that is
+    farthest from `double`."""
 
 
 class Reference:
@@ -103,12 +104,18 @@ class Reference:
         answers = Answers(
             fresh if compared is self.single else keras_outputs(compared, case),
             fresh,
-            keras_outputs(self.double, case),
-            keras_outputs(self.double, nudged(case, self.seed)),
+            double := keras_outputs(self.double, case),
+            self._moved(case, double),
         )
         if self._kept is not None:
             self._kept[weights, number] = answers
         return answers
+
+    def _moved(self, case: Case, double: list[Array]) -> list[Array]:
+        draws = DRAWS if case.batch < ENOUGH else 1
+        seeds = range(self.seed, self.seed + draws)
+        each = [keras_outputs(self.double, nudged(case, seed)) for seed in seeds]
+        return [farthest(double[i], [outputs[i] for outputs in each]) for i in range(len(double))]
 
 
 def randomise(arrays: list[Array], names: list[str], seed: int) -> list[Array]:
