@@ -161,12 +161,12 @@ def test_a_keras_model_and_its_file(subjects: Subjects, capsys: Printed) -> None
 
 
 @pytest.mark.usefixtures("here")
-@pytest.mark.usefixtures("here")
 def test_a_keras_model_and_its_file_on_a_backend(capsys: Printed) -> None:
     assert main(["verify", "a.keras", "a.onnx", *CPU, "--backends", "reference"]) == 0
     assert "reference evaluator" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("here")
 def test_a_keras_model_and_a_file_of_another_tool(keras_backend: Any, capsys: Printed) -> None:
     keras = keras_backend
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, use_bias=False)])
