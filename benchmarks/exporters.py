@@ -4,6 +4,7 @@
     python benchmarks/exporters.py                       # the seed's models and ResNet50
     python benchmarks/exporters.py VGG16 NASNetMobile    # models of keras.applications
     python benchmarks/exporters.py --all --json
+    python benchmarks/exporters.py encoder --exporters specc,external
     python benchmarks/exporters.py large                 # 3 GB of weights, by specc alone
 
 Each export is a process of its own, which loads the model and exports one of a single layer first,
@@ -17,11 +18,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -183,22 +186,22 @@ def slim(source: str, target: str) -> dict[str, Any]:
 # --------------------------------------------------------------------- comparison
 
 
-def measure(name: str, folder: str) -> dict[str, dict[str, Any]]:
-    """All exporters on one model."""
+def measure(name: str, folder: str, exporters: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Exporters on one model."""
     source = os.path.join(folder, f"{name}.keras")
     run([__file__, "--save", name, source])
     found: dict[str, dict[str, Any]] = {}
-    for exporter in ("external",) if name == LARGE else EXPORTERS:
+    for exporter in ("external",) if name == LARGE else exporters:
         target = os.path.join(folder, f"{name}.{exporter}.onnx")
         if exporter == "onnxslim":
             before = os.path.join(folder, f"{name}.tf2onnx.onnx")
-            has = "failed" not in found["tf2onnx"]
+            has = "failed" not in found.get("tf2onnx", {"failed": ""})
             found[exporter] = slim(before, target) if has else {"failed": "tf2onnx did"}
         else:
             found[exporter] = run([__file__, "--export", exporter, source, target])
     if name == LARGE:  # float64 and four more copies do not fit into most machines
         return found
-    files = {e: os.path.join(folder, f"{name}.{e}.onnx") for e in EXPORTERS}
+    files = {e: os.path.join(folder, f"{name}.{e}.onnx") for e in exporters}
     compared = run([__file__, "--compare", source, json.dumps(files)])
     for exporter, more in compared.items():
         found[exporter] |= more
@@ -210,6 +213,8 @@ def run(words: list[str]) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, *words], capture_output=True, text=True, env=environment, check=False
     )
+    if done.returncode < 0:
+        return {"failed": f"ended by {signal.Signals(-done.returncode).name}"}
     if done.returncode:
         return {"failed": last_line(done.stderr) or f"status {done.returncode}"}
     return json.loads(done.stdout.strip().splitlines()[-1])
@@ -312,6 +317,7 @@ def main() -> None:
     parser.add_argument(
         "models", nargs="*", help=", ".join((*SEED_MODELS, *BUILT, LARGE)) + ", ..."
     )
+    parser.add_argument("--exporters", default=",".join(EXPORTERS), help="some of them")
     parser.add_argument("--all", action="store_true", help="every model of the list")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--save", nargs=2, help=argparse.SUPPRESS)
@@ -332,7 +338,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             for name in names:
                 print(f"{name} ...", file=sys.stderr)
-                results[name] = measure(name, folder)
+                results[name] = measure(name, folder, options.exporters.split(","))
                 for path in Path(folder).iterdir():
                     path.unlink()
         if options.json:

@@ -12,6 +12,7 @@ from onnx_ir.passes import common
 from specc.backends.native.passes.clamps import join_clamps
 from specc.backends.native.passes.concats import join_concats
 from specc.backends.native.passes.constants import fold_constants
+from specc.backends.native.passes.guarded_pads import guard_pads
 from specc.backends.native.passes.layout import sink_transpositions
 from specc.backends.native.passes.padding import fold_padding
 from specc.backends.native.passes.reshapes import join_reshapes
@@ -68,6 +69,7 @@ def run_passes(
         if number:
             changes.append(Change(step.name, f"{number} {step.did}"))
     common.RemoveUnusedNodesPass()(model)
+    guard_pads(model.graph)
     write_down(model)
     return model, changes
 
