@@ -32,8 +32,10 @@ SPECS = Path(__file__).resolve().parent.parent / "specs"
 SEED_MODELS = ("bn_after", "bn_before", "convnet")
 APPLICATIONS = ("ResNet50", "MobileNetV2", "MobileNetV3Small", "EfficientNetB0", "DenseNet121",
                 "ConvNeXtTiny", "InceptionV3", "NASNetMobile", "VGG16")  # fmt: skip
-BUILT = ("encoder", "lstm")
-"""A BERT-base-sized encoder, and two layers of LSTM."""
+ENCODERS = {"encoder": 12, "encoder4": 4}
+BUILT = (*ENCODERS, "lstm")
+"""A BERT-base-sized encoder, four blocks of it for exporters that want more memory than there is
+for twelve, and two layers of LSTM."""
 
 EXPORTERS = ("specc", "external", "keras", "tf2onnx", "onnxslim")
 """`external` is specc with the weights in a file beside the model."""
@@ -57,8 +59,8 @@ def make(name: str) -> Any:
         import specc
 
         model = specc.compile(SPECS / f"{name}.spec").models[0].to_keras(seed=0)
-    elif name == "encoder":
-        model = encoder(keras)
+    elif name in ENCODERS:
+        model = encoder(keras, ENCODERS[name])
     elif name == LARGE:
         dense = [keras.layers.Dense(LARGE_UNITS) for _ in range(LARGE_LAYERS)]
         model = keras.Sequential([keras.Input((LARGE_UNITS,)), *dense])
@@ -77,13 +79,13 @@ def make(name: str) -> Any:
     return model
 
 
-def encoder(keras: Any) -> Any:
-    """Twelve blocks, 768 wide, as in BERT-base, on 128 tokens."""
+def encoder(keras: Any, blocks: int) -> Any:
+    """Blocks 768 wide, twelve of them as in BERT-base, on 128 tokens."""
     layers = keras.layers
     ids = keras.Input((128,), dtype="int32")
     x = layers.Embedding(30_522, 768)(ids)
     x = layers.LayerNormalization(epsilon=1e-12)(x)
-    for _ in range(12):
+    for _ in range(blocks):
         y = layers.MultiHeadAttention(12, 64)(x, x)
         x = layers.LayerNormalization(epsilon=1e-12)(layers.Add()([x, y]))
         y = layers.Dense(768)(layers.Dense(3072, activation="gelu")(x))

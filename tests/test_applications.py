@@ -45,8 +45,16 @@ def check(name: str, folder: Path) -> str:
     make = getattr(keras.applications, name)
     model = make(weights=None, classifier_activation=None, input_shape=SMALLER.get(name))
     random = np.random.default_rng(0)
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
+    (x,) = model.inputs
+    image = random.random((1, *[n or 224 for n in x.shape[1:]]), np.float32) * 255
+    normalizations = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
+    if name.startswith("EfficientNetV2"):
+        # With statistics that are not those of what comes in, roundings grow until they are all.
+        for layer in normalizations:
+            layer.momentum = 0.0
+        model(image, training=True)
+    else:
+        for layer in normalizations:
             shape = layer.moving_mean.shape
             layer.moving_mean.assign(random.normal(0, 0.1, shape))
             layer.moving_variance.assign(random.uniform(0.8, 1.2, shape))
@@ -60,8 +68,6 @@ def check(name: str, folder: Path) -> str:
     assert account.closes
     assert account.keras_total == model.count_params()
     operators = Counter(node.op_type for node in exported.skeleton.graph.node)
-    (x,) = model.inputs
-    image = random.random((1, *[n or 224 for n in x.shape[1:]]), np.float32) * 255
     single = np.asarray(model(image, training=False), np.float64)
     wide = build_keras(built.graph, dtype="float64")
     for (_, variable), array in zip(pair_variables(wide), CurrentWeights(built), strict=True):
@@ -73,6 +79,7 @@ def check(name: str, folder: Path) -> str:
     scale = float(np.abs(truth).max())
     keras_error = float(np.abs(single - truth).max())
     error = float(np.abs(found - truth).max())
+    assert keras_error <= 1e-3 * scale  # else there is nothing to compare
     assert error <= TIMES * keras_error + 1e-6 * scale, f"{name}: {error}, Keras {keras_error}"
     return (
         f"{name:18} {sum(operators.values()):4} nodes, {operators['Transpose']:2} transpositions, "
