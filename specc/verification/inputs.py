@@ -135,7 +135,9 @@ def farthest(truth: Array, moved: list[Array]) -> Array:
     found, *others = moved
     for array in others:
         if truth.dtype.kind == "f" and array.shape == found.shape == truth.shape:
-            found = np.where(np.abs(array - truth) > np.abs(found - truth), array, found)
+            with np.errstate(invalid="ignore"):  # infinities, which are as far as they can be
+                farther = np.abs(array - truth) > np.abs(found - truth)
+            found = np.where(farther, array, found)
     return found
 
 
