@@ -21,12 +21,15 @@ class Batch(NamedTuple):
     targets: list[Array]
 
 
-def order(count: int, seed: int, epoch: int) -> Array:
+def order(count: int, seed: int | None, epoch: int) -> Array:
     """The indices of all samples as an epoch goes through them.
 
     Args:
+        seed: None for the order in which they are.
         epoch: from 0.
     """
+    if seed is None:
+        return np.arange(count)
     return np.random.default_rng([seed, epoch]).permutation(count)
 
 
@@ -72,7 +75,7 @@ def blocks(
         share: of each batch, which has to go into equal parts; nothing else is read.
     """
     count = len(part)
-    indices = np.arange(count) if seed is None else order(count, seed, epoch)
+    indices = order(count, seed, epoch)
     if share != ALL:
         indices = shared(indices, batch_size, share)
         batch_size //= share[1]

@@ -145,9 +145,7 @@ class TensorFlowFeed:
         self._dataset = self._made()
 
     def begin(self, epoch: int, start: int = 0) -> Any:
-        everything = (
-            np.arange(self.count) if self.seed is None else order(self.count, self.seed, epoch)
-        )
+        everything = order(self.count, self.seed, epoch)
         self.indices = everything[start * self.batch_size : self.steps * self.batch_size]
         self._blocks.assign(-(-len(self.indices) // self.at_once))
         return self._dataset

@@ -16,7 +16,7 @@ from specc.backends.frameworks import import_tensorflow
 from specc.training.batches import order
 from specc.training.columns import Held
 from specc.training.dataset import Part
-from specc.training.feed import Samples, TensorFlowFeed, Weighted
+from specc.training.feed import NumpyFeed, Samples, TensorFlowFeed, Weighted
 
 LARGEST = 1 << 28
 """Bytes of the samples, in the form that the model takes: 256 MiB."""
@@ -73,7 +73,7 @@ class TensorFlowResident(TensorFlowFeed):
         return self._whole.packed(tuple(tf.cast(array, dtype) for array, dtype in pairs))
 
 
-class JaxResident:
+class JaxResident(NumpyFeed):
     """For JAX: arrays of the device, gathered there."""
 
     def __init__(
@@ -86,13 +86,8 @@ class JaxResident:
     ) -> None:
         import jax
 
-        self.samples = Samples(part, weights)
-        self.whole = False
-        self.count = len(part)
-        self.batch_size = batch_size
-        self.seed = seed
-        self.steps = steps or -(-self.count // batch_size)
-        everything = np.arange(self.count)
+        super().__init__(part, batch_size, seed, steps, weights)
+        everything = np.arange(len(part))
         self._arrays = [jax.device_put(c.take(everything)) for c in self.samples.columns]
         self._take = jax.jit(_taken, static_argnums=3)
 
@@ -102,13 +97,11 @@ class JaxResident:
     def begin(self, epoch: int, start: int = 0) -> Iterator[Any]:
         import jax
 
-        everything = (
-            np.arange(self.count) if self.seed is None else order(self.count, self.seed, epoch)
-        )
-        indices = jax.device_put(everything.astype("int32"))
+        count = len(self.part)
+        indices = jax.device_put(order(count, self.seed, epoch).astype("int32"))
         for step in range(start, self.steps):
             first = step * self.batch_size
-            size = min(self.batch_size, self.count - first)
+            size = min(self.batch_size, count - first)
             yield self.samples.packed(tuple(self._take(self._arrays, indices, first, size)))
 
 
