@@ -9,8 +9,11 @@
 
 Each export is a process of its own, which loads the model and exports one of a single layer first,
 so that time and peak memory are those of the export alone: without the libraries that are loaded
-once (`first s` has them), and beyond the loaded model. Errors are those of onnxruntime against
-Keras in float64, on the same inputs. Latencies are medians of interleaved rounds on one thread.
+once (`first s` has them), and beyond the loaded model. The exporters take turns, and what is told
+is the median of the turns (the highest peak); one that fails has no further turn. A process that
+wants most of the machine's memory is ended before the system does. Errors are those of onnxruntime
+against Keras in float64, on the same inputs. Latencies are medians of interleaved rounds on one
+thread.
 """
 
 from __future__ import annotations
@@ -28,6 +31,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from processes import compiled
+
 SPECS = Path(__file__).resolve().parent.parent / "specs"
 SEED_MODELS = ("bn_after", "bn_before", "convnet")
 APPLICATIONS = ("ResNet50", "MobileNetV2", "MobileNetV3Small", "EfficientNetB0", "DenseNet121",
@@ -44,6 +49,12 @@ LARGE = "large"
 LARGE_LAYERS, LARGE_UNITS = 8, 9_600
 ROUNDS = {1: 9, 32: 3}
 """How often each batch size is timed."""
+
+TURNS = 3
+"""How often each exporter exports."""
+
+MEMORY_SHARE = 0.85
+"""What a process may take of the machine's memory."""
 
 
 # ------------------------------------------------------------------------- models
@@ -188,38 +199,77 @@ def slim(source: str, target: str) -> dict[str, Any]:
 # --------------------------------------------------------------------- comparison
 
 
-def measure(name: str, folder: str, exporters: Sequence[str]) -> dict[str, dict[str, Any]]:
+def measure(
+    name: str, folder: str, exporters: Sequence[str], turns: int
+) -> dict[str, dict[str, Any]]:
     """Exporters on one model."""
     source = os.path.join(folder, f"{name}.keras")
     run([__file__, "--save", name, source])
-    found: dict[str, dict[str, Any]] = {}
-    for exporter in ("external",) if name == LARGE else exporters:
-        target = os.path.join(folder, f"{name}.{exporter}.onnx")
-        if exporter == "onnxslim":
-            before = os.path.join(folder, f"{name}.tf2onnx.onnx")
-            has = "failed" not in found.get("tf2onnx", {"failed": ""})
-            found[exporter] = slim(before, target) if has else {"failed": "tf2onnx did"}
-        else:
-            found[exporter] = run([__file__, "--export", exporter, source, target])
+    exporters = ("external",) if name == LARGE else exporters
+    files = {e: os.path.join(folder, f"{name}.{e}.onnx") for e in exporters}
+    found = in_turn(source, {e: f for e, f in files.items() if e != "onnxslim"}, turns)
+    if "onnxslim" in files:
+        before = os.path.join(folder, f"{name}.tf2onnx.onnx")
+        has = "failed" not in found.get("tf2onnx", {"failed": ""})
+        found["onnxslim"] = slim(before, files["onnxslim"]) if has else {"failed": "tf2onnx did"}
     if name == LARGE:  # float64 and four more copies do not fit into most machines
         return found
-    files = {e: os.path.join(folder, f"{name}.{e}.onnx") for e in exporters}
     compared = run([__file__, "--compare", source, json.dumps(files)])
     for exporter, more in compared.items():
         found[exporter] |= more
     return found
 
 
+def in_turn(source: str, files: dict[str, str], turns: int) -> dict[str, dict[str, Any]]:
+    """What each exporter took, in turns."""
+    took: dict[str, list[dict[str, Any]]] = {exporter: [] for exporter in files}
+    for _ in range(turns):
+        for exporter, target in files.items():
+            if took[exporter] and "failed" in took[exporter][-1]:
+                continue
+            for path in (Path(target), *data_files(target)):  # each writes a new file
+                path.unlink(missing_ok=True)
+            took[exporter].append(run([__file__, "--export", exporter, source, target]))
+    found: dict[str, dict[str, Any]] = {}
+    for exporter, each in took.items():
+        found[exporter] = dict(each[-1])
+        if "failed" not in each[-1]:
+            for key in ("first", "seconds"):
+                found[exporter][key] = statistics.median(one[key] for one in each)
+            found[exporter]["peak"] = max(one["peak"] for one in each)
+            found[exporter]["turns"] = [round(one["seconds"], 3) for one in each]
+    return found
+
+
 def run(words: list[str]) -> dict[str, Any]:
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
-    done = subprocess.run(
-        [sys.executable, *words], capture_output=True, text=True, env=environment, check=False
-    )
-    if done.returncode < 0:
-        return {"failed": f"ended by {signal.Signals(-done.returncode).name}"}
-    if done.returncode:
-        return {"failed": last_line(done.stderr) or f"status {done.returncode}"}
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    limit = MEMORY_SHARE * os.sysconf("SC_PHYS_PAGES")
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        child = subprocess.Popen(
+            [sys.executable, *words], stdout=out, stderr=err, env=environment, text=True
+        )
+        while child.poll() is None:
+            if resident_pages(child.pid) > limit:
+                child.kill()
+                child.wait()
+                size = limit * os.sysconf("SC_PAGE_SIZE") / 1e9
+                return {"failed": f"ended: it wanted more than {size:.0f} GB"}
+            time.sleep(0.1)
+        out.seek(0)
+        err.seek(0)
+        printed, said = out.read(), err.read()
+    if child.returncode < 0:
+        return {"failed": f"ended by {signal.Signals(-child.returncode).name}"}
+    if child.returncode:
+        return {"failed": last_line(said) or f"status {child.returncode}"}
+    return json.loads(printed.strip().splitlines()[-1])
+
+
+def resident_pages(process: int) -> int:
+    try:
+        return int(Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, IndexError):  # it has ended
+        return 0
 
 
 def data_files(path: str) -> list[Path]:
@@ -311,7 +361,7 @@ def table(results: dict[str, dict[str, dict[str, Any]]]) -> None:
             print(f"| {' | '.join(cells)} |")
         if all("seconds" in by.get(e, {}) for e in ("specc", "keras")):
             ratio = by["keras"]["seconds"] / by["specc"]["seconds"]
-            print(f"| {name} | specc is {ratio:.0f} times as fast as Keras's export |")
+            print(f"| {name} | specc is {ratio:.1f} times as fast as Keras's export |")
 
 
 def main() -> None:
@@ -321,6 +371,7 @@ def main() -> None:
     )
     parser.add_argument("--exporters", default=",".join(EXPORTERS), help="some of them")
     parser.add_argument("--all", action="store_true", help="every model of the list")
+    parser.add_argument("--turns", type=int, default=TURNS, help="of each exporter")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--save", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--export", nargs=3, help=argparse.SUPPRESS)
@@ -336,11 +387,16 @@ def main() -> None:
     else:
         every = (*SEED_MODELS, *APPLICATIONS, *BUILT)
         names = every if options.all else options.models or (*SEED_MODELS, "ResNet50")
+        import specc
+
+        words = compiled(Path(sys.executable), str(Path(specc.__file__).parent))
+        print(f"bytecode of specc: {words}", file=sys.stderr)
         results: dict[str, dict[str, dict[str, Any]]] = {}
         with tempfile.TemporaryDirectory() as folder:
             for name in names:
                 print(f"{name} ...", file=sys.stderr)
-                results[name] = measure(name, folder, options.exporters.split(","))
+                chosen = options.exporters.split(",")
+                results[name] = measure(name, folder, chosen, options.turns)
                 for path in Path(folder).iterdir():
                     path.unlink()
         if options.json:

@@ -136,7 +136,7 @@ def installation(specc: str) -> Installation:
     )
     if found.returncode != 0:
         raise SystemExit(f"{python} does not import specc:\n{found.stderr}")
-    return Installation(str(path.absolute()), str(python), _compile(python, found.stdout.strip()))
+    return Installation(str(path.absolute()), str(python), compiled(python, found.stdout.strip()))
 
 
 STALE = """
@@ -157,7 +157,9 @@ print(sum(map(is_stale, pathlib.Path(sys.argv[1]).rglob("*.py"))))
 """Prints how many modules of a package Python would have to compile."""
 
 
-def _compile(python: Path, package: str) -> str:
+def compiled(python: Path, package: str) -> str:
+    """Have the modules of a package compiled; what there was to do, in words."""
+
     def stale() -> int:
         words = [str(python), "-c", STALE, package]
         return int(subprocess.run(words, capture_output=True, text=True, check=True).stdout)

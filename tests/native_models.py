@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import onnx
+import onnx_ir as ir
 
 import specc
 from specc.backends.adopt import adopt
 from specc.backends.export import Exported, Exporter, current_weights
+from specc.backends.fold import bind_weights
+from specc.backends.write import with_tensors
+from specc.graph import Variable
 from specc.verification.verify import verify_onnx
 
 
@@ -20,6 +27,16 @@ def exported(model: specc.Model, seed: int = 0) -> tuple[Exporter, Exported, spe
     onnx.checker.check_model(made.model, full_check=True)
     report = verify_onnx(model.graph, keras_model, made.model, provider="cpu", exporter=exporter)
     return exporter, made, report
+
+
+def bound(model: ir.Model, variables: list[Variable], arrays: Sequence[Any]) -> onnx.ModelProto:
+    """A lowered model with weights, as the exporter binds them."""
+    made = bind_weights(model, variables)
+    proto = ir.serde.serialize_model(model)
+    inputs = [x for x in proto.graph.input if x.name not in made.statics]
+    del proto.graph.input[:]
+    proto.graph.input.extend(inputs)
+    return with_tensors(proto, made.tensors(arrays))
 
 
 def sound(text: str) -> onnx.ModelProto:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import onnx_ir as ir
 import onnxruntime
 import pytest
-from native_models import exported, operators, sound
+from native_models import bound, exported, operators, sound
 
 import specc
-from specc.backends.fold import bind_weights
 from specc.backends.native import convert
 from specc.layers.convolution import Conv1D, Conv2D
 
@@ -116,9 +114,7 @@ def test_folding_with_channels_first(body: str, expected: list[str]) -> None:
     x = random.random((2, 4, 6, 7)).astype(np.float32)
     outputs: list[Any] = []
     for without in ((), ("fold",)):
-        model = ir.serde.deserialize_model(convert.lower(graph, 18, without).model)
-        bind_weights(model, variables, arrays)
-        proto = ir.serde.serialize_model(model)
+        proto = bound(convert.lower(graph, 18, without).model, variables, arrays)
         assert without or operators(proto) == expected
         session = onnxruntime.InferenceSession(proto.SerializeToString())
         outputs += session.run(None, {"x0": x})
@@ -174,7 +170,7 @@ def test_every_opset(opset: int) -> None:
     body = "LayerNormalization\nRMSNormalization\nUnitNormalization\nGlobalMaxPooling1D"
     text = model_of("float32[5, 8]", body)
     graph = specc.compile_text(text).models[-1].graph
-    found = {node.op_type for node in convert.lower(graph, opset).model.graph.node}
+    found = {node.op_type for node in convert.lower(graph, opset).model.graph}
     assert ("LayerNormalization" in found) == (opset >= 17)
 
 

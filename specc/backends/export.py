@@ -14,7 +14,7 @@ import onnx_ir as ir
 from specc._version import __version__
 from specc.backends.adopt import adopt
 from specc.backends.collection import no_collection
-from specc.backends.fold import Accounting, bind_weights
+from specc.backends.fold import Accounting, Bound, bind_weights
 from specc.backends.keras_model import BuiltModel, pair_variables
 from specc.backends.native.convert import Lowered as LoweredGraph
 from specc.backends.native.convert import ir_version, lower
@@ -23,6 +23,7 @@ from specc.backends.native.precision import Lowered, Precision, lower_precision
 from specc.backends.native.precision_rules import LOWER
 from specc.backends.onnx_names import name_interface, name_values, sort_nodes
 from specc.backends.tf2onnx_graph import convert
+from specc.backends.weights import numbers_of
 from specc.backends.write import DataFile, needs_data_file, with_tensors, write_model
 from specc.files import UsageError
 from specc.graph import Graph, Variable
@@ -146,7 +147,8 @@ class Exporter:
         if via == "native":
             try:
                 lowered = self._lower(opset is None)
-                self._converted, self.changes = lowered.model, lowered.changes
+                self.changes = lowered.changes
+                self._bound, self._skeleton = self._bind(lowered.model)
                 return
             except NotLowered as reason:
                 self.fallen_back, self.via = str(reason), "tf2onnx"
@@ -156,7 +158,8 @@ class Exporter:
                 f"{precision.to} is for files of specc's own exporter{why}",
                 "leave out `--precision`, or `--via tf2onnx` where that is given",
             )
-        self._converted = _with_shapes(convert(built, self._opset))
+        converted = _with_shapes(convert(built, self._opset))
+        self._bound, self._skeleton = self._bind(ir.serde.deserialize_model(converted))
 
     def _lower(self, free: bool) -> LoweredGraph:
         """Lower the graph; where the opset is free, in a later one if that is needed."""
@@ -170,6 +173,25 @@ class Exporter:
             lowered = lower(self._graph, needed.opset, self._without)
             self._opset = needed.opset
             return lowered
+
+    def _bind(self, model: ir.Model) -> tuple[Bound, onnx.ModelProto]:
+        """What becomes of the weights, and the model without them, named and in order."""
+        sort_nodes(model.graph)
+        inputs = len(self._graph.inputs)
+        # The weights first: an input of the spec may be called w0 as well.
+        bound = bind_weights(model, self._variables, [layer.name for layer in self._graph.layers])
+        name_interface(model.graph, self._graph)
+        name_values(model.graph, self._graph)
+        model.ir_version = ir_version(self._opset)
+        model.producer_name, model.producer_version = "specc", __version__
+        model.graph.name = self._graph.name
+        used = {node.domain for node in model.graph.all_nodes()} | {""}
+        for domain in set(model.opset_imports) - used:
+            del model.opset_imports[domain]
+        model.graph.doc_string = None  # tf2onnx's number of the traced function
+        skeleton = onnx.shape_inference.infer_shapes(ir.serde.serialize_model(model))
+        del skeleton.graph.input[inputs:]
+        return bound, skeleton
 
     @property
     def variables(self) -> list[Variable]:
@@ -189,23 +211,7 @@ class Exporter:
             weights: what the manifest is to say of where they are from.
             labels: the names of classes, by output, for the manifest.
         """
-        # The deserialised model shares its tensors with the protobuf, and they are renamed.
-        converted = onnx.ModelProto()
-        converted.CopyFrom(self._converted)
-        model = ir.serde.deserialize_model(converted)
-        sort_nodes(model.graph)
-        # The weights first: an input of the spec may be called w0 as well.
-        names = [layer.name for layer in self._graph.layers]
-        accounting = bind_weights(model, self._variables, arrays, names)
-        name_interface(model.graph, self._graph)
-        name_values(model.graph, self._graph, set(accounting.holdings))
-        model.ir_version = ir_version(self._opset)
-        model.producer_name, model.producer_version = "specc", __version__
-        model.graph.name = self._graph.name
-        used = {node.domain for node in model.graph.all_nodes()} | {""}
-        for domain in set(model.opset_imports) - used:
-            del model.opset_imports[domain]
-        model.graph.doc_string = None  # tf2onnx's number of the traced function
+        accounting = self._bound.accounting
         content = manifest(
             self._graph,
             self._source,
@@ -217,8 +223,10 @@ class Exporter:
             **({"labels": dict(labels)} if labels else {}),
             onnx={"params": accounting.onnx_total, "constants": accounting.constants},
         )
-        model.metadata_props[MANIFEST_KEY] = json.dumps(content)
-        exact = Exported(*_without_parameters(model, set(accounting.holdings)), accounting)
+        skeleton = onnx.ModelProto()
+        skeleton.CopyFrom(self._skeleton)
+        skeleton.metadata_props.add(key=MANIFEST_KEY, value=json.dumps(content))
+        exact = Exported(skeleton, self._bound.tensors(arrays), accounting)
         return exact if self.precision is None else self._lowered(exact, self.precision)
 
     def _lowered(self, exact: Exported, precision: Precision) -> Exported:
@@ -275,23 +283,6 @@ def _precision_of(said: Any) -> Precision | None:
     return Precision(said["to"], "same" if said.get("io") == "same" else "float32")
 
 
-def _without_parameters(
-    model: ir.Model, parameters: set[str]
-) -> tuple[onnx.ModelProto, list[ir.TensorProtocol]]:
-    """A model with the shapes of its values but without its parameters, and these."""
-    graph = model.graph
-    inputs = len(graph.inputs)
-    tensors: list[ir.TensorProtocol] = []
-    for name in [name for name in graph.initializers if name in parameters]:
-        value = graph.initializers.pop(name)
-        assert value.const_value is not None
-        tensors.append(value.const_value)
-        graph.inputs.append(value)
-    proto = onnx.shape_inference.infer_shapes(ir.serde.serialize_model(model))
-    del proto.graph.input[inputs:]
-    return proto, tensors
-
-
 def export_onnx(
     graph: Graph,
     keras_model: Any,
@@ -326,8 +317,8 @@ class CurrentWeights(Sequence[Array]):
     def __getitem__(self, index: slice) -> list[Array]: ...
     def __getitem__(self, index: int | slice) -> Array | list[Array]:
         if isinstance(index, slice):
-            return [np.asarray(variable) for variable in self._variables[index]]
-        return np.asarray(self._variables[index])
+            return [numbers_of(variable) for variable in self._variables[index]]
+        return numbers_of(self._variables[index])
 
 
 def current_weights(built: BuiltModel) -> list[Array]:

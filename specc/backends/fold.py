@@ -9,7 +9,6 @@ from names or values.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -116,18 +115,32 @@ class Accounting:
         return expected == self.onnx_total
 
 
-def bind_weights(
-    model: ir.Model,
-    variables: list[Variable],
-    arrays: Sequence[np.ndarray[Any, Any]],
-    layers: Sequence[str] = (),
-) -> Accounting:
-    """Turn the weight inputs w0, w1, ... of a converted model into initializers, in place.
+@record
+class Bound:
+    """What a graph has instead of its weight inputs."""
+
+    accounting: Accounting
+    statics: dict[str, Static]
+    """How each parameter comes about, by its name in the file."""
+    opsets: dict[str, int]
+
+    def tensors(self, arrays: Sequence[np.ndarray[Any, Any]]) -> list[ir.TensorProtocol]:
+        """The parameters, each computed when its numbers are asked for.
+
+        Args:
+            arrays: the values of the variables; they are read then.
+        """
+        evaluator = Evaluator(self.opsets, arrays)
+        return [_tensor(name, static, evaluator) for name, static in self.statics.items()]
+
+
+def bind_weights(model: ir.Model, variables: list[Variable], layers: Sequence[str] = ()) -> Bound:
+    """Put the parameters that a file has in the place of the weight inputs w0, w1, ... of a
+    converted model, and take out what computes them. They stay inputs, without numbers.
 
     The shapes of what is made of weights must have been inferred.
 
     Args:
-        arrays: the values; they are read whenever the numbers of an initializer are asked for.
         layers: the names of the layers whose numbers stand in the names of the nodes.
     """
     graph = model.graph
@@ -138,20 +151,20 @@ def bind_weights(
     }
     statics = _known_constants(graph)
     for number, value in weight_inputs.items():
-        read = partial(arrays.__getitem__, number)
-        statics[value] = Static(value, frozenset([number]), True, read)
+        statics[value] = Static(value, frozenset([number]), True)
     folded_nodes = _fold(model, statics)
 
-    evaluator = Evaluator(dict(model.opset_imports))
     names = _Names(variables, layers)
     removed = set(folded_nodes)
     holdings: dict[str, Holding] = {}
+    held: dict[str, Static] = {}
     for value, static in statics.items():
         users = [(user, index) for user, index in value.uses() if user not in removed]
         if not static.sources or not users:
             continue
         name = names.choose(static, *users[0])
-        _materialize(graph, static, name, evaluator)
+        _stand_in(graph, static, name)
+        held[name] = static
         holdings[name] = Holding(static.size, static.sources, static.layout_only)
     graph.remove(folded_nodes, safe=True)
     for value in weight_inputs.values():
@@ -159,19 +172,24 @@ def bind_weights(
     _remove_unread(graph)
     others = sum(
         value.const_value.size
-        for name, value in graph.initializers.items()
-        if name not in holdings and value.const_value is not None
+        for value in graph.initializers.values()
+        if value.const_value is not None
     )
-    return Accounting(_account(variables, holdings), holdings, others)
+    accounting = Accounting(_account(variables, holdings), holdings, others)
+    return Bound(accounting, held, dict(model.opset_imports))
 
 
 def _account(variables: list[Variable], holdings: dict[str, Holding]) -> list[Parameter]:
+    held_in: dict[int, list[str]] = {}
+    for name, holding in holdings.items():
+        for number in holding.sources:
+            held_in.setdefault(number, []).append(name)
     parameters: list[Parameter] = []
     for number, variable in enumerate(variables):
-        held_in = {name: h for name, h in holdings.items() if number in h.sources}
-        whole = [name for name, holding in held_in.items() if holding.is_variable]
-        how = "kept" if whole else "folded" if held_in else "dropped"
-        parameters.append(Parameter(variable, how, whole or list(held_in)))
+        held = held_in.get(number, [])
+        whole = [name for name in held if holdings[name].is_variable]
+        how = "kept" if whole else "folded" if held else "dropped"
+        parameters.append(Parameter(variable, how, whole or held))
     return parameters
 
 
@@ -223,23 +241,23 @@ def _fold(model: ir.Model, statics: dict[ir.Value, Static]) -> list[ir.Node]:
     return folded
 
 
-def _materialize(graph: ir.Graph, static: Static, name: str, evaluator: Evaluator) -> None:
-    """Put an initializer in the place of a value; its numbers are worked out when read."""
+def _stand_in(graph: ir.Graph, static: Static, name: str) -> None:
+    """Put a parameter in the place of a value that is computed of weights."""
+    assert static.value.dtype is not None
+    type_ = ir.TensorType(static.value.dtype)
+    parameter = ir.Value(name=name, shape=ir.Shape(static.shape), type=type_)
+    ir.convenience.replace_all_uses_with(static.value, parameter)
+    graph.inputs.append(parameter)
+
+
+def _tensor(name: str, static: Static, evaluator: Evaluator) -> ir.TensorProtocol:
     dtype = static.value.dtype
     assert dtype is not None
-    shape = ir.Shape(static.shape)
 
-    def tensor() -> ir.TensorProtocol:
+    def made() -> ir.TensorProtocol:
         return ir.Tensor(evaluator.array(static), dtype=dtype, name=name)
 
-    initializer = ir.Value(
-        name=name,
-        shape=shape,
-        type=ir.TensorType(dtype),
-        const_value=ir.LazyTensor(tensor, dtype, shape, name=name),
-    )
-    ir.convenience.replace_all_uses_with(static.value, initializer)
-    graph.register_initializer(initializer)
+    return ir.LazyTensor(made, dtype, ir.Shape(static.shape), name=name)
 
 
 def _remove_unread(graph: ir.Graph) -> None:

@@ -39,7 +39,7 @@ def _describe(value: ir.Value, name: str, shape: tuple[int | str | None, ...]) -
     value.shape = ir.Shape([BATCH_AXIS, *sizes])
 
 
-def name_values(onnx_graph: ir.Graph, graph: Graph, parameters: set[str]) -> None:
+def name_values(onnx_graph: ir.Graph, graph: Graph) -> None:
     """Name nodes and values after their layers and say on each node where it is from.
 
     tf2onnx numbers what it makes through the life of the process; the names given here
@@ -55,13 +55,12 @@ def name_values(onnx_graph: ir.Graph, graph: Graph, parameters: set[str]) -> Non
         name = f"{base}_{number}" if number else base
         return unique(base) if name in fixed else name
 
-    constants = [v for v in _in_order_of_use(onnx_graph) if v.name not in parameters]
-    kept = [value for name, value in onnx_graph.initializers.items() if name in parameters]
+    constants = _in_order_of_use(onnx_graph)
     fixed -= {value.name for value in constants}
     onnx_graph.initializers.clear()
     for value in constants:
         value.name = unique("constant")
-    for value in (*kept, *constants):
+    for value in constants:
         onnx_graph.register_initializer(value)
     layers = _layers_of(list(onnx_graph), graph)
     for node in onnx_graph:

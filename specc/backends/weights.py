@@ -6,7 +6,9 @@ import os
 from hashlib import sha256
 from typing import Any
 
-from specc.backends.frameworks import import_keras
+import numpy as np
+
+from specc.backends.frameworks import import_keras, import_tensorflow, keras_backend
 from specc.backends.keras_model import build_keras
 from specc.backends.keras_objects import python_classes
 from specc.backends.spec_layer import layer_class
@@ -40,6 +42,24 @@ def load_keras(path: str, graph: Graph | None = None) -> Any:
 def fresh_keras(graph: Graph, seed: int) -> Any:
     """A Keras model of the graph with the fresh weights of a seed."""
     return build_keras(graph, seed=seed).keras_model
+
+
+SHAREABLE = ("float16", "float32", "float64", "int8", "int16", "int32", "int64",
+             "uint8", "uint16", "uint32", "uint64")  # fmt: skip
+"""The dtypes that DLPack hands over to NumPy."""
+
+
+def numbers_of(keras_variable: Any) -> np.ndarray[Any, Any]:
+    """What a Keras variable holds now; not to be written to.
+
+    TensorFlow copies what it gives to NumPy, but for DLPack. What is shared by that stays as it
+    is: a variable is given new memory when it changes while somebody else has the old one.
+    """
+    if keras_backend() == "tensorflow" and keras_variable.dtype in SHAREABLE:
+        tensor = import_tensorflow().convert_to_tensor(keras_variable)
+        if tensor.device.endswith("CPU:0"):
+            return np.from_dlpack(tensor)
+    return np.asarray(keras_variable)
 
 
 def describe_file(path: str) -> dict[str, str]:

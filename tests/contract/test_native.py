@@ -12,14 +12,16 @@ from typing import Any
 import keras
 import numpy as np
 import onnx
+import onnx_ir as ir
 import onnxruntime
 import pytest
 import tensorflow as tf
 from hypothesis import strategies as st
+from native_models import bound
 
-from specc.backends.fold import bind_weights
 from specc.backends.keras_model import build_keras, pair_variables
 from specc.backends.native.convert import OPSETS, lower
+from specc.backends.native.passes.pipeline import infer_shapes
 from specc.diagnostics.place import Refused
 from specc.files import UsageError
 from specc.graph import Graph, GraphLayer, Node, Tensor, Variable, replace_tensors
@@ -308,14 +310,10 @@ class NoKernel(Exception):
     """onnxruntime cannot run an operator in this dtype."""
 
 
-def run_onnx(lowered: Any, graph: Graph, arrays: list[Any], inputs: list[Any]) -> list[Any]:
-    import onnx_ir as ir
-
-    shaped = onnx.shape_inference.infer_shapes(lowered, data_prop=True)
-    model = ir.serde.deserialize_model(shaped)
+def run_onnx(lowered: ir.Model, graph: Graph, arrays: list[Any], inputs: list[Any]) -> list[Any]:
+    infer_shapes(lowered)
     variables = [v for layer in graph.layers for v in layer.variables]
-    bind_weights(model, variables, arrays)
-    proto = ir.serde.serialize_model(model)
+    proto = bound(lowered, variables, arrays)
     onnx.checker.check_model(proto, full_check=True)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1

@@ -203,7 +203,7 @@ class Lowered:
             opset_imports=self.op.opsets,
             name="drawn",
         )
-        self.model = ir.serde.serialize_model(ir.Model(graph, ir_version=ir_version(opset)))
+        self.model = ir.Model(graph, ir_version=ir_version(opset))
 
     def is_weight(self, type_: TensorType) -> bool:
         return self.has_weights and not type_.batched

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import specc
-from specc.backends import export as export_module
+from specc.backends.fold import Bound
 from specc.cli.main import main
 from specc.graph import Variable
 from specc.verification import reference as reference_module
@@ -49,16 +49,14 @@ HIDDEN = [swapped, without_variance, without_biases]
 @pytest.fixture
 def faulty_exporter(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
     """Make the exporter bind other numbers to the graph than it is given."""
-    right = export_module.bind_weights
+    right = Bound.tensors
 
     def install(fault: Callable[[list[Variable], Arrays], Arrays]) -> None:
-        monkeypatch.setattr(
-            export_module,
-            "bind_weights",
-            lambda model, variables, arrays, names: right(
-                model, variables, fault(variables, arrays), names
-            ),
-        )
+        def faulty(bound: Bound, arrays: Arrays) -> Any:
+            variables = [parameter.variable for parameter in bound.accounting.parameters]
+            return right(bound, fault(variables, list(arrays)))
+
+        monkeypatch.setattr(Bound, "tensors", faulty)
 
     return install
 

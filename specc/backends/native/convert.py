@@ -43,8 +43,7 @@ def ir_version(opset: int) -> int:
 class Lowered:
     """An ONNX graph with what the passes did to it."""
 
-    model: Any
-    """An `onnx.ModelProto`."""
+    model: ir.Model
     changes: list[Change]
 
 
@@ -66,9 +65,10 @@ def lower(graph: Graph, opset: int, without: Collection[str] = ()) -> Lowered:
         )
     folds = [] if "fold" in without else plan_folds(graph)
     lowering = _Lowering(graph, opset, folds)
-    model, changes = run_passes(lowering.run(), without, lowering.tensors())
+    model = lowering.run()
+    changes = run_passes(model, without, lowering.tensors())
     folded = [Change("fold", str(fold)) for fold in folds]
-    return Lowered(ir.serde.serialize_model(model), [*folded, *changes])
+    return Lowered(model, [*folded, *changes])
 
 
 class _Lowering:

@@ -2,7 +2,8 @@
 
 `MaxPool(Pad(x))` takes the zeros around `x` into its maxima. onnxruntime (1.26 does) makes one
 pooling with pads of it, which leaves them out: where all numbers of a window at the border are
-below zero the result is another one. It lets a `Pad` alone that names its axes.
+below zero the result is another one. It lets a `Pad` alone that names its axes. Where no number is
+below zero, `padding.py` has made one pooling of the two before.
 
 Needs: to be the last pass, as no other reads such a `Pad`.
 Keeps: what is computed, to the bit.

@@ -35,7 +35,7 @@ PASSES = (
     Pass("layout", lambda m: sink_transpositions(m.graph), "transpositions cancelled"),
     Pass("reshapes", lambda m: join_reshapes(m.graph), "reshapes joined or dropped"),
     Pass("concats", lambda m: join_concats(m.graph), "concatenations joined"),
-    Pass("padding", lambda m: fold_padding(m.graph), "paddings left to convolutions"),
+    Pass("padding", lambda m: fold_padding(m.graph), "paddings left to convolutions and poolings"),
     Pass("clamps", lambda m: join_clamps(m.graph), "nodes joined into bounds"),
 )
 
@@ -51,16 +51,18 @@ def run_passes(
     model: ir.Model,
     without: Collection[str] = (),
     tensors: Mapping[str, list[str]] | None = None,
-) -> tuple[ir.Model, list[Change]]:
-    """A model after the passes, with the shapes of its values: each pass gives those of what it
-    makes, so that they are inferred but once.
+) -> list[Change]:
+    """Run the passes over a model, and say what they did.
+
+    Its values have shapes afterwards: each pass gives those of what it makes, so that they are
+    inferred but once.
 
     Args:
         without: the names of passes to leave out.
         tensors: which tensors of the spec each value is, by its name.
     """
     changes: list[Change] = []
-    model = with_shapes(model)
+    infer_shapes(model)
     mark(model, tensors or {})
     for step in PASSES:
         if step.name in without:
@@ -71,10 +73,24 @@ def run_passes(
     common.RemoveUnusedNodesPass()(model)
     guard_pads(model.graph)
     write_down(model)
-    return model, changes
+    return changes
 
 
-def with_shapes(model: ir.Model) -> ir.Model:
-    """A model in which the shapes are known that can be inferred."""
-    proto = ir.serde.serialize_model(model)
-    return ir.serde.deserialize_model(onnx.shape_inference.infer_shapes(proto, data_prop=True))
+def infer_shapes(model: ir.Model) -> None:
+    """Give values the types and shapes that can be inferred."""
+    # What follows the numbers of shapes takes most of the time, and there may be none to follow.
+    has_sizes = any(node.op_type in ("Shape", "Size") for node in model.graph.all_nodes())
+    proto = onnx.shape_inference.infer_shapes(ir.serde.serialize_model(model), data_prop=has_sizes)
+    _take_over(model.graph, proto.graph)
+
+
+def _take_over(graph: ir.Graph, inferred: onnx.GraphProto) -> None:
+    known = {info.name: info.type for info in (*inferred.value_info, *inferred.output)}
+    for node, proto in zip(graph, inferred.node, strict=True):
+        for value in node.outputs:
+            if type_ := known.get(value.name or ""):
+                value.type = ir.serde.deserialize_type_proto_for_type(type_)
+                value.shape = ir.serde.deserialize_type_proto_for_shape(type_)
+        bodies = {a.name: a.g for a in proto.attribute if a.type == onnx.AttributeProto.GRAPH}
+        for name, body in bodies.items():
+            _take_over(node.attributes[name].as_graph(), body)
