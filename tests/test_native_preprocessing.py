@@ -203,7 +203,10 @@ def test_bins() -> None:
     [
         ("Hashing(10)", "ONNX has no hash of strings"),
         ('StringLookup(vocabulary=["a"], num_oov_indices=2)', "ONNX has no hash of strings"),
-        ('TextVectorization(vocabulary=["a"], split="character")', "at a given piece alone"),
+        (
+            'TextVectorization(vocabulary=["a"], split="character", ngrams=2)',
+            "of texts needs opset 20",
+        ),
         ('TextVectorization(vocabulary=["a"])', "of texts needs opset 20"),
         ('TextVectorization(vocabulary=["a"], standardize=None)', "of texts needs opset 20"),
         ('TextVectorization(vocabulary=["a"], split=None)', "of texts needs opset 20"),
@@ -268,7 +271,8 @@ def test_rows_of_words(arguments: str) -> None:
 
 # ----------------------------------------------------------------------------- texts
 
-VOCABULARY = ["the", "cat", "dont", "don't", "été", "the cat", "cat the cat", "É", "Cat", "😀"]
+VOCABULARY = ["the", "cat", "dont", "don't", "été", "the cat", "cat the cat", "É", "Cat", "😀", "t",
+              "T", " ", "t h", "\t"]  # fmt: skip
 WRITTEN = json.dumps(VOCABULARY, ensure_ascii=False)
 
 PIECES = st.sampled_from(
@@ -325,6 +329,10 @@ class Twice:
         'output_mode="count"',
         'ngrams=(2,), output_mode="multi_hot"',
         f'ngrams=2, output_mode="tf_idf", idf_weights={[0.5] * len(VOCABULARY)}',
+        'split="character"',
+        'split="character", standardize=None, output_sequence_length=7',
+        'split="character", standardize="lower", ngrams=2',
+        'split="character", output_mode="count"',
     ],
 )
 def test_texts(arguments: str) -> None:
@@ -360,10 +368,11 @@ def test_every_character_on_its_own() -> None:
     """All of ASCII, and what a text is split at elsewhere but not in TensorFlow."""
     twice = Twice("input x: string[]", "standardize=None")
     strict = Twice("input x: string[]", "")
+    alone = Twice("input x: string[]", 'standardize=None, split="character"')
     characters = [*map(chr, range(1, 128)), *"\x85\xa0\u1680\u2003\u2028\u3000\ufeff"]
     texts = np.array([f"the{c}Cat{c} don{c}t" for c in characters], object)
-    twice.agree(texts)
-    strict.agree(texts)
+    for layer in (twice, strict, alone):
+        layer.agree(texts)
 
 
 def test_a_later_opset_where_it_is_needed() -> None:
@@ -379,12 +388,22 @@ def test_a_later_opset_where_it_is_needed() -> None:
         model.to_onnx(model.to_keras(seed=0), opset=18)
 
 
+def test_characters() -> None:
+    """With no later opset, and an operator that is not ONNX's."""
+    layer = f'TextVectorization(vocabulary={WRITTEN}, standardize="lower", split="character")'
+    made = sound(model_of("input x: string[]", layer))
+    assert [(o.domain, o.version) for o in made.opset_import] == [
+        *[("", 18), ("com.microsoft", 1), ("ai.onnx.ml", 3)],
+    ]
+    assert operators(made) == ["StringNormalizer", "Tokenizer", "Reshape", "LabelEncoder"]
+
+
 def test_no_later_opset_for_tf2onnx() -> None:
     """What needs one, beside what has no lowering: tf2onnx, which has no opset 20, is asked."""
     text = model_of(
         "input x: string[]",
         'a = x -> TextVectorization(vocabulary=["a"], output_sequence_length=2)\n'
-        'b = x -> TextVectorization(vocabulary=["a"], split="character", ngrams=2)\n'
+        "b = x -> Hashing(10)\n"
         "output a, b",
     )
     model = specc.compile_text(text).models[-1]

@@ -145,7 +145,8 @@ class TextVectorization(Lookup):
     In a file, only words that are looked up as they are, or in lower case, are of opset 18. It is
     20, by itself, for `split="whitespace"`, for `standardize` with punctuation and for `ngrams`:
     there a character is taken out where texts are cut at it and put together again. Characters by
-    themselves (`split="character"`) cannot be had so, as ONNX cuts strings at a given piece alone.
+    themselves (`split="character"`) are given by an operator of onnxruntime's own, so that such a
+    file runs nowhere else.
 
     Shapes: () -> (words,), or (tokens,) if output_mode is not "int"
 
@@ -153,7 +154,6 @@ class TextVectorization(Lookup):
     """
 
     tf2onnx_refuses = "tf2onnx has nothing for TensorFlow's texts and tables"
-    onnx_limits = 'but for `split="character"`'
     takes_strings: ClassVar[bool] = True
 
     num_oov_indices = 1
@@ -216,16 +216,16 @@ class TextVectorization(Lookup):
 
     def _words(self, op: Builder, x: Value) -> Value:
         """Rows of words, as they are looked up."""
-        if self.split == "character":
-            why = "ONNX cuts strings at a given piece alone"
-            raise NotLowered(f'`TextVectorization` with `split="character"`: {why}')
         standardize = self.standardize or ""
         strips = "strip_punctuation" in standardize
-        if (self.split or strips or self._lengths != (1,)) and op.opset < texts.OPSET:
+        cuts = strips or self.split == "whitespace" or self._lengths != (1,)
+        if cuts and op.opset < texts.OPSET:
             raise NeedsOpset("`TextVectorization` of texts", texts.OPSET)
         y = op.reshape(x, [-1])
         y = texts.in_lower_case(op, y) if "lower" in standardize else y
         y = texts.without_punctuation(op, y) if strips else y
+        if self.split == "character":
+            return texts.characters(op, y)
         if self.split is not None:
             return texts.split_at_whitespace(op, y)
         return op.Reshape(y, op.Shape(x, dtype="int64")) if standardize else x

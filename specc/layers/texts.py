@@ -2,7 +2,8 @@
 
 ONNX has no operator that replaces a part of a string. From opset 20 on it has one that cuts strings
 wherever a given piece stands, and one that puts two strings together: what is cut at a character
-and put together again is without it.
+and put together again is without it. Nothing gives the characters of a string but onnxruntime's own
+`Tokenizer`.
 """
 
 from __future__ import annotations
@@ -43,6 +44,16 @@ def split_at_whitespace(op: Builder, texts: Value) -> Value:
     # Without a delimiter the operator takes several spaces for one.
     words, _ = op.StringSplit(texts, outputs=2)
     return words
+
+
+def characters(op: Builder, texts: Value) -> Value:
+    """The characters (texts, characters) of a row of texts; behind the last one of each stands "".
+
+    By an operator that onnxruntime alone has.
+    """
+    options = {"mark": 0, "mincharnum": 1, "pad_value": "", "separators": [""]}
+    made = op.Tokenizer(texts, domain="com.microsoft", **options)
+    return op.Reshape(made, [0, -1])
 
 
 def _replaced(op: Builder, texts: Value, characters: str, by: str) -> Value:

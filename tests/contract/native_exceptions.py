@@ -65,7 +65,6 @@ ARGUMENTS_NOT_YET: dict[str, Callable[[Case], Any]] = {
         ["Hashing", "HashedCrossing"], lambda case: any(x.dtype == "string" for x in case.inputs)
     ),
     "StringLookup": lambda case: case.arguments.get("num_oov_indices", 1) > 1,
-    "TextVectorization": lambda case: case.arguments.get("split") == "character",
     "Pipeline": lambda case: any(
         layer.kind in NOT_YET or layer.kind in ARGUMENTS_NOT_YET
         for layer in inner_layers(case.arguments)

@@ -187,6 +187,25 @@ def test_what_is_not_installed(
     assert "jax: not run: jax is not installed" in capsys.readouterr().out
 
 
+def test_texts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Keras has strings on TensorFlow, and characters are given by an operator of onnxruntime's."""
+    layer = 'TextVectorization(vocabulary=["a", "b"], split="character", output_sequence_length=5)'
+    spec = tmp_path / "texts.spec"
+    spec.write_text(f"model texts {{\n    input x: string[]\n    {layer}\n}}\n")
+    file = str(tmp_path / "texts.onnx")
+    assert main(["export", "--onnx", str(spec), "-o", str(tmp_path)]) == 0
+    capsys.readouterr()
+    assert main(["verify", str(spec), file, "--backends", "tensorflow,cpu"]) == 0
+    assert capsys.readouterr().out.count("0.0e+00  agrees") == 2
+    reasons = {
+        "jax": "Keras takes texts on TensorFlow alone",
+        "reference": "the reference evaluator stops: NotImplementedError: Node type 'Tokenizer'",
+    }
+    for backend, reason in reasons.items():
+        assert main(["verify", str(spec), file, "--backends", backend]) == 1
+        assert f"`{backend}` was asked for and not run: {reason}" in capsys.readouterr().err
+
+
 @pytest.mark.skipif(has_driver(), reason="there is a GPU")
 def test_cuda_without_a_gpu(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command(place, "--backends", "cuda") == 1

@@ -122,6 +122,10 @@ def pads_the_other_way_round(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(padding, "_zeros_around", zeros_around)
 
 
+def zeros_are_never_maxima(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(padding, "_never_negative", lambda _: True)
+
+
 def the_wider_bound(patch: pytest.MonkeyPatch) -> None:
     right = clamps.bounds_of
 
@@ -206,6 +210,13 @@ BREAKS = [
         IMAGE,
         pads_the_other_way_round,
         "conv2d",
+    ),
+    Break(
+        "padding",
+        "ZeroPadding2D(2)\nMaxPooling2D(3)\nConv2D(2, 1)",
+        IMAGE,
+        zeros_are_never_maxima,
+        "max_pooling2d",
     ),
     Break("clamps", "Dense(5)\nReLU\nReLU(max_value=1)", "float32[6]", the_wider_bound, "re_lu_1"),
     Break("lowering", "LSTM(4)\nDense(2)", "float32[5, 3]", swapped_gates, "lstm"),

@@ -106,6 +106,8 @@ class OnnxBuilder:
         self.nodes.append(node)
         for index, output in enumerate(node.outputs):
             output.name = f"{node.name}:{index}"
+            if domain == RUNTIME:  # ONNX's shape inference does not know what it gives
+                output.type = ir.TensorType(DTYPES[dtype or first])
         found = tuple([OnnxValue(value, dtype or first) for value in node.outputs])
         made = found[0] if outputs == 1 else found
         self._made[key] = made
@@ -260,5 +262,8 @@ def _attribute_types(op_type: str, domain: str, opset: int) -> dict[str, Any]:
     return {name: attribute.type for name, attribute in schema.attributes.items()}
 
 
-DOMAINS = {"ai.onnx.ml": 3, "com.microsoft": 1}
+RUNTIME = "com.microsoft"
+"""onnxruntime's own operators."""
+
+DOMAINS = {"ai.onnx.ml": 3, RUNTIME: 1}
 """The versions of other domains."""

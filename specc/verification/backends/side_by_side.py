@@ -134,6 +134,8 @@ class _SideBySide:
         if name == keras_backend():
             answers = [self._answers(trial).fresh for trial in self.trials]
             return _Ran(f"Keras on {name} {version(name)}", answers)
+        if any(x.type.dtype == "string" for x in self.graph.inputs):
+            raise UsageError("Keras takes texts on TensorFlow alone")
         own, randomised = self.reference.own, self.reference.randomised
         groups = [
             (own if weights == OWN else randomised, cases) for weights, cases in self._by_weights()
