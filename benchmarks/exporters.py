@@ -31,88 +31,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from exporter_models import APPLICATIONS, BUILT, LARGE, SEED_MODELS, inputs_for, make
 from processes import compiled
-
-SPECS = Path(__file__).resolve().parent.parent / "specs"
-SEED_MODELS = ("bn_after", "bn_before", "convnet")
-APPLICATIONS = ("ResNet50", "MobileNetV2", "MobileNetV3Small", "EfficientNetB0", "DenseNet121",
-                "ConvNeXtTiny", "InceptionV3", "NASNetMobile", "VGG16")  # fmt: skip
-ENCODERS = {"encoder": 12, "encoder4": 4}
-BUILT = (*ENCODERS, "lstm")
-"""A BERT-base-sized encoder, four blocks of it for exporters that want more memory than there is
-for twelve, and two layers of LSTM."""
 
 EXPORTERS = ("specc", "external", "keras", "tf2onnx", "onnxslim")
 """`external` is specc with the weights in a file beside the model."""
 
-LARGE = "large"
-LARGE_LAYERS, LARGE_UNITS = 8, 9_600
 ROUNDS = {1: 9, 32: 3}
-"""How often each batch size is timed."""
+"""How often each batch size is timed at least."""
+
+TIMING_S, MOST_ROUNDS = 10.0, 1_000
+"""Short runs are timed more often, for so long in all."""
 
 TURNS = 3
 """How often each exporter exports."""
 
 MEMORY_SHARE = 0.85
 """What a process may take of the machine's memory."""
-
-
-# ------------------------------------------------------------------------- models
-
-
-def make(name: str) -> Any:
-    """A Keras model with weights that no layer can lose unseen."""
-    import keras
-    import numpy as np
-
-    keras.utils.set_random_seed(0)
-    if name in SEED_MODELS:
-        import specc
-
-        model = specc.compile(SPECS / f"{name}.spec").models[0].to_keras(seed=0)
-    elif name in ENCODERS:
-        model = encoder(keras, ENCODERS[name])
-    elif name == LARGE:
-        dense = [keras.layers.Dense(LARGE_UNITS) for _ in range(LARGE_LAYERS)]
-        model = keras.Sequential([keras.Input((LARGE_UNITS,)), *dense])
-    elif name == "lstm":
-        x = keras.Input((64, 32))
-        y = keras.layers.LSTM(128, return_sequences=True)(x)
-        model = keras.Model(x, keras.layers.Dense(10)(keras.layers.LSTM(128)(y)))
-    else:
-        model = getattr(keras.applications, name)(weights=None)
-    random = np.random.default_rng(0)
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            shape = layer.moving_mean.shape
-            layer.moving_mean.assign(random.normal(0, 0.1, shape))
-            layer.moving_variance.assign(random.uniform(0.5, 1.5, shape))
-    return model
-
-
-def encoder(keras: Any, blocks: int) -> Any:
-    """Blocks 768 wide, twelve of them as in BERT-base, on 128 tokens."""
-    layers = keras.layers
-    ids = keras.Input((128,), dtype="int32")
-    x = layers.Embedding(30_522, 768)(ids)
-    x = layers.LayerNormalization(epsilon=1e-12)(x)
-    for _ in range(blocks):
-        y = layers.MultiHeadAttention(12, 64)(x, x)
-        x = layers.LayerNormalization(epsilon=1e-12)(layers.Add()([x, y]))
-        y = layers.Dense(768)(layers.Dense(3072, activation="gelu")(x))
-        x = layers.LayerNormalization(epsilon=1e-12)(layers.Add()([x, y]))
-    return keras.Model(ids, x)
-
-
-def inputs_for(model: Any, batch: int) -> Any:
-    import numpy as np
-
-    (x,) = model.inputs
-    shape = (batch, *[n or 224 for n in x.shape[1:]])
-    random = np.random.default_rng(1)
-    if "int" in x.dtype:
-        return random.integers(0, 1000, shape).astype(x.dtype)
-    return (random.random(shape, np.float32) * (255 if shape[-1] == 3 else 1)).astype(x.dtype)
 
 
 # ---------------------------------------------------------- one export, in a process
@@ -325,18 +260,31 @@ def compare(source: str, files: dict[str, str]) -> None:
             "keras_error": single,
             "scale": float(np.abs(truth).max()),
         }
-    for batch, rounds in ROUNDS.items():
-        given = inputs_for(model, batch)
-        times: dict[str, list[float]] = {exporter: [] for exporter in sessions}
-        for _ in range(rounds):
-            for exporter, session in sessions.items():
-                fed = {session.get_inputs()[0].name: given}
-                start = time.perf_counter()
-                session.run(None, fed)
-                times[exporter].append(time.perf_counter() - start)
-        for exporter, seconds in times.items():
+    for batch, least in ROUNDS.items():
+        for exporter, seconds in latencies(sessions, inputs_for(model, batch), least).items():
             found[exporter][f"ms_{batch}"] = 1000 * statistics.median(seconds)
     print(json.dumps(found))
+
+
+def latencies(sessions: dict[str, Any], given: Any, least: int) -> dict[str, list[float]]:
+    """How long each model runs on an input, in rounds to and fro."""
+
+    def took(session: Any) -> float:
+        fed = {session.get_inputs()[0].name: given}
+        start = time.perf_counter()
+        session.run(None, fed)
+        return time.perf_counter() - start
+
+    for session in sessions.values():
+        took(session)
+    once = sum(took(session) for session in sessions.values())
+    order = list(sessions)
+    times: dict[str, list[float]] = {exporter: [] for exporter in sessions}
+    for _ in range(max(least, min(MOST_ROUNDS, int(TIMING_S / (once or 1))))):
+        for exporter in order:
+            times[exporter].append(took(sessions[exporter]))
+        order.reverse()
+    return times
 
 
 def table(results: dict[str, dict[str, dict[str, Any]]]) -> None:

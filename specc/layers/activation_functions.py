@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from typing import Any
 
-from specc.lowering import Builder, Value, calculable
+from specc.lowering import Builder, Value, calculable, where
 from specc.types import FLOAT_DTYPES
 
 SELU_ALPHA, SELU_GAMMA = 1.6732632423543772, 1.0507009873554805
@@ -32,12 +33,51 @@ def relu(op: Builder, x: Value) -> Value:
     return op.Max(calculable(op, x), 0)
 
 
+def _has(x: Value, *parameters: float) -> bool:
+    """Whether an operator, whose attributes have 32 bits, computes with these parameters as
+    exactly as `x` is given.
+    """
+    if x.dtype != "float64":
+        return True
+    try:
+        return all(struct.unpack("f", struct.pack("f", p))[0] == p for p in parameters)
+    except OverflowError:
+        return False
+
+
+def elu(op: Builder, x: Value, alpha: float) -> Value:
+    if _has(x, alpha):
+        return op.Elu(x, alpha=alpha)
+    return op.Add(op.Relu(x), op.Mul(op.Elu(op.Min(x, 0.0), alpha=1.0), alpha))
+
+
+def hard_shrink(op: Builder, x: Value, threshold: float) -> Value:
+    if x.dtype != "float64":  # of which onnxruntime 1.26 shrinks no more than 32 bits
+        return op.Shrink(x, lambd=threshold, bias=0.0)
+    return where(op, op.Greater(op.Abs(x), threshold, dtype="bool"), x, 0.0)
+
+
+def soft_shrink(op: Builder, x: Value, threshold: float) -> Value:
+    """For a threshold that is not below zero."""
+    if x.dtype != "float64":
+        return op.Shrink(x, lambd=threshold, bias=threshold)
+    return op.Sub(x, op.Clip(x, -threshold, threshold))
+
+
+def _selu(op: Builder, x: Value) -> Value:
+    if _has(x, SELU_ALPHA, SELU_GAMMA):
+        return op.Selu(x, alpha=SELU_ALPHA, gamma=SELU_GAMMA)
+    return op.Mul(elu(op, x, SELU_ALPHA), SELU_GAMMA)
+
+
 def _relu6(op: Builder, x: Value) -> Value:
     return op.Clip(x, 0, 6)
 
 
 def _hard_sigmoid(op: Builder, x: Value) -> Value:
-    return op.HardSigmoid(x, alpha=1 / 6, beta=0.5)
+    if _has(x, 1 / 6):
+        return op.HardSigmoid(x, alpha=1 / 6, beta=0.5)
+    return op.Div(op.Clip(op.Add(x, 3.0), 0.0, 6.0), 6.0)
 
 
 def _hard_silu(op: Builder, x: Value) -> Value:
@@ -102,10 +142,10 @@ def _tanh_shrink(op: Builder, x: Value) -> Value:
 
 FUNCTIONS: dict[str, Callable[[Builder, Value], Value]] = {
     "celu": lambda op, x: op.Elu(x, alpha=1.0),  # Which it is; `Celu` itself is of float32 alone.
-    "elu": lambda op, x: op.Elu(x, alpha=1.0),
+    "elu": lambda op, x: elu(op, x, 1.0),
     "exponential": lambda op, x: op.Exp(x),
     "gelu": _gelu,
-    "hard_shrink": lambda op, x: op.Shrink(x, lambd=0.5, bias=0.0),
+    "hard_shrink": lambda op, x: hard_shrink(op, x, 0.5),
     "hard_sigmoid": _hard_sigmoid,
     "hard_silu": _hard_silu,
     "hard_swish": _hard_silu,
@@ -117,10 +157,10 @@ FUNCTIONS: dict[str, Callable[[Builder, Value], Value]] = {
     "mish": lambda op, x: op.Mish(x),
     "relu": relu,
     "relu6": _relu6,
-    "selu": lambda op, x: op.Selu(x, alpha=SELU_ALPHA, gamma=SELU_GAMMA),
+    "selu": _selu,
     "sigmoid": lambda op, x: op.Sigmoid(x),
     "silu": _silu,
-    "soft_shrink": lambda op, x: op.Shrink(x, lambd=0.5, bias=0.5),
+    "soft_shrink": lambda op, x: soft_shrink(op, x, 0.5),
     "softmax": lambda op, x: op.Softmax(x, axis=-1),
     "softplus": lambda op, x: op.Softplus(x),
     "softsign": lambda op, x: op.Softsign(x),

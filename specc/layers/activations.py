@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from specc.diagnostics.errors import shapes as errors
 from specc.diagnostics.place import Refused
-from specc.layers.activation_functions import relu
+from specc.layers.activation_functions import elu, relu
 from specc.layers.arguments import (
     BOOL,
     CONSTRAINT,
@@ -133,7 +133,7 @@ class ELU(Layer):
         return x
 
     def onnx(self, op: Builder, x: Value, w: Values) -> Value:
-        return op.Elu(x, alpha=self.alpha)
+        return elu(op, x, self.alpha)
 
 
 class Softmax(Layer):

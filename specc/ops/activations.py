@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from specc.layers.activation_functions import FUNCTIONS
+from specc.layers.activation_functions import FUNCTIONS, elu, hard_shrink, soft_shrink
 from specc.layers.arguments import BOOL, Float, arg
 from specc.lowering import Builder, Value
 from specc.ops import rules
@@ -107,7 +107,7 @@ class Elu(_Activation, name="elu"):
     alpha: float = arg(Float(), default=1.0)
 
     def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
-        return op.Elu(v["x"], alpha=self.alpha)
+        return elu(op, v["x"], self.alpha)
 
 
 class Gelu(_Activation, name="gelu"):
@@ -119,7 +119,7 @@ class Gelu(_Activation, name="gelu"):
         x = v["x"]
         if not self.approximate:
             return FUNCTIONS["gelu"](op, x)
-        if op.opset >= 20:
+        if op.opset >= 20 and x.dtype != "float64":
             return op.Gelu(x, approximate="tanh")
         cube = op.Mul(op.Mul(x, op.Mul(x, x)), CUBED)
         inner = op.Mul(op.Add(x, cube), math.sqrt(2 / math.pi))
@@ -132,7 +132,7 @@ class HardShrink(_Activation, name="hard_shrink"):
     threshold: float = arg(Float(), default=0.5)
 
     def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
-        return op.Shrink(v["x"], lambd=self.threshold, bias=0.0)
+        return hard_shrink(op, v["x"], self.threshold)
 
 
 class LeakyRelu(_Activation, name="leaky_relu"):
@@ -154,7 +154,7 @@ class SoftShrink(_Activation, name="soft_shrink"):
     def onnx(self, op: Builder, v: Mapping[str, Any]) -> Value:
         x = v["x"]
         if self.threshold >= 0:
-            return op.Shrink(x, lambd=self.threshold, bias=self.threshold)
+            return soft_shrink(op, x, self.threshold)
         # Every number is beyond one of the two, and some beyond both.
         up, down = op.Add(x, self.threshold), op.Sub(x, self.threshold)
         return where(op, larger(op, x, self.threshold), down, up)

@@ -118,6 +118,17 @@ def _bias_along_heads(case: Case) -> bool:
     return bool(heads & steps)
 
 
+def _adapted_in_float32(case: Case) -> Any:
+    """Whether Keras multiplies the narrow matrices of LoRA in fewer bits than the layer has."""
+    return case.dtype == "float64" and case.arguments.get("lora_rank")
+
+
+def _magnified_roundings(case: Case) -> bool:
+    """Whether roots or decibels are taken of what is left of a sum that cancels."""
+    layer: Any = case.make()
+    return layer.mag_exp < 1 or (layer.power_to_db and layer.min_power < 1e-5**layer.mag_exp)
+
+
 UNLIKE_KERAS: dict[str, Callable[[Case], Any]] = {
     **dict.fromkeys(
         [
@@ -125,13 +136,12 @@ UNLIKE_KERAS: dict[str, Callable[[Case], Any]] = {
             *[f"Conv{n}DTranspose" for n in (1, 2, 3)],
             *[f"{kind}Conv{n}D" for kind in ("Depthwise", "Separable") for n in (1, 2)],
         ],
-        _bias_along_steps,
+        lambda case: _bias_along_steps(case) or _adapted_in_float32(case),
     ),
     # onnxruntime makes a scale part of a product of float64, and rounds it to float32 there.
     "Attention": lambda case: case.dtype == "float64" and case.arguments.get("use_scale"),
     **dict.fromkeys(("GroupQueryAttention", "MultiHeadAttention"), _bias_along_heads),
-    # Keras multiplies the narrow matrices of LoRA in float32.
-    "Embedding": lambda case: case.dtype == "float64" and case.arguments.get("lora_rank"),
+    **dict.fromkeys(("Dense", "EinsumDense", "Embedding"), _adapted_in_float32),
     # TensorFlow interpolates in float32; what it gives as float64 is no more exact.
     "UpSampling2D": lambda case: (
         case.dtype == "float64" and case.arguments.get("interpolation", "nearest") != "nearest"
@@ -144,8 +154,12 @@ UNLIKE_KERAS: dict[str, Callable[[Case], Any]] = {
     # So here; and onnxruntime takes the variance for a difference of two means, of which nothing
     # may be left where there is no epsilon.
     "LayerNormalization": lambda case: (
-        case.inputs[0].dtype.startswith("uint") or case.arguments.get("epsilon") == 0
+        case.inputs[0].dtype.startswith("uint")
+        or case.arguments.get("epsilon") == 0
+        # The root of a number below zero, as a whole number.
+        or (case.arguments.get("epsilon", 1) < 0 and not case.inputs[0].is_float)
     ),
+    "MelSpectrogram": _magnified_roundings,
     # Keras leaves out the casts of the layer within.
     "TimeDistributed": lambda case: (
         unlike_keras(within(case))
@@ -155,9 +169,9 @@ UNLIKE_KERAS: dict[str, Callable[[Case], Any]] = {
 """Where Keras's own answer is wrong or no answer, or onnxruntime's is: whether a case is one of
 these."""
 
-SAFE = ("EinsumDense",)
-"""Layers with which TensorFlow ends the process only where shapes do not fit, which specc refuses
-before."""
+SAFE = ("AugMix", "EinsumDense")
+"""Layers with which TensorFlow ends the process only where shapes do not fit, if at all; specc
+refuses these before. All that is drawn of AugMix is set aside elsewhere."""
 
 ROUNDING = ("Resizing",)
 """Layers that round floats to whole numbers: what lies half way between two may become either."""
@@ -165,5 +179,6 @@ ROUNDING = ("Resizing",)
 IN_FLOAT32 = ("ContrastLimitedAdaptiveHistogramEqualization", "MelSpectrogram", "Resizing")
 """Layers of which Keras computes in float32 whatever their dtype is."""
 
-RARELY = ("RandomCrop",)
-"""Layers whose lowering takes so few arguments that hardly any of those drawn is among them."""
+RARELY = ("AdaptiveAveragePooling3D", "RandomCrop")
+"""Layers that take so few arguments, or have a lowering for so few, that hardly any of those drawn
+is among them."""

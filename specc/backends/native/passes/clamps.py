@@ -79,6 +79,8 @@ def _hard_sigmoid(graph: ir.Graph, node: ir.Node) -> None:
     """`Clip(x + 3, 0, 6) / 6`, or times 1/6."""
     if node.op_type not in ("Mul", "Div") or node.domain:
         return
+    if node.outputs[0].dtype == ir.DataType.DOUBLE:  # the attributes have 32 bits
+        return
     x, factor = _with_constant(node)
     clip = x.producer() if x is not None else None
     bounds = bounds_of(clip) if clip is not None else None
