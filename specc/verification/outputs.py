@@ -130,6 +130,7 @@ def compare_outputs(
                 never = errors.never_a_number if side.low is None else errors.never_in_range
                 found.diagnostics.append(never(tensor.span, name, side.weights))
                 return found
+        del session  # it has a copy of the weights, and the next side is made of them
     return found
 
 

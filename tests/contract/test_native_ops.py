@@ -61,7 +61,29 @@ def wraps_around(case: Case) -> bool:
     return not np.iinfo(dtype).min <= distance <= np.iinfo(dtype).max
 
 
+def taken_for_a_bias(case: Case) -> bool:
+    """Whether Keras adds a column as a row, which it takes for the bias of the last axis."""
+    if len(case.tensors) < 2:
+        return False
+    x, y = (tensor.whole_shape for tensor in case.tensors[:2])
+    sizes = [n for n in y if n != 1]
+    return len(sizes) == 1 and y[-1] == 1 and (None in (sizes[0], x[-1]) or sizes[0] == x[-1])
+
+
+def wider_than_the_image(case: Case) -> bool:
+    """Whether a dilated window may be wider than what turns out to be there: TensorFlow, which
+    takes it apart, answers then too.
+    """
+    rate = case.arguments.get("dilation_rate", 1)
+    rates = rate if isinstance(rate, tuple) else (rate,)
+    spatial = case.arguments["kernel"].shape[:-2]
+    widest = max((size - 1) * max(rates) + 1 for size in spatial if isinstance(size, int))
+    return of_unknown_size(case) and max(rates) > 1 and widest > SUBSTITUTES[0][0]
+
+
 UNLIKE_KERAS: dict[str, Callable[[Case], Any]] = {
+    "add": taken_for_a_bias,
+    "depthwise_conv": wider_than_the_image,
     # Keras takes the ends from each other in the dtype of the result, where they wrap around.
     "linspace": wraps_around,
     # It leaves open in which order the largest elements are; here they are always sorted.
