@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from hashlib import sha256
+from hashlib import file_digest
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,6 @@ def describe_file(path: str) -> dict[str, str]:
     """
     try:
         with open(path, "rb") as file:
-            return {"file": path, "sha256": sha256(file.read()).hexdigest()}
+            return {"file": path, "sha256": file_digest(file, "sha256").hexdigest()}
     except OSError as error:
         raise UsageError(f"cannot read `{path}`: {reason(error)}") from None

@@ -321,8 +321,10 @@ def with_block(
 
 def export_model(job: Job, target: str) -> VerifiedExport:
     """Export one model; its file appears only where the report is good."""
+    from specc.backends.frameworks import give_back_memory
     from specc.verification.verified_export import export_verified
 
+    give_back_memory()
     with progress(f"exporting {job.name}") as say:
         built, weights = job.pair(say)
         found = export_verified(

@@ -112,10 +112,12 @@ def run(options: argparse.Namespace) -> int:
             f"`specc export --onnx {options.spec}` writes it",
         )
 
+    from specc.backends.frameworks import give_back_memory
     from specc.verification.backends.names import backends_named
     from specc.verification.tolerance import bounds_of
     from specc.verification.verify import load_onnx, verify_onnx
 
+    give_back_memory()
     backends = backends_named(options.backends) if options.backends else ()
     with progress(f"verifying {path}") as say:
         onnx_model = load_onnx(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,13 +13,18 @@ from specc.layers.base import Layer
 from specc.semantics.composite import Composite
 
 BATCH_SIZES = (1, 2, 17)
+"""The last is smaller where what the layers give for it would take too much memory."""
 KINDS = ("normal", "zeros", "large", "one-hot")
 EDGES = ("negative", "tiny")
 """Kinds for the smallest batch alone, where an input has floating-point numbers."""
 RESIZED = "resized"
 """Normal inputs whose axes of unknown size have another size than the others have."""
-MANY = 16
+MANY = 2
 """Batches of more samples than this get the first kind alone: they are there for their size."""
+
+MOST_NUMBERS = 2**27
+"""How many numbers all layers of a model together may give for a batch. Keras keeps them until it
+is through with the model: those in float64 are 1 GiB."""
 
 LARGE = 100.0
 """Standard deviation of the "large" inputs."""
@@ -59,7 +65,7 @@ def draw_cases(graph: Graph, seed: int) -> Iterator[Case]:
     limits = {tensor: limit_of(graph, tensor) for tensor in graph.inputs}
     known = {tensor: names_known(graph, tensor) for tensor in graph.inputs}
     edges = EDGES if any(tensor.type.is_float for tensor in graph.inputs) else ()
-    batches = BATCH_SIZES if graph.batch_size is None else (graph.batch_size,)
+    batches = batch_sizes(graph)
 
     def case(kind: str, batch: int, base: int, said: str | None = None) -> Case:
         sizes = _sizes(graph, base)
@@ -81,6 +87,26 @@ def draw_cases(graph: Graph, seed: int) -> Iterator[Case]:
     free = any(not isinstance(n, int) for tensor in graph.inputs for n in tensor.type.shape)
     if len(batches) == 1 and free:
         yield case(KINDS[0], batches[0], UNKNOWN_SIZES[1 - batches[0] % 2], RESIZED)
+
+
+def batch_sizes(graph: Graph) -> tuple[int, ...]:
+    """How many samples to run a model with: the spec's batch size, or several."""
+    if graph.batch_size is not None:
+        return (graph.batch_size,)
+    fitting = MOST_NUMBERS // max(_numbers(graph), 1)
+    return tuple([min(size, max(fitting, MANY + 1)) for size in BATCH_SIZES])
+
+
+def _numbers(graph: Graph) -> int:
+    """How many numbers the layers of a model give for a sample, those inside of others included."""
+    found = 0
+    for node in graph.nodes:
+        shapes = [tensor.type.shape for tensor in node.outputs]
+        found += sum(prod(n if isinstance(n, int) else max(UNKNOWN_SIZES) for n in shape)
+                     for shape in shapes)  # fmt: skip
+        if isinstance(node.layer.layer, Composite):
+            found += _numbers(node.layer.layer.graph)
+    return found
 
 
 def _sizes(graph: Graph, base: int) -> dict[str | None, int]:

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import onnx
 
-from specc.backends.opened import open_model
+from specc.backends.export import Exported
+from specc.backends.opened import Apart
 from specc.backends.runtime import Session, blaming
 from specc.backends.silence import Output, captured
 from specc.diagnostics.diagnostic import Diagnostic
@@ -33,13 +34,13 @@ class Side(NamedTuple):
     """The file with one set of weights, and Keras with them."""
 
     weights: str
-    model: onnx.ModelProto
+    file: Apart
     reference: Reference
     """With its twins having these weights."""
-    sound: onnx.ModelProto
+    sound: Exported
     """An export of the model in float32, with the same weights."""
     low: LowSide | None = None
-    """The file, where it is of a lower precision; `model` is its twin in float32 then."""
+    """The file, where it is of a lower precision; `file` is its twin in float32 then."""
 
 
 class Allowance(NamedTuple):
@@ -91,7 +92,7 @@ def compare_outputs(
     found = Outcome([], 0, "", [])
     low = LowOutcome(bounds=bounds)
     for side in sides:
-        session = open_file(side.model, provider, file)
+        session = open_apart(side.file, provider, file)
         found = found._replace(provider=str(session.provider))
         if side.low is not None:
             found = found._replace(low=low)
@@ -99,7 +100,7 @@ def compare_outputs(
         allowance = Allowance(
             rounding,
             bounds if side.low is None else None,
-            Tf32Noise(side.sound) if may_use_tf32(session.provider) else None,
+            Tf32Noise(side.sound.model) if may_use_tf32(session.provider) else None,
         )
         compared: set[str] = set()
         for number, case in enumerate(cases_for(graph, seed, side.weights, given)):
@@ -130,7 +131,7 @@ def compare_outputs(
                 never = errors.never_a_number if side.low is None else errors.never_in_range
                 found.diagnostics.append(never(tensor.span, name, side.weights))
                 return found
-        del session  # it has a copy of the weights, and the next side is made of them
+        del session, side  # each with weights; there is no need to have those of two sides
     return found
 
 
@@ -148,8 +149,13 @@ def open_file(model: onnx.ModelProto, provider: str, file: str) -> Session:
         DeviceError: where the provider asked for is not to be had.
         UsageError: where onnxruntime does not take the model.
     """
+    return open_apart(Apart.of(model), provider, file)
+
+
+def open_apart(model: Apart, provider: str, file: str) -> Session:
+    """The same for a model whose weights are kept apart."""
     with captured(Output()), blaming(file):  # it logs what it raises
-        return open_model(model, provider)
+        return model.open(provider)
 
 
 def _run_case(
@@ -191,7 +197,7 @@ def _trace(
     reference = side.reference
     single = reference.compared_with(side.weights)
     parting = first_difference(
-        single, reference.double, side.model, reference.places, case, provider
+        single, reference.double, side.file.whole(), reference.places, case, provider
     )
     where = f"{case}, {side.weights} weights"
     if parting is None:

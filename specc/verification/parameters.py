@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 import onnx
 import onnx.numpy_helper
+import onnx_ir as ir
 
+from specc.backends.export import Exported
 from specc.backends.fold import Accounting
 from specc.diagnostics.diagnostic import Diagnostic
 from specc.diagnostics.errors import artifacts as errors
@@ -20,16 +23,51 @@ FOLDED_ULPS = 2
 """Units in the last place that a folded weight may differ: it is computed, not copied."""
 
 
-def read_initializers(model: onnx.ModelProto) -> dict[str, Array]:
+class Initializers(Mapping[str, Array]):
+    """The numbers of a model's initializers by their names, read when they are asked for.
+
+    They are not kept: together they may be large, and they are compared one by one.
+    """
+
+    def __init__(
+        self,
+        protos: Iterable[onnx.TensorProto],
+        tensors: Iterable[ir.TensorProtocol] = (),
+    ) -> None:
+        """Of protobuf's tensors, and of those of `onnx_ir` beside them."""
+        self._read: dict[str, Callable[[], Array]] = {
+            **{proto.name: partial(onnx.numpy_helper.to_array, proto) for proto in protos},
+            **{tensor.name or "": tensor.numpy for tensor in tensors},
+        }
+
+    def __getitem__(self, name: str) -> Array:
+        return self._read[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read)
+
+    def __len__(self) -> int:
+        return len(self._read)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._read  # without reading it
+
+
+def read_initializers(model: onnx.ModelProto) -> Initializers:
     """The initializers of a model."""
-    return {i.name: onnx.numpy_helper.to_array(i) for i in model.graph.initializer}
+    return Initializers(model.graph.initializer)
+
+
+def exported_initializers(exported: Exported) -> Initializers:
+    """Those that an export has."""
+    return Initializers(exported.skeleton.graph.initializer, exported.tensors)
 
 
 def compare_parameters(
     graph: Graph,
     accounting: Accounting,
-    expected: dict[str, Array],
-    found: dict[str, Array],
+    expected: Mapping[str, Array],
+    found: Mapping[str, Array],
     file: str,
 ) -> list[Diagnostic]:
     """What differs between the parameters of a file and what Keras's weights would make.
@@ -80,8 +118,8 @@ def compare_parameters(
 def compare_constants(
     graph: Graph,
     accounting: Accounting,
-    expected: dict[str, Array],
-    found: dict[str, Array],
+    expected: Mapping[str, Array],
+    found: Mapping[str, Array],
     file: str,
 ) -> list[Diagnostic]:
     """What differs between the other initializers: those of a lower precision are rounded ones."""

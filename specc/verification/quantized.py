@@ -94,7 +94,7 @@ def compare_weights(
     whole = {name: item for name, item in stored.items() if name in accounting.holdings}
     rest = {n: h for n, h in accounting.holdings.items() if n not in whole}
     others = Accounting(accounting.parameters, rest, accounting.constants)
-    diagnostics = compare_parameters(graph, others, dict(expected), found, file)
+    diagnostics = compare_parameters(graph, others, expected, found, file)
     for name, item in whole.items():
         want = expected[name].astype(np.float64)
         where = graph.layer(name.split("/")[0]).span

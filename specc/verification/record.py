@@ -35,7 +35,7 @@ from specc.verification.lowered import (
     round_weights,
     rounded_answers,
 )
-from specc.verification.parameters import read_initializers
+from specc.verification.parameters import exported_initializers
 from specc.verification.reference import OWN, Answers, Reference
 from specc.verification.samples import MOST, RECORDED, numbers_of, recipes_of
 from specc.verification.tolerance import gates, rounding_steps, tolerance
@@ -123,7 +123,7 @@ def _low_side(reference: Reference, exported: Exported) -> LowSide:
     rounded = build_keras(reference.built.graph)
     assign(rounded, round_weights(reference.own, lower))
     model = exported.model
-    twin = widened(model, lower, read_initializers(exported.exact.model))
+    twin = widened(model, lower, exported_initializers(exported.exact))
     return LowSide(model, rounded, lower, twin)
 
 

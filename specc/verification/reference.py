@@ -66,7 +66,7 @@ class Reference:
     @cached_property
     def places(self) -> dict[str, Place]:
         """Where the outputs of layers stand in a sound file."""
-        return read(self.expected.model)
+        return read(self.expected.skeleton)
 
     @cached_property
     def single(self) -> BuiltModel:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnx.numpy_helper
 import onnx_ir as ir
 
 from specc.backends.adopt import adopt
@@ -17,6 +16,7 @@ from specc.backends.keras_model import BuiltModel, assign, build_keras
 from specc.backends.native.precision import Precision, round_to
 from specc.backends.native.precision_rules import LOWER
 from specc.backends.native.widened import widened
+from specc.backends.opened import Apart
 from specc.backends.quantize import Stored
 from specc.backends.read import load_onnx
 from specc.diagnostics.diagnostic import Diagnostic
@@ -36,6 +36,7 @@ from specc.verification.outputs import Outcome, Side, cases_for, compare_outputs
 from specc.verification.parameters import (
     compare_constants,
     compare_parameters,
+    exported_initializers,
     layer_reports,
     read_initializers,
 )
@@ -114,25 +115,22 @@ def verify_onnx(
             "`--min-snr` sets a bound for them",
         )
     expected = reference.expected
-    wanted = read_initializers(expected.model)
+    wanted = exported_initializers(expected)
+    found = read_initializers(model)
     whole: dict[str, Stored] = {}
     if origin.quantized is not None:
         diagnostics, whole = compare_weights(graph, expected.accounting, wanted, model, file)
     else:
-        found = read_initializers(model)
         diagnostics = compare_parameters(graph, expected.accounting, wanted, found, file)
         if exporter.precision is not None:
             diagnostics += compare_constants(graph, expected.accounting, wanted, found, file)
-    audited = Sides(
-        graph, exporter.variables, reference.own, expected.accounting, wanted,
-        read_initializers(model),
-    )  # fmt: skip
-    diagnostics = audit_file(audited, expected.model, model) + diagnostics
+    audited = Sides(graph, exporter.variables, reference.own, expected.accounting, wanted, found)
+    diagnostics = audit_file(audited, expected.skeleton, model) + diagnostics
     if not expected.accounting.closes:
         diagnostics.append(errors.sum_does_not_close(graph.span, graph.name))
     given = samples_of_graph(graph, inputs) if isinstance(inputs, str) else inputs
     quantized = None
-    interface = _compare_interface(graph, expected.model, model, file)
+    interface = _compare_interface(graph, expected.skeleton, model, file)
     if interface is not None:
         ran_on = str(open_file(model, provider, file).provider)
         outcome = Outcome([], 0, ran_on, [interface])
@@ -160,7 +158,7 @@ def verify_onnx(
             for weights in (OWN, RANDOMISED)
             for number, case in enumerate(cases_for(graph, seed, weights, given))
         ]
-        models = {side.weights: side.model for side in _sides(reference, model)}
+        models = {side.weights: side.file.whole() for side in _sides(reference, model)}
         compared_on, wrong = compare_backends(
             reference, models, trials, backends, say, bounds, given
         )
@@ -303,35 +301,38 @@ def _sides(reference: Reference, model: onnx.ModelProto) -> Iterator[Side]:
     lower = LOWER[exporter.precision.to] if exporter.precision else None
     rounded = build_keras(reference.built.graph) if lower is not None else None
 
-    def side(weights: str, file: onnx.ModelProto, arrays: list[Array], exported: Exported) -> Side:
-        sound = exported.exact.model
+    def side(weights: str, file: Apart, arrays: list[Array], exported: Exported) -> Side:
+        sound = exported.exact
         if lower is None or rounded is None:
             return Side(weights, file, reference, sound)
         assign(rounded, round_weights(arrays, lower))
-        twin = widened(file, lower, read_initializers(exported.exact.model))
-        return Side(weights, twin, reference, sound, low=LowSide(file, rounded, lower, twin))
+        low = file.whole()
+        twin = widened(low, lower, exported_initializers(sound))
+        return Side(weights, Apart.of(twin), reference, sound, LowSide(low, rounded, lower, twin))
 
     reference.load(OWN)
-    yield side(OWN, model, reference.own, reference.expected)
+    yield side(OWN, Apart.of(model), reference.own, reference.expected)
     reference.load(RANDOMISED)
-    replaced = onnx.ModelProto()
-    replaced.CopyFrom(model)
     exported = reference.expected_randomised
-    values = {i.name: i for i in exported.exact.model.graph.initializer}
-    for initializer in replaced.graph.initializer:
-        # Only parameters: the constants of the file are the file's own, and under test.
-        if initializer.name not in exported.accounting.holdings:
-            continue
-        new = values[initializer.name]
-        if lower is not None and initializer.data_type == lower:
-            new = _rounded(new, lower)
-        if new.dims == initializer.dims and new.data_type == initializer.data_type:
-            initializer.CopyFrom(new)
+    replaced = Apart.of(model).replaced(_randomised(exported, model, lower))
     yield side(RANDOMISED, replaced, reference.randomised, exported)
 
 
-def _rounded(tensor: onnx.TensorProto, lower: ir.DataType) -> onnx.TensorProto:
-    array = round_to(onnx.numpy_helper.to_array(tensor), lower)
-    return onnx.TensorProto(
-        dims=tensor.dims, data_type=int(lower), name=tensor.name, raw_data=array.tobytes()
-    )
+def _randomised(
+    exported: Exported, model: onnx.ModelProto, lower: ir.DataType | None
+) -> dict[str, Array]:
+    """What stands for the initializers of a file when the weights are randomised.
+
+    Only for parameters: the constants of the file are the file's own, and under test.
+    """
+    tensors = {t.name or "": t for t in exported.exact.tensors}
+    found: dict[str, Array] = {}
+    for proto in model.graph.initializer:
+        tensor = tensors.get(proto.name)
+        if tensor is None or list(proto.dims) != list(tensor.shape.numpy()):
+            continue
+        if proto.data_type == tensor.dtype:
+            found[proto.name] = tensor.numpy()
+        elif lower is not None and proto.data_type == lower:
+            found[proto.name] = round_to(tensor.numpy(), lower)
+    return found
