@@ -198,8 +198,18 @@ def pair_variables(built: BuiltModel) -> list[tuple[Variable, Any]]:
     return pairs
 
 
-def assign(built: BuiltModel, arrays: Sequence[Any]) -> None:
-    """Give a model weights, in the order of `pair_variables`."""
-    for (_, keras_variable), array in zip(pair_variables(built), arrays, strict=True):
-        keras_variable.assign(array)
+def assign(
+    built: BuiltModel, arrays: Sequence[Any], before: Sequence[Any] | None = None
+) -> None:
+    """Give a model weights, in the order of `pair_variables`.
+
+    Args:
+        before: the arrays that it was given last; those that are the same are left.
+    """
+    pairs = pair_variables(built)
+    for (_, keras_variable), array, old in zip(
+        pairs, arrays, before or [None] * len(pairs), strict=True
+    ):
+        if array is not old:
+            keras_variable.assign(array)
     refresh_statistics(built.keras_model)

@@ -87,10 +87,13 @@ class Reference:
     def load(self, weights: str) -> None:
         """Give the twins these weights."""
         if self._loaded != weights:
-            arrays = self.own if weights == OWN else self.randomised
-            assign(self.double, arrays)
-            assign(self.single, arrays)
+            before = self._arrays(self._loaded) if self._loaded is not None else None
+            assign(self.double, self._arrays(weights), before)
+            assign(self.single, self._arrays(weights), before)
             self._loaded = weights
+
+    def _arrays(self, weights: str) -> list[Array]:
+        return self.own if weights == OWN else self.randomised
 
     def answers(self, weights: str, number: int, case: Case) -> Answers:
         """What Keras gives for a case, of which this is the number.
