@@ -33,7 +33,12 @@ def test_arrays_in_the_order_of_their_axes(x: np.ndarray[Any, Any]) -> None:
         made = static.in_c_order(x)
     assert made.flags.c_contiguous
     assert made.dtype == x.dtype
+    assert made.shape == x.shape
     np.testing.assert_array_equal(made, x)
+
+
+def test_a_single_number_has_no_axis() -> None:
+    assert static.in_c_order(np.asarray(2.5, np.float32)).shape == ()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "int64", "bool"])

@@ -198,9 +198,7 @@ def pair_variables(built: BuiltModel) -> list[tuple[Variable, Any]]:
     return pairs
 
 
-def assign(
-    built: BuiltModel, arrays: Sequence[Any], before: Sequence[Any] | None = None
-) -> None:
+def assign(built: BuiltModel, arrays: Sequence[Any], before: Sequence[Any] | None = None) -> None:
     """Give a model weights, in the order of `pair_variables`.
 
     Args:

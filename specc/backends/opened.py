@@ -17,6 +17,7 @@ import onnx
 import onnx.numpy_helper
 
 from specc.backends.messages import INLINE, PAGE, without_initializers
+from specc.backends.read import weights_size
 from specc.backends.runtime import Session, open_session
 
 Array = np.ndarray[Any, Any]
@@ -26,11 +27,13 @@ BESIDE = "weights.data"
 
 
 FROM = 2**26
-"""How many bytes of weights are kept apart."""
+"""From how many bytes of weights on onnxruntime gets them as arrays."""
 
 
 def open_model(model: onnx.ModelProto, provider: str = "auto") -> Session:
     """Open a model in memory; see `open_session`."""
+    if weights_size(model) < FROM:
+        return open_session(model.SerializeToString(), provider)
     return Apart.of(model).open(provider)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from math import prod
 
 import onnx
 
@@ -15,7 +16,12 @@ rest of a model needs far less than what is left here."""
 
 def is_large(model: onnx.ModelProto) -> bool:
     """Whether the weights of a model are too large for one protobuf message."""
-    return sum(len(tensor.raw_data) for tensor in model.graph.initializer) > WEIGHTS_LIMIT
+    return weights_size(model) > WEIGHTS_LIMIT
+
+
+def weights_size(model: onnx.ModelProto) -> int:
+    """The bytes of a model's weights."""
+    return sum(len(tensor.raw_data) for tensor in model.graph.initializer)
 
 
 def load_onnx(onnx_model: onnx.ModelProto | str | os.PathLike[str]) -> onnx.ModelProto:
@@ -38,4 +44,19 @@ def load_onnx(onnx_model: onnx.ModelProto | str | os.PathLike[str]) -> onnx.Mode
         raise UsageError(
             f"`{path}` is not a valid ONNX model: {first[0] if first else error}"
         ) from None
+    for tensor in model.graph.initializer:
+        _check_size(tensor, path)
     return model
+
+
+def _check_size(tensor: onnx.TensorProto, path: str) -> None:
+    """The checker finds too few bytes, and none too many."""
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
+    packed = dtype.itemsize == 1 and dtype.isbuiltin != 1  # some of these have two in a byte
+    wanted = prod(tensor.dims) * dtype.itemsize
+    found = len(tensor.raw_data)
+    if found > wanted and not packed and tensor.HasField("raw_data"):
+        raise UsageError(
+            f"`{path}` is not a valid ONNX model: `{tensor.name}` has {found:,} bytes, and its "
+            f"type and shape have room for {wanted:,}"
+        )

@@ -123,7 +123,7 @@ def in_c_order(x: Array) -> Array:
     row are copied at a time, which is several times as fast.
     """
     if x.flags.c_contiguous or x.size <= SHARED_SIZE:
-        return np.ascontiguousarray(x)
+        return np.asarray(x, order="C")  # `ascontiguousarray` gives a single number an axis
     made = np.empty(x.shape, x.dtype)
     axis, run = x.ndim - 1, x.shape[-1]
     while axis > 1 and run < LINE:

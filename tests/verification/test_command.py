@@ -98,12 +98,19 @@ def test_files_that_are_none(place: Path, capsys: pytest.CaptureFixture[str]) ->
     (place / "empty.onnx").write_bytes(b"")
     half = (place / "build" / "small.onnx").read_bytes()
     (place / "half.onnx").write_bytes(half[: len(half) // 2])
+    for size, ending in [("short", lambda data: data[:-1]), ("long", lambda data: data + b"0")]:
+        model = onnx.load_from_string(half)
+        kernel = next(t for t in model.graph.initializer if t.name == "dense/kernel")
+        kernel.raw_data = ending(kernel.raw_data)
+        onnx.save(model, place / f"{size}.onnx")
     for file, said in [
         ("missing.onnx", "cannot read `missing.onnx`: there is no such file"),
         ("build", "cannot read `build`: it is a directory"),
         ("text.onnx", "`text.onnx` is not a valid ONNX model: "),
         ("empty.onnx", "`empty.onnx` is not a valid ONNX model: "),
         ("half.onnx", "`half.onnx` is not a valid ONNX model: "),
+        ("short.onnx", "`short.onnx` is not a valid ONNX model: "),
+        ("long.onnx", "`long.onnx` is not a valid ONNX model: `dense/kernel` has 121 bytes, and "),
     ]:
         assert main(["verify", "small.spec", file]) == 2
         printed = capsys.readouterr()

@@ -102,6 +102,23 @@ def test_a_sound_file(here: Path, capsys: Printed) -> None:
     assert (here / "small.onnx").read_bytes() == before
 
 
+def test_weights_that_are_single_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Printed
+) -> None:
+    """Their hashes are those of numbers without an axis."""
+    monkeypatch.chdir(tmp_path)
+    Path("single.spec").write_text(
+        "model single {\n    input x: float32[4, 6]\n\n"
+        "    [x, x] -> Attention(use_scale=True)\n}\n",
+        encoding="utf-8",
+    )
+    assert main(["export", "--onnx", "single.spec", "--provider", "cpu"]) == 0
+    file = onnx.load(Path("build", "single.onnx"))
+    assert [list(i.dims) for i in file.graph.initializer if i.name.endswith("/scale")] == [[]]
+    capsys.readouterr()
+    assert main(["verify", os.path.join("build", "single.onnx"), "--provider", "cpu"]) == 0
+
+
 @pytest.mark.usefixtures("here")
 def test_without_frameworks() -> None:
     """In a process in which none of them can be imported."""
