@@ -71,7 +71,7 @@ class Apart(NamedTuple):
         """The model with other numbers for some of its initializers, of the same types and shapes.
 
         Args:
-            others: they are asked for one by one.
+            others: by the initializers' names.
         """
         skeleton = onnx.ModelProto()
         skeleton.CopyFrom(self.skeleton)

@@ -96,6 +96,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compare the file with its spec's Keras model; the file is not changed."""
+    from specc.backends.frameworks import give_back_memory
+
+    give_back_memory()
     if verify_files.is_model(options.spec):
         return verify_files.run(options)
     if options.data and options.inputs:
@@ -112,12 +115,10 @@ def run(options: argparse.Namespace) -> int:
             f"`specc export --onnx {options.spec}` writes it",
         )
 
-    from specc.backends.frameworks import give_back_memory
     from specc.verification.backends.names import backends_named
     from specc.verification.tolerance import bounds_of
     from specc.verification.verify import load_onnx, verify_onnx
 
-    give_back_memory()
     backends = backends_named(options.backends) if options.backends else ()
     with progress(f"verifying {path}") as say:
         onnx_model = load_onnx(path)

@@ -18,6 +18,7 @@ from specc.backends import opened
 from specc.backends.adopt import adopt
 from specc.backends.frameworks import give_back_memory
 from specc.backends.opened import Apart, open_model
+from specc.cli.main import main
 from specc.verification.inputs import batch_sizes, draw_cases
 from specc.verification.parameters import Initializers, exported_initializers, read_initializers
 from specc.verification.reference import OWN, RANDOMISED, Reference
@@ -213,6 +214,16 @@ def test_what_the_user_set_for_tensorflow_stays(monkeypatch: pytest.MonkeyPatch)
     assert os.environ[VARIABLE] == "0"
     monkeypatch.delenv(VARIABLE)
     give_back_memory()
+    assert os.environ[VARIABLE] == "1"
+
+
+@pytest.mark.usefixtures("place")
+@pytest.mark.parametrize("words", [["export", "--onnx", "small.spec"], ["verify", "small.spec"]])
+def test_commands_that_hold_many_copies_ask_for_it(
+    monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    assert main([*words, "--provider", "cpu"]) == 0
     assert os.environ[VARIABLE] == "1"
 
 
